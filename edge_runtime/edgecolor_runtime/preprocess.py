@@ -1,0 +1,48 @@
+"""What goes into the network and what comes out. Training, calibration, checking and the device all call this."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8
+
+INPUT_SIZE = 224  # pixels a side of the gray picture that the network sees
+CHROMA_STRIDE = 4  # input pixels to one pixel of predicted chroma, along a side
+CHROMA_SIZE = INPUT_SIZE // CHROMA_STRIDE  # 56
+AB_SCALE = 100.0  # Lab units of a or b at network output 1.0
+
+INPUT_SHAPE = (1, INPUT_SIZE, INPUT_SIZE, 1)
+OUTPUT_SHAPE = (1, CHROMA_SIZE, CHROMA_SIZE, 2)
+
+NETWORK_INPUT: F32 = LIGHTNESS_OF_LUMA / 50 - 1
+"""Network input in [-1, 1] of an 8-bit luma, shape (256,)."""
+
+
+def squash(gray: Image.Image, size: int = INPUT_SIZE) -> U8:
+    """A picture of mode L, any size, to the square that the network sees, shape (size, size).
+
+    The aspect ratio is not kept: on wide frames a letterbox halves the gain. The filter is Pillow's antialiased
+    bilinear.
+    """
+    if gray.size != (size, size):
+        gray = gray.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(gray, dtype=np.uint8)
+
+
+def block_mean(plane: NDArray[np.generic], stride: int = CHROMA_STRIDE) -> F32:
+    """Mean over stride x stride blocks: (..., H, W) to (..., H / stride, W / stride)."""
+    *rest, h, w = plane.shape
+    blocks = plane.reshape(*rest, h // stride, stride, w // stride, stride)
+    return blocks.mean(axis=(-3, -1), dtype=np.float32)
+
+
+def quantize(values: F32, scale: float, zero_point: int) -> NDArray[np.int8]:
+    """Real values to int8 with the model's own scale: round(v / scale) + zero_point, saturated."""
+    return np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def dequantize(values: NDArray[np.int8], scale: float, zero_point: int) -> F32:
+    """Int8 to real values with the model's own scale: (q - zero_point) * scale."""
+    return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

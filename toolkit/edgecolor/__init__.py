@@ -1,0 +1,1 @@
+"""Colour for grayscale cameras and photographs: the workstation side."""
