@@ -1,0 +1,120 @@
+"""The training loss: what plain squared error gets wrong about colour, put right.
+
+Squared error alone averages possible colours into brown. Four terms, each a mean over the batch:
+
+- a pseudo-Huber distance in the ab plane, rebalanced so that rare colours count (Zhang, Isola and Efros,
+  "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
+- the logarithm of each picture's squared error, which is its PSNR up to constants: a pale picture's error counts as
+  much as a vivid one's;
+- the difference in colourfulness of each picture (Hasler and Suesstrunk, "Measuring colourfulness in natural images",
+  2003, equation for CIE LAB), so that it is matched and not maximised;
+- the cross entropy of a classification over ab bins with soft labels, on an output that training alone has.
+
+Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from edgecolor_runtime.color import F32
+from edgecolor_runtime.preprocess import AB_SCALE
+from keras import ops
+
+from edgecolor.network import BINS, BINS_PER_AXIS
+
+BIN_SPACING = 18.0  # Lab units between bin centres; the outermost lie at +-90
+UNIT = 10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
+NOISE_FLOOR = (2.0 / UNIT) ** 2  # squared error below which a picture is as good as right
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts, and how strongly rare colours are lifted (0: not at all, 1: fully)."""
+
+    huber: float = 1.0
+    log_error: float = 0.3
+    colourfulness: float = 0.3
+    classification: float = 0.1
+    rebalance: float = 0.5
+
+
+def soft_bins(ab: Any, xp: Any = ops) -> Any:
+    """Bilinear soft labels over the ab bins.
+
+    Args:
+        ab: (..., 2), network scale [-1, 1].
+        xp: `keras.ops`, or numpy for arrays.
+
+    Returns:
+        (..., BINS), non-negative, summing to 1 for ab within the outermost bin centres.
+    """
+    half = (BINS_PER_AXIS - 1) // 2
+    centres = np.arange(-half, half + 1, dtype=np.float32)
+    position = xp.clip(ab * (AB_SCALE / BIN_SPACING), -half, half)
+    tents = xp.maximum(1.0 - xp.abs(position[..., None] - centres), 0.0)  # (..., 2, BINS_PER_AXIS)
+    outer = tents[..., 0, :, None] * tents[..., 1, None, :]
+    return xp.reshape(outer, (*outer.shape[:-2], BINS)) if xp is np else _flatten_last_two(outer)
+
+
+def _flatten_last_two(x: Any) -> Any:
+    shape = ops.shape(x)
+    return ops.reshape(x, (*shape[:-2], BINS))
+
+
+def bin_weights(prior: F32, rebalance: float) -> F32:
+    """Weight of each bin: ((1 - r) + r / (BINS p))^-1 turned over, so that the mean over the prior is 1.
+
+    Args:
+        prior: (BINS,), how often each bin occurs; sums to 1.
+        rebalance: r in [0, 1]; 0 weights all pixels alike.
+
+    Returns:
+        (BINS,) float32; sum(prior * weights) == 1.
+    """
+    # Bins that photographs never reach must not set the scale of the uniform part.
+    reached = max(int((prior > 1e-5).sum()), 1)
+    weights = 1.0 / ((1.0 - rebalance) * prior + rebalance / reached) if rebalance else np.ones_like(prior)
+    return (weights / (prior * weights).sum()).astype(np.float32)
+
+
+def colourfulness(ab: Any) -> Any:
+    """Colourfulness of each picture in units of `UNIT` Lab: (n, h, w, 2) to (n,)."""
+    scaled = ab * (AB_SCALE / UNIT)
+    mean = ops.mean(scaled, axis=(1, 2))
+    variance = ops.mean(ops.square(scaled), axis=(1, 2)) - ops.square(mean)
+    spread = ops.sqrt(ops.maximum(ops.sum(variance, axis=-1), 0.0) + 1e-4)
+    return spread + 0.3 * ops.sqrt(ops.sum(ops.square(mean), axis=-1) + 1e-4)
+
+
+def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
+    """The loss of the ab output: (truth, prediction), both (n, h, w, 2) in [-1, 1], to a scalar."""
+    per_bin = bin_weights(prior, weights.rebalance)
+
+    def loss(truth: Any, prediction: Any) -> Any:
+        error = (prediction - truth) * (AB_SCALE / UNIT)
+        squared = ops.sum(ops.square(error), axis=-1)
+        rarity = ops.sum(soft_bins(truth) * per_bin, axis=-1)
+        huber = ops.mean(rarity * (ops.sqrt(1.0 + squared) - 1.0))
+        log_error = 0.5 * ops.mean(ops.log(ops.mean(squared, axis=(1, 2)) + NOISE_FLOOR))
+        colour = ops.mean(ops.abs(colourfulness(prediction) - colourfulness(truth)))
+        return weights.huber * huber + weights.log_error * log_error + weights.colourfulness * colour
+
+    return loss
+
+
+def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
+    """The loss of the class head: truth (n, h, w, 2) in [-1, 1], logits (n, h, w, BINS), to a scalar."""
+    per_bin = bin_weights(prior, weights.rebalance)
+
+    def loss(truth: Any, logits: Any) -> Any:
+        labels = soft_bins(truth)
+        top = ops.logsumexp(logits, axis=-1)
+        cross_entropy = top * ops.sum(labels, axis=-1) - ops.sum(labels * logits, axis=-1)
+        rarity = ops.sum(labels * per_bin, axis=-1)
+        return weights.classification * ops.mean(rarity * cross_entropy)
+
+    return loss

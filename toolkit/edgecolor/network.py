@@ -1,0 +1,206 @@
+"""The fusion network: gray L in, ab out. An Encoder and a MobileNet side by side, a Fusion, a Decoder.
+
+After Baldassarre, Gonzalez Morin and Rodes-Guirao, "Deep Koalarization", 2017 (arXiv:1712.03400), and Ioannidis and
+Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al. 2017,
+arXiv:1704.04861). Sizes below are for the 224 x 224 input.
+
+Every operation has an int8 form that an Edge TPU maps: convolution, depthwise convolution, pad, mean, add, bilinear
+resize, ReLU6, tanh.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from edgecolor_runtime.errors import DataError, ModelFileError, UsageError
+from edgecolor_runtime.preprocess import CHROMA_STRIDE, INPUT_SIZE
+from keras import layers
+
+BINS_PER_AXIS = 11  # of the training-only classification head, along a and along b
+BINS = BINS_PER_AXIS**2
+
+HEAD = "ab"
+CLASS_HEAD = "ab_class"
+
+# Where the MobileNet is tapped: the last activation before each halving, then the deepest one.
+TAPS = {4: "conv_pw_3_relu", 8: "conv_pw_5_relu", 16: "conv_pw_11_relu", 32: "conv_pw_13_relu"}
+
+
+def decoder_width(alpha: float) -> int:
+    """Channels of the 56 x 56 stage; the deeper stages have 2 x and 4 x as many.
+
+    It grows with the square root of alpha: the MobileNet's cost grows with alpha squared, and a decoder that
+    did the same would be starved at 0.25 and dominate at 1.0.
+    """
+    return max(8, 8 * round(8 * alpha**0.5))
+
+
+def _conv(x: Any, filters: int, kernel: int, name: str, *, stride: int = 1) -> Any:
+    """Convolution, batch norm, ReLU6."""
+    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def _separable(x: Any, filters: int, name: str, *, stride: int = 1) -> Any:
+    """Depthwise 3 x 3, then 1 x 1, each with batch norm and ReLU6."""
+    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    x = layers.BatchNormalization(name=f"{name}_dw_bn")(x)
+    x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
+    return _conv(x, filters, 1, f"{name}_pw")
+
+
+def _project(x: Any, filters: int, name: str) -> Any:
+    """1 x 1 convolution and batch norm without activation: one term of a fused sum."""
+    x = layers.Conv2D(filters, 1, use_bias=False, name=name)(x)
+    return layers.BatchNormalization(name=f"{name}_bn")(x)
+
+
+def _sum(terms: list[Any], name: str) -> Any:
+    return layers.ReLU(6.0, name=f"{name}_relu")(layers.Add(name=name)(terms))
+
+
+def _double(x: Any, name: str) -> Any:
+    # Nearest upsampling converts to TILE, which an Edge TPU does not map; bilinear is one small resize.
+    return layers.UpSampling2D(2, interpolation="bilinear", name=name)(x)
+
+
+def _encoder(lightness: Any, width: int) -> dict[int, Any]:
+    """The small convolutional branch: fine structure at strides 4 and 8."""
+    x = _conv(lightness, width // 2, 3, "encoder_1", stride=2)
+    at4 = _conv(x, width, 3, "encoder_2", stride=2)
+    at8 = _separable(at4, 2 * width, "encoder_3", stride=2)
+    return {4: at4, 8: at8}
+
+
+def _mobilenet(lightness: Any, alpha: float, size: int | None) -> dict[int, Any]:
+    """MobileNet V1 on one channel, tapped at strides 4, 8, 16 and 32."""
+    trunk = keras.applications.MobileNet(
+        input_shape=(size, size, 1), input_tensor=lightness, alpha=alpha, include_top=False, weights=None
+    )
+    return {stride: trunk.get_layer(name).output for stride, name in TAPS.items()}
+
+
+def _fusion(encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> Any:
+    """Deep to shallow, to stride 8: the picture's global vector, its parts, its texture.
+
+    A convolution of a concatenation is the sum of convolutions of its parts, so no vector is ever tiled.
+    """
+    whole = layers.GlobalAveragePooling2D(keepdims=True, name="global")(mobilenet[32])
+    x = _sum(
+        [_project(mobilenet[32], 4 * width, "fusion_32"), _project(whole, 4 * width, "fusion_global")], "fuse_32"
+    )
+    x = _sum([_double(x, "up_32"), _project(mobilenet[16], 4 * width, "fusion_16")], "fuse_16")
+    x = _separable(x, 4 * width, "fusion_mix_16")
+    x = _double(_project(x, 2 * width, "fusion_to_8"), "up_16")
+    return _sum(
+        [x, _project(mobilenet[8], 2 * width, "fusion_8"), _project(encoder[8], 2 * width, "fusion_encoder_8")],
+        "fuse_8",
+    )
+
+
+def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> Any:
+    """From stride 8 to the features of the ab heads at stride 4."""
+    x = _separable(x, 2 * width, "decoder_8a")
+    x = _separable(x, 2 * width, "decoder_8b")
+    x = _double(_project(x, width, "decoder_to_4"), "up_8")
+    x = _sum(
+        [x, _project(mobilenet[4], width, "decoder_4"), _project(encoder[4], width, "decoder_encoder_4")], "fuse_4"
+    )
+    x = _separable(x, width, "decoder_4a")
+    return _separable(x, width, "decoder_4b")
+
+
+def build_network(alpha: float, *, size: int | None = INPUT_SIZE) -> keras.Model:
+    """The network as it is exported, randomly initialised.
+
+    Args:
+        alpha: width multiplier of the MobileNet, in (0, 2]; the other parts follow from it.
+        size: pixels a side, a multiple of 32; None for any.
+
+    Returns:
+        Input (n, size, size, 1), L in [-1, 1]; output (n, size / 4, size / 4, 2), ab in [-1, 1].
+    """
+    if not 0 < alpha <= 2 or (size is not None and size % 32):
+        raise UsageError(f"alpha {alpha} must lie in (0, 2] and size {size} be a multiple of 32.")
+    width = decoder_width(alpha)
+    lightness = layers.Input((size, size, 1), name="L")
+    encoder = _encoder(lightness, width)
+    mobilenet = _mobilenet(lightness, alpha, size)
+    x = _decoder(_fusion(encoder, mobilenet, width), encoder, mobilenet, width)
+    x = layers.Conv2D(2, 3, padding="same", name=f"{HEAD}_conv")(x)
+    ab = layers.Activation("tanh", dtype="float32", name=HEAD)(x)
+    return keras.Model(lightness, ab, name="fusion")
+
+
+def with_class_head(network: keras.Model) -> keras.Model:
+    """The network with its training-only second output: logits over ab bins, (n, h, w, BINS)."""
+    features = network.get_layer(f"{HEAD}_conv").input
+    logits = layers.Conv2D(BINS, 1, dtype="float32", name=CLASS_HEAD)(features)
+    return keras.Model(network.input, [network.output, logits], name="fusion_training")
+
+
+def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "imagenet") -> None:
+    """Puts ImageNet weights into the MobileNet branch.
+
+    The first kernel is summed over red, green and blue: a gray picture is one whose three channels are equal.
+
+    Args:
+        network: from `build_network` with this alpha.
+        alpha: 0.25, 0.5, 0.75 or 1.0 for the published weights.
+        weights: "imagenet", which Keras downloads and caches, or a file that Keras's MobileNet loads (no top).
+    """
+    if weights != "imagenet" and not Path(weights).is_file():
+        raise DataError(f"{weights}: no such file of MobileNet weights.")
+    try:
+        donor = keras.applications.MobileNet(
+            input_shape=(INPUT_SIZE, INPUT_SIZE, 3), alpha=alpha, include_top=False, weights=str(weights)
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"MobileNet weights for alpha {alpha} from {weights}: {str(error).splitlines()[0]} "
+            "Name a file with --trunk, or --trunk none to start without."
+        ) from error
+    for layer in donor.layers:
+        if not layer.weights:
+            continue
+        values = layer.get_weights()
+        if layer.name == "conv1":
+            values = [values[0].sum(axis=2, keepdims=True)]
+        network.get_layer(layer.name).set_weights(values)
+
+
+def load_network(path: str | Path) -> keras.Model:
+    """Loads a .keras file with this network's signature; code inside the file is never run.
+
+    Raises:
+        ModelFileError: not a Keras file, unsafe, or another signature; says the shapes found and expected.
+    """
+    if not Path(path).is_file():
+        raise ModelFileError(f"{path}: no such file. Name a .keras file.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a hostile or broken file raises nearly anything here
+        raise ModelFileError(f"{path}: Keras does not load it: {str(error).strip().splitlines()[0]}") from error
+    found = [_shapes(model.inputs), _shapes(model.outputs)]
+    side = INPUT_SIZE // CHROMA_STRIDE
+    wanted = [[(INPUT_SIZE, INPUT_SIZE, 1)], [(side, side, 2)]]
+    if not all(_fits(f, w) for f, w in zip(found, wanted, strict=True)):
+        raise ModelFileError(
+            f"{path}: the signature is {found[0]} -> {found[1]}; expected {wanted[0]} -> {wanted[1]} "
+            "(L in, ab out, batch left out)."
+        )
+    return model
+
+
+def _shapes(tensors: list[Any]) -> list[tuple[int | None, ...]]:
+    return [tuple(t.shape[1:]) for t in tensors]
+
+
+def _fits(found: list[tuple[int | None, ...]], wanted: list[tuple[int, ...]]) -> bool:
+    return len(found) == len(wanted) and all(
+        len(f) == len(w) and all(a in (None, b) for a, b in zip(f, w, strict=True))
+        for f, w in zip(found, wanted, strict=True)
+    )
