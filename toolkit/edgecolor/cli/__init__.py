@@ -1,0 +1,79 @@
+"""The command line. One module a command; this one joins them and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+import edgecolor_runtime
+from edgecolor_runtime.errors import EdgecolorError
+
+app = typer.Typer(
+    name="edgecolor",
+    help="Colour for grayscale cameras and photographs, on the device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: the same in a pipe, and rich is not imported for it
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgecolor {edgecolor_runtime.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+# In the order of the help. The modules are light: each imports what is heavy inside its function.
+COMMANDS: tuple[Callable[..., None], ...] = ()
+
+for _command in COMMANDS:
+    app.command()(_command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after the program's name; by default those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 4 something is missing on this machine,
+        5 bad model file, 130 interrupted.
+    """
+    try:
+        app(args=None if argv is None else list(argv), prog_name="edgecolor")
+        sys.stdout.flush()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except EdgecolorError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away. What is still buffered must not raise again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+    return 0
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"edgecolor: {' '.join(text.split())}", file=sys.stderr)
+    return code
