@@ -1,0 +1,42 @@
+# The few commands of this repository. CONTRIBUTING.md explains them.
+PYTHON ?= python3
+
+VENV := .venv
+BIN  := $(VENV)/bin
+READY := $(VENV)/.edgecolor-installed
+
+# TensorFlow's notes on processor features are of no use here.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test test-slow check bench wheels
+
+demo: $(READY)
+	$(BIN)/python demo/make_demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py
+
+wheels: $(READY)
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .
+	@ls dist/*.whl
+
+# Done again whenever a pyproject.toml changes.
+$(READY): pyproject.toml edge_runtime/pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(0 if (3, 10) <= v <= (3, 13) else "edgecolor: TensorFlow needs Python 3.10 to 3.13, and $(PYTHON) is " \
+	  "%d.%d; name another one: make PYTHON=python3.11" % v)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "edgecolor: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./edge_runtime -e '.[dev]'
+	@touch $@

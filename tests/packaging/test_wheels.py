@@ -1,0 +1,129 @@
+"""Both wheels: that they build, what they hold, what they ask for; and that the versions agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import edgecolor
+import edgecolor_runtime
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INTERPRETERS = {"ai-edge-litert", "tflite-runtime"}
+
+
+def build_wheel(project: Path, out: Path) -> zipfile.ZipFile:
+    """Build one project's wheel with the hatchling of this environment: no network."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=project,
+        check=True,
+        capture_output=True,
+    )
+    (path,) = out.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def runtime_wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    return build_wheel(REPOSITORY / "edge_runtime", tmp_path_factory.mktemp("runtime"))
+
+
+@pytest.fixture(scope="module")
+def toolkit_wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    return build_wheel(REPOSITORY, tmp_path_factory.mktemp("toolkit"))
+
+
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = (n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def required(wheel: zipfile.ZipFile) -> set[str]:
+    """Names of the distributions that the wheel needs, extras left out."""
+    lines = [line for line in metadata(wheel).get_all("Requires-Dist", []) if "extra ==" not in line]
+    return {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines}
+
+
+def package_files(root: Path) -> set[str]:
+    files = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(root.parent).as_posix() for path in files}
+
+
+def test_runtime_wheel_holds_the_whole_package(runtime_wheel: zipfile.ZipFile) -> None:
+    packed = {n for n in runtime_wheel.namelist() if ".dist-info/" not in n}
+    assert packed == package_files(REPOSITORY / "edge_runtime/edgecolor_runtime")
+    assert "edgecolor_runtime/py.typed" in packed
+
+
+def test_toolkit_wheel_holds_the_whole_package(toolkit_wheel: zipfile.ZipFile) -> None:
+    packed = {n for n in toolkit_wheel.namelist() if ".dist-info/" not in n}
+    assert packed == package_files(REPOSITORY / "toolkit/edgecolor")
+    assert "edgecolor/py.typed" in packed
+
+
+def test_runtime_wheel_holds_every_shipped_model(runtime_wheel: zipfile.ZipFile) -> None:
+    from edgecolor_runtime.shipped import SHIPPED
+
+    packed = set(runtime_wheel.namelist())
+    assert SHIPPED
+    assert {f"edgecolor_runtime/models/{model.file}" for model in SHIPPED.values()} <= packed
+
+
+def test_runtime_needs_numpy_pillow_and_an_interpreter_only(runtime_wheel: zipfile.ZipFile) -> None:
+    assert required(runtime_wheel) == {"numpy", "pillow"} | INTERPRETERS
+
+
+def test_toolkit_needs_no_tensorflow_unless_asked(toolkit_wheel: zipfile.ZipFile) -> None:
+    assert required(toolkit_wheel) == {"edgecolor-runtime", "typer", "rich"}
+
+
+def test_toolkit_wheel_brings_the_command(toolkit_wheel: zipfile.ZipFile) -> None:
+    (name,) = (n for n in toolkit_wheel.namelist() if n.endswith("entry_points.txt"))
+    assert "edgecolor = edgecolor.cli:main" in toolkit_wheel.read(name).decode()
+
+
+def test_licence_travels_in_both(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
+    for wheel in (runtime_wheel, toolkit_wheel):
+        assert metadata(wheel)["License-Expression"] == "Apache-2.0"
+        assert any(n.endswith(".dist-info/licenses/LICENSE") for n in wheel.namelist())
+
+
+def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
+    version = edgecolor.__version__
+    assert edgecolor_runtime.__version__ == version
+    assert metadata(toolkit_wheel)["Version"] == version
+    assert metadata(runtime_wheel)["Version"] == version
+    assert f"edgecolor-runtime=={version}" in metadata(toolkit_wheel).get_all("Requires-Dist", [])
+
+
+@pytest.mark.slow
+def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """A fresh environment gets the runtime's wheel and nothing else of ours; no TensorFlow comes along."""
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    wheel = str(runtime_wheel.filename)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, cwd=tmp_path)
+    installed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
+    ).stdout.lower()
+    assert "edgecolor-runtime" in installed
+    assert not re.search(r"^(tensorflow|keras|edgecolor)==", installed, re.MULTILINE)
+
+    program = (
+        "import sys; from PIL import Image; from edgecolor_runtime import Colorizer\n"
+        "frame = Colorizer.shipped().colorize(Image.linear_gradient('L').resize((640, 480)))\n"
+        "frame.to_rgb().save(sys.argv[1]); assert 'tensorflow' not in sys.modules"
+    )
+    coloured = tmp_path / "coloured.png"
+    subprocess.run([python, "-I", "-c", program, str(coloured)], check=True, cwd=tmp_path)
+    assert coloured.stat().st_size > 0
