@@ -1,4 +1,4 @@
-"""The command line. One module a command; this one joins them and turns errors into one line and an exit code."""
+"""The command line. One module a command; this one joins them and turns an error into one line and a code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the program's name; by default those of this process.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 4 something is missing on this machine,
+        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
         5 bad model file, 130 interrupted.
     """
     try:

@@ -1,0 +1,137 @@
+"""TFLite interpreters behind one small Protocol. The only module that imports an interpreter library."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecolor_runtime.errors import MissingError, ModelFileError
+
+LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+"""Package -> distribution, in the order in which they are tried."""
+
+DELEGATES = {
+    "edgetpu": {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"},
+}
+"""Delegate name -> operating system -> its library, found on the loader's path."""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of the graph. A float tensor has scale 0 and zero point 0."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+
+class Interpreter(Protocol):
+    """A loaded graph with one input and one output; raw values in and out. Not for two threads at once."""
+
+    @property
+    def name(self) -> str:
+        """Library and version, as in "ai-edge-litert 2.1.0"."""
+
+    @property
+    def input(self) -> TensorInfo:
+        """What `__call__` takes."""
+
+    @property
+    def output(self) -> TensorInfo:
+        """What `__call__` returns."""
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Run the graph once: x has the input's shape and dtype, the result the output's."""
+
+
+class _TFLite:
+    def __init__(self, interpreter: Any, name: str) -> None:
+        self.name = name
+        self._interpreter = interpreter
+        (entry,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._entry, self._result = entry["index"], result["index"]
+        self.input, self.output = _tensor(entry), _tensor(result)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        self._interpreter.set_tensor(self._entry, x)
+        self._interpreter.invoke()
+        result: NDArray[Any] = self._interpreter.get_tensor(self._result)
+        return result
+
+
+def _tensor(details: dict[str, Any]) -> TensorInfo:
+    scale, zero_point = details["quantization"]
+    return TensorInfo(
+        tuple(map(int, details["shape"])), np.dtype(details["dtype"]), float(scale), int(zero_point)
+    )
+
+
+def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | None = None) -> Interpreter:
+    """Load a graph with the interpreter library of this machine.
+
+    Args:
+        flatbuffer: A verified TFLite model.
+        threads: CPU threads of one invocation.
+        delegate: "edgetpu", or the path of an external delegate's library. None: the CPU.
+
+    Raises:
+        MissingError: No interpreter library, or the delegate cannot be loaded.
+        ModelFileError: The library refuses the graph, or it has not one input and one output.
+    """
+    library, name = _library()
+    delegates = [] if delegate is None else [_delegate(library, delegate)]
+    try:
+        interpreter = library.Interpreter(
+            model_content=flatbuffer, num_threads=threads, experimental_delegates=delegates
+        )
+        interpreter.allocate_tensors()
+        return _TFLite(interpreter, name)
+    except (ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+
+
+def _library() -> tuple[ModuleType, str]:
+    for package, distribution in LIBRARIES.items():
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError:
+            continue
+        if package == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
+            # It imports under numpy 2 and dies later, inside Interpreter(), without a word that helps.
+            raise MissingError(
+                f"tflite-runtime was built for numpy 1 and this is numpy {np.__version__}: "
+                'pip install "numpy<2", or pip install ai-edge-litert'
+            )
+        try:
+            module = importlib.import_module(f"{package}.interpreter")
+        except ImportError as error:
+            raise MissingError(
+                f"{distribution} is installed but broken: {_line(error)}; reinstall it"
+            ) from error
+        return module, f"{distribution} {importlib.metadata.version(distribution)}"
+    raise MissingError(
+        "no TFLite interpreter: pip install ai-edge-litert (Python <= 3.11 on a 32-bit Pi: tflite-runtime)"
+    )
+
+
+def _delegate(library: ModuleType, delegate: str) -> Any:
+    path = DELEGATES[delegate].get(platform.system(), delegate) if delegate in DELEGATES else delegate
+    try:
+        return library.load_delegate(path)
+    except (ValueError, OSError) as error:
+        raise MissingError(
+            f"delegate {delegate} ({path}) cannot be loaded: {_line(error) or 'it reported no reason'}; "
+            "check that its library is installed and its device plugged in"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,45 @@
+"""The models inside this package, pinned by hash: a file that vouches for itself could be exchanged whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+from edgecolor_runtime.errors import ModelFileError
+from edgecolor_runtime.model_file import ModelFile, parse
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model file under edgecolor_runtime/models, and the SHA-256 of the whole file, hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+SHIPPED: dict[str, ShippedModel] = {}
+"""Name -> model; `s` is the default of every command."""
+
+
+def read_shipped(name: str = "s") -> ModelFile:
+    """Read and verify a shipped model.
+
+    Raises:
+        ModelFileError: No model of this name, or its file is not the one that this release pins.
+    """
+    if name not in SHIPPED:
+        known = ", ".join(SHIPPED) or "none"
+        raise ModelFileError(f"no shipped model is called {name} (there are: {known})")
+    model = SHIPPED[name]
+    try:
+        data = (resources.files("edgecolor_runtime") / "models" / model.file).read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            f"shipped model {name} cannot be read: {error.strerror}; reinstall edgecolor-runtime"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise ModelFileError(
+            f"shipped model {name} is not the file of this release; reinstall edgecolor-runtime"
+        )
+    return parse(data, f"shipped model {name}")
