@@ -10,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgecolor.sheet import contact_sheet
 from PIL import Image
+
+from edgecolor.sheet import contact_sheet
 
 DEMO = Path(__file__).resolve().parent
 REPOSITORY = DEMO.parent
 OUT = DEMO / "out"
 TRAINED = REPOSITORY / "models/s/s.keras"
+CALIBRATION = REPOSITORY / "calibration"
 EXPORTED = OUT / "s_int8.tflite"
 EDGECOLOR = Path(sys.executable).with_name("edgecolor")
 

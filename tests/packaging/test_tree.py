@@ -12,9 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Written in pieces, so that this file does not hold what it looks for.
 MACHINE_PATH = re.compile(rb"/(?:" + rb"work|root|farm|home/[a-z]+" + rb")/")
-REGISTRY = re.compile(
-    rb"https?://[^\s\"')]*(?:" + rb"pypi|pythonhosted|npmjs|deb\.debian" + rb")", re.IGNORECASE
-)
+REGISTRY = re.compile(rb"(?i)https?://[^\s\"')]*(?:" + rb"pypi|pythonhosted|npmjs|deb\.debian" + rb")")
 TEXT = {".py", ".md", ".toml", ".csv", ".json", ".txt", ".yml", ".cfg", ""}
 LARGEST = 8 << 20  # bytes of one tracked file
 
