@@ -4,10 +4,10 @@ Squared error alone averages possible colours into brown. Four terms, each a mea
 
 - a pseudo-Huber distance in the ab plane, rebalanced so that rare colours count (Zhang, Isola and Efros,
   "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
-- the logarithm of each picture's squared error, which is its PSNR up to constants: a pale picture's error counts as
-  much as a vivid one's;
-- the difference in colourfulness of each picture (Hasler and Suesstrunk, "Measuring colourfulness in natural images",
-  2003, equation for CIE LAB), so that it is matched and not maximised;
+- the logarithm of each picture's squared error, which is its PSNR up to constants: a pale picture's error
+  counts as much as a vivid one's;
+- the difference in colourfulness of each picture, after Hasler and Suesstrunk, "Measuring colourfulness in
+  natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximised;
 - the cross entropy of a classification over ab bins with soft labels, on an output that training alone has.
 
 Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyTorch.
@@ -16,30 +16,21 @@ Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyT
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from edgecolor_runtime.color import F32
-from edgecolor_runtime.preprocess import AB_SCALE
 from keras import ops
 
 from edgecolor.network import BINS, BINS_PER_AXIS
+from edgecolor.recipe import LossWeights
+from edgecolor_runtime.color import F32
+from edgecolor_runtime.preprocess import AB_SCALE
 
 BIN_SPACING = 18.0  # Lab units between bin centres; the outermost lie at +-90
-UNIT = 10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
+UNIT = (
+    10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
+)
 NOISE_FLOOR = (2.0 / UNIT) ** 2  # squared error below which a picture is as good as right
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """How much each term counts, and how strongly rare colours are lifted (0: not at all, 1: fully)."""
-
-    huber: float = 1.0
-    log_error: float = 0.3
-    colourfulness: float = 0.3
-    classification: float = 0.1
-    rebalance: float = 0.5
 
 
 def soft_bins(ab: Any, xp: Any = ops) -> Any:
@@ -57,16 +48,11 @@ def soft_bins(ab: Any, xp: Any = ops) -> Any:
     position = xp.clip(ab * (AB_SCALE / BIN_SPACING), -half, half)
     tents = xp.maximum(1.0 - xp.abs(position[..., None] - centres), 0.0)  # (..., 2, BINS_PER_AXIS)
     outer = tents[..., 0, :, None] * tents[..., 1, None, :]
-    return xp.reshape(outer, (*outer.shape[:-2], BINS)) if xp is np else _flatten_last_two(outer)
-
-
-def _flatten_last_two(x: Any) -> Any:
-    shape = ops.shape(x)
-    return ops.reshape(x, (*shape[:-2], BINS))
+    return xp.reshape(outer, (*xp.shape(outer)[:-2], BINS))
 
 
 def bin_weights(prior: F32, rebalance: float) -> F32:
-    """Weight of each bin: ((1 - r) + r / (BINS p))^-1 turned over, so that the mean over the prior is 1.
+    """Weight of each bin: 1 / ((1 - r) p + r / reached bins), scaled so that the mean over the prior is 1.
 
     Args:
         prior: (BINS,), how often each bin occurs; sums to 1.
@@ -77,8 +63,9 @@ def bin_weights(prior: F32, rebalance: float) -> F32:
     """
     # Bins that photographs never reach must not set the scale of the uniform part.
     reached = max(int((prior > 1e-5).sum()), 1)
-    weights = 1.0 / ((1.0 - rebalance) * prior + rebalance / reached) if rebalance else np.ones_like(prior)
-    return (weights / (prior * weights).sum()).astype(np.float32)
+    # r lifts rare bins: at 0 the weights are all alike, at 1 they are the inverse of the frequency.
+    weights = 1.0 / (rebalance * prior + (1.0 - rebalance) / reached)
+    return np.asarray(weights / (prior * weights).sum(), dtype=np.float32)
 
 
 def colourfulness(ab: Any) -> Any:

@@ -1,22 +1,24 @@
 """The fusion network: gray L in, ab out. An Encoder and a MobileNet side by side, a Fusion, a Decoder.
 
-After Baldassarre, Gonzalez Morin and Rodes-Guirao, "Deep Koalarization", 2017 (arXiv:1712.03400), and Ioannidis and
-Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al. 2017,
+After Baldassarre, Gonzalez Morin and Rodes-Guirao, "Deep Koalarization", 2017 (arXiv:1712.03400), and
+Ioannidis and Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al. 2017,
 arXiv:1704.04861). Sizes below are for the 224 x 224 input.
 
-Every operation has an int8 form that an Edge TPU maps: convolution, depthwise convolution, pad, mean, add, bilinear
-resize, ReLU6, tanh.
+Every operation has an int8 form that an Edge TPU maps: convolution, depthwise convolution, pad, mean, add,
+bilinear resize, ReLU6, tanh.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import keras
+from keras import layers
+
 from edgecolor_runtime.errors import DataError, ModelFileError, UsageError
 from edgecolor_runtime.preprocess import CHROMA_STRIDE, INPUT_SIZE
-from keras import layers
 
 BINS_PER_AXIS = 11  # of the training-only classification head, along a and along b
 BINS = BINS_PER_AXIS**2
@@ -34,7 +36,7 @@ def decoder_width(alpha: float) -> int:
     It grows with the square root of alpha: the MobileNet's cost grows with alpha squared, and a decoder that
     did the same would be starved at 0.25 and dominate at 1.0.
     """
-    return max(8, 8 * round(8 * alpha**0.5))
+    return max(8, 8 * round(8 * math.sqrt(alpha)))
 
 
 def _conv(x: Any, filters: int, kernel: int, name: str, *, stride: int = 1) -> Any:
@@ -90,13 +92,18 @@ def _fusion(encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> A
     """
     whole = layers.GlobalAveragePooling2D(keepdims=True, name="global")(mobilenet[32])
     x = _sum(
-        [_project(mobilenet[32], 4 * width, "fusion_32"), _project(whole, 4 * width, "fusion_global")], "fuse_32"
+        [_project(mobilenet[32], 4 * width, "fusion_32"), _project(whole, 4 * width, "fusion_global")],
+        "fuse_32",
     )
     x = _sum([_double(x, "up_32"), _project(mobilenet[16], 4 * width, "fusion_16")], "fuse_16")
     x = _separable(x, 4 * width, "fusion_mix_16")
     x = _double(_project(x, 2 * width, "fusion_to_8"), "up_16")
     return _sum(
-        [x, _project(mobilenet[8], 2 * width, "fusion_8"), _project(encoder[8], 2 * width, "fusion_encoder_8")],
+        [
+            x,
+            _project(mobilenet[8], 2 * width, "fusion_8"),
+            _project(encoder[8], 2 * width, "fusion_encoder_8"),
+        ],
         "fuse_8",
     )
 
@@ -107,7 +114,8 @@ def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: 
     x = _separable(x, 2 * width, "decoder_8b")
     x = _double(_project(x, width, "decoder_to_4"), "up_8")
     x = _sum(
-        [x, _project(mobilenet[4], width, "decoder_4"), _project(encoder[4], width, "decoder_encoder_4")], "fuse_4"
+        [x, _project(mobilenet[4], width, "decoder_4"), _project(encoder[4], width, "decoder_encoder_4")],
+        "fuse_4",
     )
     x = _separable(x, width, "decoder_4a")
     return _separable(x, width, "decoder_4b")
@@ -130,7 +138,9 @@ def build_network(alpha: float, *, size: int | None = INPUT_SIZE) -> keras.Model
     encoder = _encoder(lightness, width)
     mobilenet = _mobilenet(lightness, alpha, size)
     x = _decoder(_fusion(encoder, mobilenet, width), encoder, mobilenet, width)
-    x = layers.Conv2D(2, 3, padding="same", name=f"{HEAD}_conv")(x)
+    # Small weights: training starts from gray and not from saturated tanh.
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    x = layers.Conv2D(2, 3, padding="same", kernel_initializer=small, name=f"{HEAD}_conv")(x)
     ab = layers.Activation("tanh", dtype="float32", name=HEAD)(x)
     return keras.Model(lightness, ab, name="fusion")
 
@@ -150,7 +160,7 @@ def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "ima
     Args:
         network: from `build_network` with this alpha.
         alpha: 0.25, 0.5, 0.75 or 1.0 for the published weights.
-        weights: "imagenet", which Keras downloads and caches, or a file that Keras's MobileNet loads (no top).
+        weights: "imagenet", which Keras downloads and caches, or a file for Keras's MobileNet without top.
     """
     if weights != "imagenet" and not Path(weights).is_file():
         raise DataError(f"{weights}: no such file of MobileNet weights.")
@@ -160,7 +170,7 @@ def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "ima
         )
     except (OSError, ValueError) as error:
         raise DataError(
-            f"MobileNet weights for alpha {alpha} from {weights}: {str(error).splitlines()[0]} "
+            f"MobileNet weights for alpha {alpha} from {weights}: {_first_line(error)} "
             "Name a file with --trunk, or --trunk none to start without."
         ) from error
     for layer in donor.layers:
@@ -183,16 +193,22 @@ def load_network(path: str | Path) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a hostile or broken file raises nearly anything here
-        raise ModelFileError(f"{path}: Keras does not load it: {str(error).strip().splitlines()[0]}") from error
+        raise ModelFileError(
+            f"{path}: Keras does not load it: {str(error).strip().splitlines()[0]}"
+        ) from error
     found = [_shapes(model.inputs), _shapes(model.outputs)]
     side = INPUT_SIZE // CHROMA_STRIDE
-    wanted = [[(INPUT_SIZE, INPUT_SIZE, 1)], [(side, side, 2)]]
+    wanted: list[list[tuple[int, ...]]] = [[(INPUT_SIZE, INPUT_SIZE, 1)], [(side, side, 2)]]
     if not all(_fits(f, w) for f, w in zip(found, wanted, strict=True)):
         raise ModelFileError(
             f"{path}: the signature is {found[0]} -> {found[1]}; expected {wanted[0]} -> {wanted[1]} "
             "(L in, ab out, batch left out)."
         )
     return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _shapes(tensors: list[Any]) -> list[tuple[int | None, ...]]:

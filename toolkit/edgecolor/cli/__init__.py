@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.dataset import dataset
+from edgecolor.cli.train import train
 from edgecolor_runtime.errors import EdgecolorError
 
 app = typer.Typer(
@@ -39,7 +41,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = ()
+COMMANDS: tuple[Callable[..., None], ...] = (dataset, train)
 
 for _command in COMMANDS:
     app.command()(_command)

@@ -1,0 +1,51 @@
+"""`edgecolor dataset`: photographs to the memory-mapped form that training reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def dataset(
+    photos: Annotated[Path, typer.Argument(help="A folder of photographs, or of the original .npy arrays.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    split: Annotated[
+        Path | None, typer.Option(help="CSV with columns file and split (train or val). Else 2 % go to val.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Prepare photographs for training, once.
+
+    Near-gray and toned photographs teach no colour: they are left out and counted. A folder with l/gray_scale.npy
+    and ab/ab/ab1.npy is read as the arrays of the original project.
+
+    Example:
+      edgecolor dataset photos/ -o prepared/
+    """
+    from dataclasses import asdict
+
+    from edgecolor.dataset import prepare
+
+    begun = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        if not quiet and (done % 500 == 0 or done == total):
+            rate = done / (time.monotonic() - begun)
+            print(f"{done}/{total}  {rate:.0f} photographs/s", file=sys.stderr)
+
+    summary = prepare(photos, output, split=split, progress=show)
+    if as_json:
+        print(json.dumps(asdict(summary)))
+        return
+    for name in summary.unreadable:
+        print(f"unreadable: {name}", file=sys.stderr)
+    print(
+        f"{output}: {summary.train} train, {summary.val} val of {summary.photographs} photographs; left out "
+        f"{summary.near_gray} near-gray, {summary.toned} of one tint, {len(summary.unreadable)} unreadable."
+    )

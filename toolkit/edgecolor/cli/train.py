@@ -1,0 +1,70 @@
+"""`edgecolor train`: a prepared dataset to a trained network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecolor.recipe import Recipe
+
+_DEFAULT = Recipe()
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="A folder that `edgecolor dataset` made.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The run's folder. If it is there, go on in it.")
+    ],
+    alpha: Annotated[float, typer.Option(help="Width multiplier.")] = _DEFAULT.alpha,
+    trunk: Annotated[
+        str, typer.Option(help="ImageNet weights of the MobileNet: a file, imagenet (downloaded) or none.")
+    ] = _DEFAULT.trunk,
+    start: Annotated[
+        str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = _DEFAULT.epochs,
+    full_size_epochs: Annotated[
+        int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
+    ] = _DEFAULT.full_size_epochs,
+    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = _DEFAULT.size,
+    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = _DEFAULT.batch,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.learning_rate,
+    precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = _DEFAULT.precision,
+    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = _DEFAULT.seed,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Train the fusion network. Killed, it goes on after its last whole epoch when the command is given again.
+
+    The folder holds model.keras after every epoch, pictures of the val photographs, and TensorBoard's curves.
+
+    Examples:
+      edgecolor train prepared/ -o runs/s
+
+      edgecolor train prepared/ -o runs/mine --start models/s/s.keras --epochs 4 --learning-rate 0.0003
+    """
+    from edgecolor.extras import need_keras
+
+    need_keras("train")
+    from edgecolor import train as training
+
+    recipe = Recipe(
+        alpha=alpha,
+        trunk=trunk,
+        start=start,
+        epochs=epochs,
+        full_size_epochs=full_size_epochs,
+        size=size,
+        batch=batch,
+        learning_rate=learning_rate,
+        precision=precision,
+        seed=seed,
+    )
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    print(training.train(data, output, recipe, say=say))

@@ -1,0 +1,107 @@
+"""Batches for training: prepared photographs, cut, flipped and disturbed."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgecolor.dataset import Dataset
+from edgecolor.recipe import Augmentation
+from edgecolor_runtime.color import F32, U8
+from edgecolor_runtime.preprocess import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE, NETWORK_INPUT
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Random cuts of `size` pixels from the train rows: L (n, size, size, 1), ab (n, size / 4, size / 4, 2).
+
+    The order and every random choice follow from (seed, epoch, batch) alone, so a resumed run sees what the
+    killed one would have seen.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        batch: int,
+        size: int,
+        seed: int,
+        outputs: int = 2,
+        augment: Augmentation | None = None,
+    ) -> None:
+        """Batches of `batch` photographs; the ab target is repeated for each of the model's `outputs`."""
+        super().__init__(workers=1)
+        self._data, self._rows = data, data.rows["train"]
+        self._batch, self._seed, self._outputs = min(batch, len(self._rows)), seed, outputs
+        self._augment = augment or Augmentation()
+        self.start_epoch(0, size)
+
+    def start_epoch(self, epoch: int, size: int) -> None:
+        """Chooses the order of this epoch and the size of its pictures, a multiple of 32."""
+        self._epoch, self._size = epoch, size
+        self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+
+    def __len__(self) -> int:
+        """Batches in an epoch; the incomplete last one is left out."""
+        return len(self._rows) // self._batch
+
+    def __getitem__(self, index: int) -> tuple[F32, tuple[F32, ...]]:
+        """One batch: (L, (ab, ...)), on the network's scales."""
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        rows = self._order[index * self._batch : (index + 1) * self._batch]
+        cuts = [self._cut(int(row), rng) for row in rows]
+        lightness = np.stack([c[0] for c in cuts])[..., None]
+        ab = np.stack([c[1] for c in cuts])
+        return lightness, (ab,) * self._outputs
+
+    def _cut(self, row: int, rng: np.random.Generator) -> tuple[F32, F32]:
+        a, size = self._augment, self._size
+        # At full size the whole photograph is the cut, as on the device.
+        smallest = max(a.smallest_cut, size / INPUT_SIZE)
+        side = INPUT_SIZE * rng.uniform(smallest, 1.0)
+        left, top = rng.uniform(0, INPUT_SIZE - side, 2)
+        box = (left, top, left + side, top + side)
+        gray = self._data.luma[row]
+        if a.spectral:
+            share = int(rng.integers(257))  # of 256: integers are several times faster than floats here
+            blend = gray.astype(np.uint16) * share + self._data.lightness[row].astype(np.uint16) * (
+                256 - share
+            )
+            gray = (blend >> 8).astype(np.uint8)
+        gray = _resize(gray, box, size)
+        small = size // CHROMA_STRIDE
+        chroma_box = (
+            box[0] / CHROMA_STRIDE,
+            box[1] / CHROMA_STRIDE,
+            box[2] / CHROMA_STRIDE,
+            box[3] / CHROMA_STRIDE,
+        )
+        offset = self._data.ab[row].view(np.uint8) ^ 128  # signed to offset binary, which Pillow resizes
+        ab = np.stack([_resize(offset[..., i], chroma_box, small) for i in (0, 1)], axis=-1)
+        if rng.uniform() < 0.5:
+            gray, ab = gray[:, ::-1], ab[:, ::-1]
+        return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
+
+    def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
+        """Gamma and noise, then the network's own input scale."""
+        a = self._augment
+        gamma = 2.0 ** rng.normal(0, a.gamma)
+        table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+        gray = table[gray]
+        if rng.uniform() < a.noisy:
+            noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
+            gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
+        return NETWORK_INPUT[gray]
+
+
+def _resize(plane: U8, box: Box, size: int) -> U8:
+    picture = Image.fromarray(np.ascontiguousarray(plane))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
+
+
+def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
+    """Whole photographs: L (n, 224, 224, 1) from luma, ab (n, 56, 56, 2), on the network's scales."""
+    return NETWORK_INPUT[data.luma[rows]][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)

@@ -1,0 +1,63 @@
+"""What to train: everything that decides the result, apart from the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.preprocess import INPUT_SIZE
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1."""
+
+    huber: float = 1.0
+    log_error: float = 0.3
+    colourfulness: float = 0.3
+    classification: float = 0.1
+    rebalance: float = 0.5
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to a training photograph; only the cut and the flip touch the colours."""
+
+    smallest_cut: float = 0.57  # side of the smallest cut, as a share of the photograph's
+    spectral: bool = True  # gray is a random blend of luma and Lab lightness: cameras differ
+    gamma: float = 0.15  # standard deviation of log2 gamma
+    noise: float = 4.0  # largest standard deviation of sensor noise, in 8-bit steps
+    noisy: float = 0.3  # share of photographs that get noise
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run. `start` is a .keras file of the same alpha to go on from; otherwise `trunk` counts."""
+
+    alpha: float = 0.25
+    trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
+    start: str | None = None
+    epochs: int = 24
+    full_size_epochs: int = 2  # of those, the last ones, at 224
+    size: int = 128
+    batch: int = 32
+    learning_rate: float = 2e-3
+    warmup_steps: int = 500
+    weight_decay: float = 0.02
+    precision: str = "float32"
+    seed: int = 1
+    loss: LossWeights = field(default_factory=LossWeights)
+    augment: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be trained."""
+        if self.size % 32 or not 32 <= self.size <= INPUT_SIZE:
+            raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
+        if not 0 <= self.full_size_epochs <= self.epochs or self.epochs < 1 or self.batch < 1:
+            raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
+        if self.precision not in ("float32", "mixed_bfloat16"):
+            raise UsageError(f"--precision {self.precision}: expected float32 or mixed_bfloat16.")
+
+    def size_of(self, epoch: int) -> int:
+        """Pixels a side in this epoch, counted from 0."""
+        return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size

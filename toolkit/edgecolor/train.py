@@ -1,0 +1,256 @@
+"""Training: resumable after a kill, with nothing lost beyond the epoch that was running.
+
+A run is a folder:
+
+    recipe.json               what was asked for; a resumed run must ask for the same
+    state.json                epochs done, the checkpoint they left, and every epoch's figures
+    epoch-0007.weights.h5     weights and optimizer state after that epoch
+    model.keras, model.json   the network so far, as `edgecolor export` takes it, and the facts about it
+    val-0007.jpg              gray, ours, original, for a few val photographs
+    tensorboard/              curves
+
+Only keras and numpy are imported, so the same command trains on TensorFlow, JAX or PyTorch (KERAS_BACKEND).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from edgecolor import validation
+from edgecolor.dataset import Dataset, open_dataset
+from edgecolor.feed import Batches, whole
+from edgecolor.loss import chroma_loss, class_loss, soft_bins
+from edgecolor.network import build_network, load_imagenet, load_network, with_class_head
+from edgecolor.recipe import Recipe
+from edgecolor_runtime.color import F32
+from edgecolor_runtime.errors import DataError, UsageError
+
+PRIOR_PHOTOGRAPHS = 4000  # enough for the frequency of the rarest bins to settle within a few percent
+
+Say = Callable[[str], None]
+
+
+def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float = 15.0) -> Path:
+    """Trains, or resumes, until `recipe.epochs` epochs are done.
+
+    Args:
+        data_path: a folder that `edgecolor dataset` made.
+        run: the run's folder; made if missing, resumed if it holds the same recipe.
+        recipe: what to train.
+        say: takes a line of progress.
+        every: seconds between lines.
+
+    Returns:
+        The .keras file.
+
+    Raises:
+        DataError: unusable data or trunk weights, or a loss that is no longer a number.
+        ModelFileError: `recipe.start` is not such a network.
+        UsageError: the run folder belongs to another recipe or other data.
+    """
+    data = open_dataset(data_path)
+    state = _open_run(run, recipe, data)
+    keras.utils.set_random_seed(recipe.seed)
+    batches = Batches(data, batch=recipe.batch, size=recipe.size, seed=recipe.seed, augment=recipe.augment)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        network = _begin(recipe)
+        model = _compiled(network, recipe, data, len(batches))
+    finally:
+        keras.config.set_dtype_policy(before)
+    if state["done"]:
+        model.load_weights(run / state["checkpoint"])
+        say(f"resumed after epoch {state['done']} of {recipe.epochs}")
+    for epoch in range(state["done"], recipe.epochs):
+        batches.start_epoch(epoch, recipe.size_of(epoch))
+        watch = _Watch(recipe, epoch, len(batches), say, every)
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+            shuffle=False,  # the order is ours, so that it can be resumed
+            callbacks=[watch, *_tensorboard(run)],
+        )
+        state["epochs"].append(watch.figures | validation.figures(network, data))
+        _keep(run, model, state)
+        save_network(network, recipe.alpha, run / "model.keras")
+        _write_json(run / "model.json", facts(recipe, state, data))
+        validation.write_sheet(network, data, run / f"val-{epoch + 1:04d}.jpg")
+        say(_line(epoch, recipe, state["epochs"][-1]))
+    return run / "model.keras"
+
+
+def _open_run(run: Path, recipe: Recipe, data: Dataset) -> dict[str, Any]:
+    run.mkdir(parents=True, exist_ok=True)
+    asked = json.loads(json.dumps({"recipe": asdict(recipe), "data_sha256": data.sha256}))
+    path = run / "recipe.json"
+    if not path.exists():
+        _write_json(path, asked)
+    found = _read_json(path)
+    if found != asked:
+        theirs, ours = found.get("recipe", {}), asked["recipe"]
+        differing = [k for k in ours if theirs.get(k) != ours[k]] or ["data"]
+        raise UsageError(f"{run} was begun with another {', '.join(differing)}. Name another folder with -o.")
+    state = run / "state.json"
+    return _read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
+
+
+def _begin(recipe: Recipe) -> keras.Model:
+    """The network for any picture size, with the weights that training starts from."""
+    network = build_network(recipe.alpha, size=None)
+    if recipe.start:
+        weights = load_network(recipe.start).get_weights()
+        if [w.shape for w in weights] != [w.shape for w in network.get_weights()]:
+            raise UsageError(
+                f"{recipe.start} is not a fusion network of alpha {recipe.alpha}. Name its --alpha."
+            )
+        network.set_weights(weights)
+    elif recipe.trunk != "none":
+        load_imagenet(network, recipe.alpha, recipe.trunk)
+    return network
+
+
+def _compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
+    """The network with its training-only head, loss and optimizer; `steps` are those of an epoch."""
+    total = steps * recipe.epochs
+    warmup = min(recipe.warmup_steps, total // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 100,
+        decay_steps=total - warmup,
+        alpha=0.001,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=5.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    prior = bin_prior(data)
+    model = with_class_head(network)
+    # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
+    model.compile(
+        optimizer=optimizer,
+        loss=[chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)],
+        jit_compile=False,
+    )
+    return model
+
+
+def bin_prior(data: Dataset) -> F32:
+    """How often each ab bin occurs in the train rows: (BINS,), sums to 1."""
+    rows = data.rows["train"]
+    rows = rows[:: max(1, len(rows) // PRIOR_PHOTOGRAPHS)]
+    # Every second pixel along each side is enough to count by.
+    counts = [soft_bins(whole(data, c)[1][:, ::2, ::2], np).sum((0, 1, 2)) for c in np.array_split(rows, 64)]
+    total = np.sum(counts, axis=0)
+    return np.asarray(total / total.sum(), dtype=np.float32)
+
+
+def _keep(run: Path, model: keras.Model, state: dict[str, Any]) -> None:
+    """The checkpoint, then the state that names it; each appears whole or not at all."""
+    done = len(state["epochs"])
+    previous, checkpoint = state["checkpoint"], f"epoch-{done:04d}.weights.h5"
+    partial = run / f".partial-{checkpoint}"
+    model.save_weights(partial)
+    partial.replace(run / checkpoint)
+    state.update(done=done, checkpoint=checkpoint)
+    _write_json(run / "state.json", state)
+    if previous and previous != checkpoint:
+        (run / previous).unlink(missing_ok=True)
+
+
+def save_network(network: keras.Model, alpha: float, path: Path) -> None:
+    """Writes the network alone, float32 and static at 224 x 224, whatever it was trained as."""
+    static = build_network(alpha)
+    static.set_weights(network.get_weights())
+    partial = path.with_name(f".partial-{path.name}")
+    static.save(partial)
+    partial.replace(path)
+
+
+def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
+    """What a model file and a model card say about how the network came to be."""
+    files = {"trunk": Path(recipe.trunk).name, "start": Path(recipe.start).name if recipe.start else None}
+    return {
+        "alpha": recipe.alpha,
+        "training": {
+            "recipe": asdict(recipe) | files,
+            "epochs_done": state["done"],
+            "photographs": len(data.rows["train"]),
+            "data_sha256": data.sha256,
+            "hours": round(sum(e["seconds"] for e in state["epochs"]) / 3600, 2),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
+        },
+        "validation": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
+    }
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says how fast an epoch goes and how long the run still takes."""
+
+    def __init__(self, recipe: Recipe, epoch: int, steps: int, say: Say, every: float) -> None:
+        super().__init__()
+        self._recipe, self._epoch, self._steps, self._say, self._every = recipe, epoch, steps, say, every
+        self._begun = self._said = time.monotonic()
+        self.figures: dict[str, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        now, done = time.monotonic(), batch + 1
+        seconds = now - self._begun
+        rate = done * self._recipe.batch / seconds
+        self.figures = {k: float(v) for k, v in (logs or {}).items()}
+        self.figures |= {"seconds": round(seconds, 1), "images_per_second": round(rate, 1)}
+        if not np.isfinite(self.figures["loss"]):
+            raise DataError(
+                "The loss is no longer a number. Try a lower --learning-rate, or --precision float32."
+            )
+        if now - self._said < self._every:
+            return
+        self._said = now
+        size = self._recipe.size_of
+        here = (self._steps - done) * size(self._epoch) ** 2
+        later = self._steps * sum(size(e) ** 2 for e in range(self._epoch + 1, self._recipe.epochs))
+        minutes = seconds / (done * size(self._epoch) ** 2) * (here + later) / 60
+        self._say(
+            f"epoch {self._epoch + 1}/{self._recipe.epochs}  batch {done}/{self._steps}  "
+            f"loss {self.figures['loss']:.4f}  {rate:.0f} images/s  about {minutes:.0f} min left"
+        )
+
+
+def _tensorboard(run: Path) -> list[keras.callbacks.Callback]:
+    # Keras writes TensorBoard's files through TensorFlow, also on another backend.
+    if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "tensorboard")):
+        return []
+    return [keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False)]
+
+
+def _line(epoch: int, recipe: Recipe, found: dict[str, float]) -> str:
+    shown = ("loss", "val_gain_db", "val_colour_share", "val_colourfulness_error", "images_per_second")
+    text = "  ".join(f"{k} {found[k]:.3f}" for k in shown if k in found)
+    return f"epoch {epoch + 1}/{recipe.epochs} done  {text}"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: unreadable ({error}). Name another folder with -o.") from error
+    return value

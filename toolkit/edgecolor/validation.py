@@ -1,0 +1,81 @@
+"""How training goes, on the val rows after every epoch: figures, and pictures of the same few photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+from PIL import Image
+
+from edgecolor.dataset import Dataset
+from edgecolor.feed import whole
+from edgecolor.loss import colourfulness
+from edgecolor.sheet import contact_sheet
+from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
+from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SIZE
+
+SHOWN = 12  # photographs on the sheet
+CHUNK = 16  # photographs through the network at once
+FLOOR = 1.0 / AB_SCALE  # error of one Lab unit: what 8-bit colours leave
+
+
+def figures(network: Any, data: Dataset) -> dict[str, float]:
+    """Figures over the whole val photographs; empty where there are none.
+
+    Returns:
+        val_gain_db: mean gain over gray of the error in ab, dB, a picture at a time;
+        val_colour_share: mean colourfulness as a share of the originals';
+        val_colourfulness_error: mean per-picture difference of colourfulness, likewise.
+    """
+    rows = data.rows["val"]
+    if not len(rows):
+        return {}
+    gain, ours, theirs = [], [], []
+    for chunk in np.array_split(rows, -(-len(rows) // CHUNK)):
+        lightness, truth = whole(data, chunk)
+        guess = _predict(network, lightness)
+        gain.append(_power(truth) - _power(guess - truth))
+        ours.append(ops.convert_to_numpy(colourfulness(guess)))
+        theirs.append(ops.convert_to_numpy(colourfulness(truth)))
+    o, t = np.concatenate(ours), np.concatenate(theirs)
+    return {
+        "val_gain_db": float(np.concatenate(gain).mean()),
+        "val_colour_share": float(o.mean() / t.mean()),
+        "val_colourfulness_error": float(np.abs(o - t).mean() / t.mean()),
+    }
+
+
+def _power(ab: F32) -> F32:
+    """Mean square of each picture's ab in dB: (n, h, w, 2) to (n,)."""
+    decibel: F32 = 10 * np.log10(np.square(ab).mean(axis=(1, 2, 3)) + FLOOR**2)
+    return decibel
+
+
+def _predict(network: Any, lightness: F32) -> F32:
+    return np.asarray(ops.convert_to_numpy(network(lightness, training=False)), dtype=np.float32)
+
+
+def write_sheet(network: Any, data: Dataset, path: Path) -> None:
+    """Writes gray, ours and original of the first val photographs; nothing where there are none."""
+    rows = data.rows["val"][:SHOWN]
+    if not len(rows):
+        return
+    lightness, truth = whole(data, rows)
+    pictures = [
+        [Image.fromarray(gray).convert("RGB"), _coloured(gray, guess), _coloured(gray, true)]
+        for gray, guess, true in zip(data.luma[rows], _predict(network, lightness), truth, strict=True)
+    ]
+    sheet = contact_sheet(pictures, captions=["gray", "ours", "original at 56 x 56"], columns=2)
+    partial = path.with_name(f".partial-{path.name}")
+    sheet.save(partial, quality=85)
+    partial.replace(path)
+
+
+def _coloured(luma: U8, output: F32) -> Image.Image:
+    """Luma (224, 224) and network output (56, 56, 2) to a picture."""
+    planes = [Image.fromarray(output[..., i] * np.float32(AB_SCALE)) for i in (0, 1)]
+    ab = [np.asarray(p.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)) for p in planes]
+    lab = np.stack([LIGHTNESS_OF_LUMA[luma], *ab], axis=-1)
+    return Image.fromarray(np.rint(lab_to_rgb(lab)).astype(np.uint8))
