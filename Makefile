@@ -36,7 +36,7 @@ $(READY): pyproject.toml edge_runtime/pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
 	  sys.exit(0 if (3, 10) <= v <= (3, 13) else "edgecolor: TensorFlow needs Python 3.10 to 3.13, and $(PYTHON) is " \
 	  "%d.%d; name another one: make PYTHON=python3.11" % v)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "edgecolor: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./edge_runtime -e '.[dev]'
 	@touch $@
