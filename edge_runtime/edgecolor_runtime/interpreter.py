@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -21,6 +25,8 @@ DELEGATES = {
     "edgetpu": {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"},
 }
 """Delegate name -> operating system -> its library, found on the loader's path."""
+
+_STDERR = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,35 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     library, name = _library()
     delegates = [] if delegate is None else [_delegate(library, delegate)]
     try:
-        interpreter = library.Interpreter(
-            model_content=flatbuffer, num_threads=threads, experimental_delegates=delegates
-        )
-        interpreter.allocate_tensors()
+        with _without_info():
+            interpreter = library.Interpreter(
+                model_content=flatbuffer, num_threads=threads, experimental_delegates=delegates
+            )
+            interpreter.allocate_tensors()
         return _TFLite(interpreter, name)
     except (ValueError, RuntimeError) as error:
         raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+
+
+@contextmanager
+def _without_info() -> Iterator[None]:
+    """Drop "INFO: Created TensorFlow Lite XNNPACK delegate", which no setting silences; let the rest through."""
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # this process has no stderr
+            yield
+            return
+        reader, writer = os.pipe()
+        os.dup2(writer, 2)
+        os.close(writer)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            with os.fdopen(reader, "rb") as lines:
+                os.write(2, b"".join(line for line in lines if not line.startswith(b"INFO: ")))
 
 
 def _library() -> tuple[ModuleType, str]:

@@ -1,4 +1,4 @@
-"""The one-file model: a TFLite flatbuffer with a zip appended. All of it is verified before any of it is used.
+"""The one-file model: a TFLite flatbuffer with a zip appended. All is verified before any of it is used.
 
 flatbuffer        any TFLite runtime loads the file as it is, and never looks at what follows
 edgecolor.json    what the model is: name, precision, scales, training, accuracy, licence

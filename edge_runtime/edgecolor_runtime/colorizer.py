@@ -1,0 +1,170 @@
+"""A gray frame in, a colour frame out. The frame's luma is never touched; only chroma is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgecolor_runtime import chroma
+from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
+from edgecolor_runtime.errors import ModelFileError, UsageError
+from edgecolor_runtime.interpreter import TensorInfo, load_interpreter
+from edgecolor_runtime.model_file import ModelFile, read
+from edgecolor_runtime.preprocess import (
+    AB_SCALE,
+    INPUT_SHAPE,
+    INPUT_SIZE,
+    NETWORK_INPUT,
+    OUTPUT_SHAPE,
+    block_mean,
+    dequantize,
+    quantize,
+    squash,
+)
+from edgecolor_runtime.shipped import read_shipped
+
+
+@dataclass(frozen=True)
+class ColorFrame:
+    """A coloured frame.
+
+    Attributes:
+        y: Its luma, as it came: mode L.
+        chroma: Predicted (Cb, Cr) centred on 0, before any limit, shape (56, 56, 2).
+    """
+
+    y: Image.Image
+    chroma: F32
+
+    @cached_property
+    def _planes(self) -> tuple[U8, U8]:
+        luma = np.asarray(self.y)
+        return chroma.planes(self.chroma, luma, luma)
+
+    @property
+    def cb(self) -> Image.Image:
+        """Cb at full size, mode L centred on 128, limited so that RGB does not clip."""
+        return Image.fromarray(self._planes[0])
+
+    @property
+    def cr(self) -> Image.Image:
+        """Cr at full size, mode L centred on 128, limited so that RGB does not clip."""
+        return Image.fromarray(self._planes[1])
+
+    def to_rgb(self) -> Image.Image:
+        """The frame in mode RGB. Its BT.601 luma is `y`, within 1."""
+        return Image.merge("YCbCr", (self.y, self.cb, self.cr)).convert("RGB")
+
+    def to_ycbcr(self) -> Image.Image:
+        """The frame in mode YCbCr for an encoder that halves chroma (4:2:0): 2 x 2 pixels share theirs.
+
+        Four times cheaper than exact planes, and all that such an encoder keeps.
+        """
+        luma = np.asarray(self.y)
+        cb, cr = chroma.planes(self.chroma, *chroma.halves(luma))
+        full = (Image.fromarray(chroma.double(plane, *luma.shape)) for plane in (cb, cr))
+        return Image.merge("YCbCr", (self.y, *full))
+
+
+class Colorizer:
+    """A model and its interpreter. Not for two threads at once: make one for each.
+
+    Args:
+        model: A verified model.
+        threads: CPU threads of one invocation.
+        delegate: "edgetpu", or the path of a delegate's library; None for the CPU.
+        saturation: Gain on the predicted ab, at least 0; 0 is gray. None takes the model's own.
+
+    Raises:
+        UsageError: The saturation is negative or not a number.
+        MissingError: No interpreter library, or the delegate cannot be loaded.
+        ModelFileError: The graph is not the one that the metadata describes.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 1,
+        delegate: str | None = None,
+        saturation: float | None = None,
+    ) -> None:
+        gain = float(model.info["saturation"]) if saturation is None else saturation
+        if not 0 <= gain < float("inf"):
+            raise UsageError(
+                f"saturation {gain}: expected a number from 0 (gray) up; 1 is what the network says"
+            )
+        self.model = model
+        self.saturation = gain
+        self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
+        _check(self.interpreter.input, model.info["input"], INPUT_SHAPE, "input")
+        _check(self.interpreter.output, model.info["output"], OUTPUT_SHAPE, "output")
+        if model.info["ab_scale"] != AB_SCALE:
+            raise ModelFileError(f"the model's ab scale is {model.info['ab_scale']}; expected {AB_SCALE}")
+        self._input = _input_table(self.interpreter.input)
+        self._real = _to_real(self.interpreter.output)
+
+    @classmethod
+    def open(cls, path: str | Path, **options: Any) -> Colorizer:
+        """Read and verify a model file; `options` as in the class."""
+        return cls(read(path), **options)
+
+    @classmethod
+    def shipped(cls, name: str = "s", **options: Any) -> Colorizer:
+        """Take a model that is inside the package; `options` as in the class."""
+        return cls(read_shipped(name), **options)
+
+    def predict(self, gray: U8) -> F32:
+        """Run the network.
+
+        Args:
+            gray: 8-bit luma, shape (224, 224).
+
+        Returns:
+            ab in Lab units, shape (56, 56, 2), without the saturation gain.
+        """
+        if gray.shape != (INPUT_SIZE, INPUT_SIZE):
+            raise UsageError(f"gray has shape {gray.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
+        raw = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
+        return self._real(raw[0]) * np.float32(AB_SCALE)
+
+    def colorize(self, gray: Image.Image) -> ColorFrame:
+        """Colour a frame of mode L and any size."""
+        if gray.mode != "L":
+            raise UsageError(f"colorize takes a picture of mode L, not {gray.mode}; open_picture makes one")
+        seen = squash(gray)
+        ab = self.predict(seen) * np.float32(self.saturation)
+        return ColorFrame(gray, lab_to_chroma(block_mean(LIGHTNESS_OF_LUMA[seen]), ab))
+
+
+def _check(tensor: TensorInfo, described: dict[str, Any], shape: tuple[int, ...], side: str) -> None:
+    if tensor.shape != shape or tensor.dtype not in (np.int8, np.float32):
+        raise ModelFileError(
+            f"the model's {side} is {tensor.dtype} {tensor.shape}; expected int8 or float32 {shape}"
+        )
+    found = (tensor.scale, tensor.zero_point)
+    wanted = (described.get("scale") or 0.0, described.get("zero_point") or 0)
+    if not np.allclose(found, wanted, rtol=1e-6, atol=0):
+        raise ModelFileError(
+            f"the model's {side} has scale and zero point {found}; its metadata says {wanted}"
+        )
+
+
+def _input_table(tensor: TensorInfo) -> NDArray[Any]:
+    """Network input of each 8-bit luma, in the input's own numbers, shape (256,)."""
+    if tensor.dtype == np.float32:
+        return NETWORK_INPUT.astype(np.float32)
+    return quantize(NETWORK_INPUT, tensor.scale, tensor.zero_point)
+
+
+def _to_real(tensor: TensorInfo) -> Callable[[NDArray[Any]], F32]:
+    if tensor.dtype == np.float32:
+        return lambda raw: raw
+    return lambda raw: dequantize(raw, tensor.scale, tensor.zero_point)
