@@ -54,7 +54,7 @@ def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp],
 
 
 def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:
-    """The largest s in [0, 1] that keeps Y + s * (what chroma adds to R, G, B) in [0, 255], Y in [low, high]."""
+    """The largest s in [0, 1] that keeps Y + s * (what chroma adds to R, G, B) in [0, 255] for low, high."""
     r, b = cr * np.float32(R_PER_CR), cb * np.float32(B_PER_CB)
     g = cb * np.float32(G_PER_CB)
     g += cr * np.float32(G_PER_CR)

@@ -107,7 +107,7 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
 
 @contextmanager
 def _without_info() -> Iterator[None]:
-    """Drop "INFO: Created TensorFlow Lite XNNPACK delegate", which no setting silences; let the rest through."""
+    """Drop "INFO: Created ... XNNPACK delegate", which no setting silences; let the rest through."""
     with _STDERR:
         try:
             kept = os.dup(2)

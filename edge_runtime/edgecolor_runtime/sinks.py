@@ -1,0 +1,192 @@
+"""A colour frame to a file: all of it or nothing, and over a file that is there already only when told to."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from edgecolor_runtime.colorizer import ColorFrame
+from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.picture import Picture
+
+FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""File extension -> the format that it is written in."""
+
+QUALITY = 95  # of JPEG and WebP
+
+_JPEG_SEGMENT = 65_533 - 29  # bytes of one APP1 segment behind its length and the XMP namespace
+_JPEG_SIDE = 65_500
+_WEBP_SIDE = 16_383
+_XMP_TAG = 700  # in TIFF
+
+
+def format_of(path: Path) -> str:
+    """The format that a file of this name is written in.
+
+    Raises:
+        UsageError: Its extension is none that can hold the colours and be written.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise UsageError(
+            f"{path}: cannot write {path.suffix or 'a file without extension'}; use {_known()}"
+        ) from None
+
+
+def _known() -> str:
+    return ", ".join(FORMATS)
+
+
+def save(
+    frame: ColorFrame,
+    path: str | Path,
+    *,
+    of: Picture | None = None,
+    quality: int = QUALITY,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Write a frame, with what must survive of the picture that it came from.
+
+    Args:
+        frame: The coloured frame.
+        path: Where to; the extension chooses the format.
+        of: The picture whose alpha and metadata the file gets.
+        quality: Of JPEG and WebP, 1 to 100.
+        force: Replace a file that is there already.
+
+    Returns:
+        What could not be kept, one sentence each.
+
+    Raises:
+        UsageError: The extension names no format, or the quality is out of range.
+        PictureError: The file exists, or cannot be written. Nothing is left behind.
+    """
+    path = Path(path)
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality}: expected 1 to 100")
+    form = format_of(path)
+    refuse_existing(path, force)
+    try:
+        data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
+    write(path, data, force=force)
+    return notes
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise PictureError if the path is taken: by a folder, or without `force` by a file."""
+    if path.is_dir():
+        raise PictureError(f"{path}: is a folder")
+    if not force and os.path.lexists(path):
+        raise PictureError(f"{path}: exists already; --force replaces it")
+
+
+def encode(
+    frame: ColorFrame, form: str, *, of: Picture, quality: int = QUALITY
+) -> tuple[bytes, tuple[str, ...]]:
+    """Encode a frame with the metadata of a picture.
+
+    Args:
+        frame: The coloured frame.
+        form: One of the values of FORMATS.
+        of: The picture whose alpha and metadata it gets.
+        quality: Of JPEG and WebP, 1 to 100.
+
+    Returns:
+        The file's bytes, and what could not be kept.
+    """
+    notes: list[str] = []
+    width, height = frame.y.size
+    side = {"JPEG": _JPEG_SIDE, "WEBP": _WEBP_SIDE}.get(form)
+    if side and max(width, height) > side:
+        raise PictureError(
+            f"{width} x {height} is too large for {form} (at most {side} a side); use .png or .tif"
+        )
+    options = {"format": form, **_metadata(of, form)}
+    if form == "JPEG":
+        # Chroma comes from 56 x 56 pixels: 4:2:0 loses nothing of it, and is smaller and faster than 4:4:4.
+        image = frame.to_ycbcr()
+        options |= {"quality": quality, "subsampling": "4:2:0"}
+        for key in ("exif", "xmp"):
+            if len(options.get(key, b"")) > _JPEG_SEGMENT:
+                del options[key]
+                notes.append(f"its {key.upper()} block is too large for JPEG, and was left out")
+        if of.alpha is not None:
+            notes.append("JPEG holds no transparency; it was left out")
+        return _encoded(image, options), tuple(notes)
+    image = frame.to_rgb()
+    if of.alpha is not None:
+        image.putalpha(of.alpha)
+    options |= {"TIFF": {"compression": "tiff_adobe_deflate"}, "WEBP": {"quality": quality}}.get(form, {})
+    return _encoded(image, options), tuple(notes)
+
+
+def _metadata(of: Picture, form: str) -> dict[str, Any]:
+    options = {"exif": of.exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp(form, of.xmp)}
+    return {key: value for key, value in options.items() if value}
+
+
+def _encoded(image: Image.Image, options: dict[str, Any]) -> bytes:
+    # Into memory first: Pillow reports a full disk as "encoder error -2".
+    buffer = io.BytesIO()
+    image.save(buffer, **options)
+    return buffer.getvalue()
+
+
+def _xmp(form: str, packet: bytes | None) -> dict[str, Any]:
+    if packet is None:
+        return {}
+    if form == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", packet.decode(errors="replace"))
+        return {"pnginfo": chunks}
+    if form == "TIFF":
+        return {"tiffinfo": {_XMP_TAG: packet}}
+    return {"xmp": packet}
+
+
+def write(path: Path, data: bytes, *, force: bool = False) -> None:
+    """Write a file as a whole or not at all; its folders are made.
+
+    Raises:
+        PictureError: It exists (without `force`), or the disk is full, read-only, or something else is wrong.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as temporary:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            refuse_existing(path, force)
+            temporary.replace(path)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    # Beside the target, because a rename is atomic only within one file system.
+    temporary = path.parent / f".{secrets.token_hex(6)}.part"
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
