@@ -11,6 +11,7 @@ import typer
 
 import edgecolor_runtime
 from edgecolor.cli.dataset import dataset
+from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.train import train
 from edgecolor_runtime.errors import EdgecolorError
 
@@ -41,7 +42,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (dataset, train)
+COMMANDS: tuple[Callable[..., None], ...] = (dataset, train, evaluate)
 
 for _command in COMMANDS:
     app.command()(_command)

@@ -1,0 +1,209 @@
+"""Evaluation from photographs on disk to figures, with predictors whose answer is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor.cli import main
+from edgecolor.evaluate import Shown, evaluate, photographs_of, square
+from edgecolor.predictor import ExportedPredictor, finish, open_predictor
+from edgecolor_runtime.color import F32, U8, lightness_to_gray, rgb_to_lab
+from edgecolor_runtime.colorizer import Colorizer
+from edgecolor_runtime.errors import DataError, ModelFileError
+from edgecolor_runtime.preprocess import CHROMA_SIZE, block_mean
+
+TESTS = Path(__file__).parents[1]
+CALIBRATION = TESTS.parent / "calibration"
+PHOTOGRAPHS = sorted(CALIBRATION.glob("*.jpg"))[:5]
+TINY = TESTS / "edge_runtime" / "data" / "tiny-int8.tflite"
+
+
+class Oracle:
+    """Knows the true ab of the photographs, and can be made to say something near it."""
+
+    def __init__(
+        self, name: str, *, gain: float = 1, offset: float = 0, saturation: float | None = None
+    ) -> None:
+        self.name, self.saturation = name, saturation
+        self._gain, self._offset = gain, offset
+        self._ab: dict[bytes, F32] = {}
+        for path in PHOTOGRAPHS:
+            lab = rgb_to_lab(square(Image.open(path)))
+            ab = np.stack([block_mean(lab[..., 1]), block_mean(lab[..., 2])], axis=-1)
+            self._ab[lightness_to_gray(lab[..., 0]).tobytes()] = ab
+
+    def predict(self, grays: U8) -> F32:
+        return np.stack([self._ab[g.tobytes()] * self._gain + self._offset for g in grays]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("photographs")
+    for path in PHOTOGRAPHS:
+        (where / path.name).write_bytes(path.read_bytes())
+    return where
+
+
+def test_true_colour_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> None:
+    result = evaluate(Oracle("true"), folder)
+    assert result.plane.gain > 10
+    assert 0.9 < result.plane.share < 1.01, "56 x 56 loses a little colour, not a tenth"
+    assert result.plane.colourfulness_error < 0.1
+    assert result.plane.luma_drift < 1
+    assert result.data.photographs == len(result.scores) == len(PHOTOGRAPHS)
+
+
+def test_gray_gains_nothing(folder: Path) -> None:
+    result = evaluate(Oracle("gray", gain=0), folder)
+    assert result.plane.gain == result.plane.best == 0
+    assert result.plane.colourfulness_error == 1
+    assert result.plane.g56 is None
+
+
+def test_the_models_own_saturation_is_one_on_the_plane(folder: Path) -> None:
+    plain = evaluate(Oracle("half", gain=0.5), folder)
+    raised = evaluate(Oracle("half", gain=0.5, saturation=2), folder)
+    assert plain.saturation == 1
+    assert raised.saturation == 2
+    assert raised.plane.gain > plain.plane.gain + 3
+    assert raised.plane.share == pytest.approx(2 * plain.plane.share, abs=0.05)
+
+
+def test_fidelity_measures_what_was_changed(folder: Path) -> None:
+    shifted = evaluate(Oracle("shifted", offset=0.75), folder, reference=Oracle("true")).fidelity
+    assert shifted is not None
+    assert shifted.ab_difference == pytest.approx(0.75, abs=1e-4)
+    assert shifted.worst == pytest.approx(0.75, abs=1e-4)
+    weaker = evaluate(Oracle("weaker", gain=0.9), folder, reference=Oracle("true")).fidelity
+    assert weaker is not None
+    assert weaker.chroma_ratio == pytest.approx(0.9, abs=1e-4)
+    gain = weaker.paired["gain"]
+    assert gain is not None
+    assert gain.mean < -2 * gain.error, "a tenth less of the true colour is a clear loss"
+
+
+def test_the_reference_is_its_own_equal(folder: Path) -> None:
+    # The reference has no saturation of its own: it is shown with the model's.
+    same = evaluate(Oracle("true", saturation=0.8), folder, reference=Oracle("reference")).fidelity
+    assert same is not None
+    assert (same.ab_difference, same.chroma_ratio) == (0, 1)
+    for difference in same.paired.values():
+        assert difference is not None
+        assert (difference.mean, difference.error) == (0, 0)
+
+
+def test_photographs_come_in_order_with_what_was_made_of_them(folder: Path) -> None:
+    shown: list[Shown] = []
+    counts: list[tuple[int, int]] = []
+    evaluate(
+        Oracle("true"), folder, show=shown.append, progress=lambda done, total: counts.append((done, total))
+    )
+    assert [s.photograph.name for s in shown] == [p.name for p in PHOTOGRAPHS]
+    assert counts[-1] == (len(PHOTOGRAPHS), len(PHOTOGRAPHS))
+    for one in shown:
+        luma = np.asarray(Image.fromarray(one.finished).convert("L"), dtype=np.int16)
+        assert np.abs(luma - one.photograph.gray).max() <= 1
+        assert np.ptp(one.finished, axis=-1).mean() > 5, "no colour"
+
+
+def test_the_set_is_known_by_its_contents(folder: Path, tmp_path: Path) -> None:
+    for path in PHOTOGRAPHS:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    one, two = (evaluate(Oracle("gray", gain=0), where).data for where in (folder, tmp_path))
+    assert one == two
+    (tmp_path / PHOTOGRAPHS[0].name).unlink()
+    assert evaluate(Oracle("gray", gain=0), tmp_path).data.sha256 != one.sha256
+
+
+def test_photographs_are_found_in_subfolders_and_other_files_are_not(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("c.JPG", "b/a.png", "manifest.csv"):
+        (tmp_path / name).touch()
+    assert photographs_of(tmp_path) == [tmp_path / "b/a.png", tmp_path / "c.JPG"]
+
+
+def test_bad_data_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        photographs_of(tmp_path / "none")
+    with pytest.raises(DataError, match="no photographs"):
+        photographs_of(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes()[:2000])
+    with pytest.raises(DataError, match=r"broken\.jpg: not a readable picture"):
+        evaluate(Oracle("gray", gain=0), tmp_path)
+
+
+def test_a_square_is_the_middle_of_the_photograph() -> None:
+    wide = Image.new("RGB", (900, 300), (200, 0, 0))
+    wide.paste((0, 0, 200), (300, 0, 600, 300))
+    assert square(wide).shape == (224, 224, 3)
+    assert (square(wide) == (0, 0, 200)).all()
+
+
+def test_finishing_is_the_colorizers() -> None:
+    colorizer = Colorizer.open(TINY, saturation=1.3)
+    gray = np.asarray(Image.open(PHOTOGRAPHS[1]).convert("L").resize((224, 224)))
+    expected = np.asarray(colorizer.colorize(Image.fromarray(gray)).to_rgb())
+    ab = ExportedPredictor("tiny", colorizer).predict(gray[None])
+    assert ab.shape == (1, CHROMA_SIZE, CHROMA_SIZE, 2)
+    np.testing.assert_array_equal(finish(gray, ab[0], 1.3), expected)
+
+
+def test_opening_a_model_that_is_not_there() -> None:
+    with pytest.raises(ModelFileError, match="no such file, nor a shipped model"):
+        open_predictor("nowhere.tflite")
+
+
+def test_the_command_prints_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(TINY), str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert f"photographs  {len(PHOTOGRAPHS)}" in out
+    assert "G56" in out and "saturation" in out
+    assert f"{len(PHOTOGRAPHS)} of {len(PHOTOGRAPHS)} photographs" in err
+
+
+def test_the_command_writes_json_and_a_sheet(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, sheet = tmp_path / "report.json", tmp_path / "sheet.jpg"
+    words = ["evaluate", str(TINY), str(folder), "--reference", str(TINY), "--json", "-q"]
+    words += ["-o", str(report), "--sheet", str(sheet)]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    found = json.loads(out)
+    assert found == json.loads(report.read_text())
+    assert found["fidelity"]["ab_difference"] == 0
+    assert found["fidelity"]["chroma_ratio"] == 1
+    assert len(found["plane"]["curve"]) == 17
+    assert [s["name"] for s in found["scores"]] == [p.name for p in PHOTOGRAPHS]
+    with Image.open(sheet) as picture:
+        assert picture.width > 6 * 224
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "sheet.jpg"]
+
+    assert main(words) == 2
+    assert "report.json is there already" in capsys.readouterr().err
+    assert main([*words, "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["nowhere.tflite", str(CALIBRATION)], 5, "no such file"),
+        ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
+        ([str(TINY), str(CALIBRATION), "-o", "nowhere/report.json"], 2, "no such folder to write"),
+        ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),
+    ],
+)
+def test_the_command_says_in_one_line_what_is_wrong(
+    words: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *words]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert text in err
+    assert err.count("\n") == 1

@@ -1,0 +1,144 @@
+"""`edgecolor evaluate`: the colour plane of a model on a folder of photographs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edgecolor.evaluate import Evaluation, Fidelity, Shown
+
+SHEET_PHOTOGRAPHS = 24
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="An exported .tflite, a .keras, or a shipped model's name.")],
+    data: Annotated[Path, typer.Argument(help="A folder of colour photographs that the model has not seen.")],
+    *,
+    reference: Annotated[
+        str | None, typer.Option(help="What MODEL was exported from: adds how far MODEL strays from it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, scores per photograph too.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON here.")] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help=f"Also draw gray, ours, original of up to {SHEET_PHOTOGRAPHS} here."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    r"""Measure how well a model colours photographs whose colour is known.
+
+    More colour costs PSNR, so no single figure will do. The curve gives, for each saturation, the
+    colourfulness as a share of the originals' and the PSNR gain over gray; G56 and G83 are the gains where
+    that share is 56 % and 83 %.
+
+    \b
+    Examples:
+      edgecolor evaluate s photos/
+      edgecolor evaluate out.tflite photos/ --reference model.keras -o report.json --sheet sheet.jpg
+    """
+    from edgecolor.evaluate import evaluate as measure
+    from edgecolor.evaluate import photographs_of, sheet_of
+    from edgecolor.predictor import open_predictor
+
+    _refuse_existing(output, sheet, force=force)
+    # Few of many, evenly spread: a sheet of hundreds shows nothing.
+    every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
+    shown: list[Shown] = []
+    seen = 0
+
+    def keep(picture: Shown) -> None:
+        nonlocal seen
+        if seen % every == 0:
+            shown.append(picture)
+        seen += 1
+
+    result = measure(
+        open_predictor(model),
+        data,
+        reference=open_predictor(reference) if reference else None,
+        progress=None if quiet else _progress,
+        show=keep if sheet else None,
+    )
+    text = json.dumps(result.to_json(), indent=1)
+    if output:
+        with _in_place(output) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
+    if sheet:
+        with _in_place(sheet) as partial:
+            sheet_of(shown).save(partial, quality=90)
+    typer.echo(text if as_json else table(result))
+
+
+def table(result: Evaluation) -> str:
+    """The result for a person, about 40 lines."""
+    plane = result.plane
+    lines = [
+        f"model        {result.model}, saturation {result.saturation:g}",
+        f"photographs  {result.data.photographs}, sha256 {result.data.sha256[:16]}",
+        f"protocol     {result.protocol}",
+        "",
+        "saturation   share   gain over gray",
+        *(f"{p.saturation:10.1f}  {p.share:5.1%}   {p.gain:+.3f} dB" for p in plane.curve),
+        "",
+        f"G56          {_gain(plane.g56)}",
+        f"G83          {_gain(plane.g83)}",
+        f"best         {plane.best:+.3f} dB",
+        f"as it is     {plane.gain:+.3f} dB at a share of {plane.share:.1%}",
+        f"PSNR         {plane.psnr:.2f} dB; gray {plane.gray_psnr:.2f} dB",
+        f"CIEDE2000    {plane.ciede2000:.2f}, 95 % of pixels under {plane.ciede2000_p95:.2f}; "
+        f"gray {plane.gray_ciede2000:.2f}",
+        f"colourfulness error, per photograph  {plane.colourfulness_error:.1%} of gray's",
+        f"luma drift   {plane.luma_drift:.2f} of 255",
+    ]
+    if result.fidelity:
+        lines += ["", *_fidelity_lines(result.fidelity)]
+    return "\n".join(lines)
+
+
+def _fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
+    yield f"against      {fidelity.reference}"
+    yield (
+        f"ab           {fidelity.ab_difference:.2f} Lab units apart in the mean; "
+        f"worst {fidelity.worst:.2f}, {fidelity.worst_name}"
+    )
+    yield f"chroma       {fidelity.chroma_ratio:.3f} of the reference's"
+    for name, title in (("g56", "G56"), ("g83", "G83"), ("gain", "as it is")):
+        found = fidelity.paired[name]
+        yield f"{title:13}" + (f"{found.mean:+.3f} dB +- {found.error:.3f}" if found else "not reached")
+
+
+def _gain(value: float | None) -> str:
+    return "not reached: too little colour at every saturation" if value is None else f"{value:+.3f} dB"
+
+
+def _progress(done: int, total: int) -> None:
+    print(f"{done} of {total} photographs", file=sys.stderr)
+
+
+def _refuse_existing(*targets: Path | None, force: bool) -> None:
+    from edgecolor_runtime.errors import UsageError
+
+    for target in targets:
+        if target and target.exists() and not force:
+            raise UsageError(f"{target} is there already. Add --force to replace it, or name another file.")
+        if target and not target.absolute().parent.is_dir():
+            raise UsageError(f"{target.parent}: no such folder to write {target.name} in.")
+
+
+@contextmanager
+def _in_place(target: Path) -> Iterator[Path]:
+    """A file beside the target that takes its name when the block ends well."""
+    partial = target.with_name(f".partial-{target.name}")
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,228 @@
+"""How well a model colours a folder of photographs, and how far an exported file strays from its reference.
+
+What counts is the finished picture: each photograph's gray goes through the model, then through the runtime's
+own way to an 8-bit picture, and the colour is read back from that. `plane` then places it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from edgecolor import metrics
+from edgecolor.calibration import hash_of_set
+from edgecolor.photographs import PHOTO_SUFFIXES
+from edgecolor.plane import PROTOCOL, Difference, Plane, Score, paired, plane, score
+from edgecolor.predictor import Predictor, finish
+from edgecolor.sheet import contact_sheet
+from edgecolor_runtime.color import F32, U8, lightness_to_gray, rgb_to_lab
+from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.preprocess import INPUT_SIZE
+
+CHUNK = 64  # photographs held in memory at a time
+
+
+class Photograph(NamedTuple):
+    """One photograph as the protocol sees it: rgb uint8 (224, 224, 3), gray uint8 (224, 224)."""
+
+    name: str
+    rgb: U8
+    gray: U8
+
+
+class Shown(NamedTuple):
+    """A photograph and what a model made of it, finished uint8 (224, 224, 3)."""
+
+    photograph: Photograph
+    finished: U8
+
+
+@dataclass(frozen=True)
+class DataId:
+    """Which photographs: their number, and the SHA-256 of their names and contents."""
+
+    photographs: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """A model against its reference on the same photographs: ab at 56 x 56, Lab units, without saturation."""
+
+    reference: str
+    ab_difference: float  # mean over photographs, pixels and both channels
+    worst: float  # of one photograph
+    worst_name: str
+    chroma_ratio: float  # mean chroma over the reference's
+    paired: dict[str, Difference | None]  # dB, model minus reference
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result, with what is needed to repeat it."""
+
+    model: str
+    saturation: float  # the model's own gain, which is 1 on the plane
+    data: DataId
+    plane: Plane
+    fidelity: Fidelity | None
+    scores: tuple[Score, ...]
+    protocol: str = PROTOCOL
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers; figures to five decimals."""
+        return dict(_plain(asdict(self)))
+
+
+def evaluate(
+    model: Predictor,
+    folder: Path,
+    *,
+    reference: Predictor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    show: Callable[[Shown], None] | None = None,
+) -> Evaluation:
+    """Places a model on the colour plane.
+
+    Args:
+        model: what colours.
+        folder: of photographs; its subfolders count too.
+        reference: what `model` was made from; gives `fidelity`. It is finished with `model`'s saturation.
+        progress: called with photographs done and photographs in all.
+        show: called with every photograph and the model's picture of it, in order.
+
+    Raises:
+        DataError: no photographs, an unreadable one, or none with colour.
+    """
+    paths = photographs_of(folder)
+    saturation = 1.0 if model.saturation is None else model.saturation
+    scores: list[Score] = []
+    reference_scores: list[Score] = []
+    drifts: list[_Drift] = []
+    with ThreadPoolExecutor(usable_cores()) as pool:
+
+        def place(chunk: Sequence[Photograph], ab: F32) -> Iterator[tuple[U8, Score]]:
+            def one(photograph: Photograph, predicted: F32) -> tuple[U8, Score]:
+                finished = finish(photograph.gray, predicted, saturation)
+                return finished, score(photograph.name, photograph.rgb, photograph.gray, finished)
+
+            return pool.map(one, chunk, ab)
+
+        for start in range(0, len(paths), CHUNK):
+            chunk = list(pool.map(lambda path: _read(path, folder), paths[start : start + CHUNK]))
+            grays = np.stack([p.gray for p in chunk])
+            ab = model.predict(grays)
+            for photograph, (finished, placed) in zip(chunk, place(chunk, ab), strict=True):
+                scores.append(placed)
+                if show:
+                    show(Shown(photograph, finished))
+            if reference:
+                true_ab = reference.predict(grays)
+                reference_scores += [placed for _, placed in place(chunk, true_ab)]
+                drifts += [_drift(p.name, a, r) for p, a, r in zip(chunk, ab, true_ab, strict=True)]
+            if progress:
+                progress(len(scores), len(paths))
+    return Evaluation(
+        model=model.name,
+        saturation=saturation,
+        data=_identity(folder, paths),
+        plane=plane(scores),
+        fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
+        scores=tuple(scores),
+    )
+
+
+def sheet_of(shown: Sequence[Shown], *, columns: int = 2) -> Image.Image:
+    """Gray, ours and original of each photograph, in groups of rows side by side."""
+    rows = [[Image.fromarray(p) for p in (s.photograph.gray, s.finished, s.photograph.rgb)] for s in shown]
+    return contact_sheet(rows, captions=["gray", "ours", "original"], columns=columns)
+
+
+def photographs_of(folder: Path) -> list[Path]:
+    """Every picture under a folder, sorted.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of photographs.")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+    if not paths:
+        raise DataError(f"{folder}: no photographs in it; looked for {' '.join(sorted(PHOTO_SUFFIXES))}.")
+    return paths
+
+
+def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
+    """The protocol's view of a photograph: centre square, bicubic, uint8 (size, size, 3)."""
+    photo = photo.convert("RGB")
+    side = min(photo.size)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    cut = photo.crop((left, top, left + side, top + side))
+    return np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read(path: Path, folder: Path) -> Photograph:
+    try:
+        with Image.open(path) as file:
+            rgb = square(ImageOps.exif_transpose(file))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
+    return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
+
+
+def _identity(folder: Path, paths: Sequence[Path]) -> DataId:
+    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+    return DataId(len(paths), hash_of_set(hashes))
+
+
+class _Drift(NamedTuple):
+    name: str
+    ab_difference: float
+    chroma: float
+    reference_chroma: float
+
+
+def _drift(name: str, ab: F32, reference: F32) -> _Drift:
+    return _Drift(
+        name, metrics.ab_difference(ab, reference), metrics.mean_chroma(ab), metrics.mean_chroma(reference)
+    )
+
+
+def _fidelity(
+    reference: str, drifts: Sequence[_Drift], differences: dict[str, Difference | None]
+) -> Fidelity:
+    worst = max(drifts, key=lambda d: d.ab_difference)
+    reference_chroma = float(np.mean([d.reference_chroma for d in drifts]))
+    if reference_chroma == 0:
+        raise DataError(f"{reference}: this reference gives no colour at all to compare with.")
+    return Fidelity(
+        reference=reference,
+        ab_difference=float(np.mean([d.ab_difference for d in drifts])),
+        worst=worst.ab_difference,
+        worst_name=worst.name,
+        chroma_ratio=float(np.mean([d.chroma for d in drifts])) / reference_chroma,
+        paired=differences,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return round(value, 5) if isinstance(value, float) else value
