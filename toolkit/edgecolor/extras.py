@@ -9,7 +9,7 @@ from edgecolor_runtime.errors import MissingError
 
 
 def need_keras(what: str) -> None:
-    """Makes sure that Keras and its backend can be imported, and keeps TensorFlow's start-up chatter off stderr.
+    """Makes sure that Keras and its backend can be imported; keeps TensorFlow's start-up chatter off stderr.
 
     Args:
         what: the command that needs it, for the message.

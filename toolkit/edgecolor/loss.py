@@ -30,6 +30,7 @@ BIN_SPACING = 18.0  # Lab units between bin centres; the outermost lie at +-90
 UNIT = (
     10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
 )
+RAREST = 1e-5  # share of pixels under which a bin counts as not reached
 NOISE_FLOOR = (2.0 / UNIT) ** 2  # squared error below which a picture is as good as right
 
 
@@ -52,19 +53,18 @@ def soft_bins(ab: Any, xp: Any = ops) -> Any:
 
 
 def bin_weights(prior: F32, rebalance: float) -> F32:
-    """Weight of each bin: 1 / ((1 - r) p + r / reached bins), scaled so that the mean over the prior is 1.
+    """Weight of each bin: 1 / (r p + (1 - r) / reached bins), scaled so that the mean over the prior is 1.
 
     Args:
         prior: (BINS,), how often each bin occurs; sums to 1.
-        rebalance: r in [0, 1]; 0 weights all pixels alike.
+        rebalance: r in [0, 1]; 0 weights all pixels alike, 1 by the inverse of their frequency.
 
     Returns:
         (BINS,) float32; sum(prior * weights) == 1.
     """
-    # Bins that photographs never reach must not set the scale of the uniform part.
-    reached = max(int((prior > 1e-5).sum()), 1)
-    # r lifts rare bins: at 0 the weights are all alike, at 1 they are the inverse of the frequency.
-    weights = 1.0 / (rebalance * prior + (1.0 - rebalance) / reached)
+    # Bins that photographs hardly reach must not set the scale.
+    reached = max(int((prior > RAREST).sum()), 1)
+    weights = 1.0 / (rebalance * np.maximum(prior, RAREST) + (1.0 - rebalance) / reached)
     return np.asarray(weights / (prior * weights).sum(), dtype=np.float32)
 
 

@@ -71,6 +71,8 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
     finally:
         keras.config.set_dtype_policy(before)
     if state["done"]:
+        # An optimizer without slots would start anew, and Keras would only warn.
+        model.optimizer.build(model.trainable_variables)
         model.load_weights(run / state["checkpoint"])
         say(f"resumed after epoch {state['done']} of {recipe.epochs}")
     for epoch in range(state["done"], recipe.epochs):

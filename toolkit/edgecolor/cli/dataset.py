@@ -22,9 +22,10 @@ def dataset(
 ) -> None:
     """Prepare photographs for training, once.
 
-    Near-gray and toned photographs teach no colour: they are left out and counted. A folder with l/gray_scale.npy
-    and ab/ab/ab1.npy is read as the arrays of the original project.
+    Near-gray and toned photographs teach no colour: they are left out and counted. A folder with
+    l/gray_scale.npy and ab/ab/ab1.npy is read as the arrays of the original project.
 
+    \b
     Example:
       edgecolor dataset photos/ -o prepared/
     """

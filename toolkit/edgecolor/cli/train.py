@@ -16,7 +16,7 @@ _DEFAULT = Recipe()
 def train(
     data: Annotated[Path, typer.Argument(help="A folder that `edgecolor dataset` made.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run's folder. If it is there, go on in it.")
+        Path, typer.Option("--output", "-o", help="The run's folder; an existing one goes on.")
     ],
     alpha: Annotated[float, typer.Option(help="Width multiplier.")] = _DEFAULT.alpha,
     trunk: Annotated[
@@ -36,13 +36,13 @@ def train(
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = _DEFAULT.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Train the fusion network. Killed, it goes on after its last whole epoch when the command is given again.
+    """Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
 
     The folder holds model.keras after every epoch, pictures of the val photographs, and TensorBoard's curves.
 
+    \b
     Examples:
       edgecolor train prepared/ -o runs/s
-
       edgecolor train prepared/ -o runs/mine --start models/s/s.keras --epochs 4 --learning-rate 0.0003
     """
     from edgecolor.extras import need_keras

@@ -1,0 +1,169 @@
+"""Training as a user runs it: batches that can be repeated, a run that survives kill -9, and its messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edgecolor.cli import main
+from edgecolor.dataset import Dataset, open_dataset, prepare
+from edgecolor.feed import Batches, whole
+from edgecolor.network import load_network
+from edgecolor.recipe import Augmentation, Recipe
+from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.preprocess import block_mean
+
+CALIBRATION = Path(__file__).parents[2] / "calibration"
+PLAIN = Augmentation(spectral=False, gamma=0.0, noisy=0.0)
+SMALL = ["--trunk", "none", "--size", "32", "--full-size-epochs", "0", "--batch", "4", "--epochs", "3"]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    photos = tmp_path_factory.mktemp("photos")
+    for file in sorted(CALIBRATION.rglob("*.jpg"))[:40]:
+        (photos / file.name).symlink_to(file)
+    out = photos.parent / f"{photos.name}-prepared"
+    prepare(photos, out, val_every=6)
+    return out
+
+
+@pytest.fixture
+def data(prepared: Path) -> Dataset:
+    return open_dataset(prepared)
+
+
+def test_batches_repeat_and_epochs_differ(data: Dataset) -> None:
+    first, second = (Batches(data, batch=4, size=64, seed=5) for _ in range(2))
+    for batches in (first, second):
+        batches.start_epoch(3, 64)
+    second[0]  # what was read before must not matter
+    np.testing.assert_array_equal(first[1][0], second[1][0])
+    second.start_epoch(4, 64)
+    assert not np.array_equal(first[1][0], second[1][0])
+
+
+def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
+    batches = Batches(data, batch=4, size=224, seed=5, augment=PLAIN)
+    lightness, (ab, again) = batches[0]
+    assert ab is again
+    gray, truth = whole(data, data.rows["train"])
+    for found_l, found_ab in zip(lightness, ab, strict=True):
+        pairs = [(gray[i][:, ::s], truth[i][:, ::s]) for i in range(len(gray)) for s in (1, -1)]
+        match = [t for g, t in pairs if np.array_equal(g, found_l)]
+        assert match
+        np.testing.assert_array_equal(match[0], found_ab)
+
+
+def test_a_cut_keeps_gray_and_colour_together(data: Dataset) -> None:
+    """Where colour is made from gray, it must still be the same function of gray after the cut."""
+    ramp = data.luma.copy()
+    ab = np.stack([ramp[:, ::4, ::4] // 2, 64 - (ramp[:, ::4, ::4] // 4).astype(np.int16)], -1).astype(
+        np.int8
+    )
+    smooth = np.repeat(np.repeat(ramp[:, ::4, ::4], 4, 1), 4, 2)
+    made = Dataset(smooth, smooth, ab, data.names, data.rows, data.sha256)
+    lightness, (target, _) = Batches(made, batch=8, size=96, seed=1, augment=PLAIN)[0]
+    for picture, colours in zip(block_mean(lightness[..., 0]), target, strict=True):
+        assert np.corrcoef(picture.ravel(), colours[..., 0].ravel())[0, 1] > 0.98
+
+
+@pytest.fixture(scope="module")
+def unbroken(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert main(["train", str(prepared), "-o", str(run), "--quiet", *SMALL]) == 0
+    return run
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    return load_network(run / "model.keras").get_weights()
+
+
+def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
+    state = json.loads((unbroken / "state.json").read_text())
+    assert state["epochs"][2]["loss"] < state["epochs"][0]["loss"]
+    facts = json.loads((unbroken / "model.json").read_text())
+    assert facts["training"]["epochs_done"] == 3
+    assert (unbroken / "val-0003.jpg").stat().st_size > 10_000
+    assert list((unbroken / "tensorboard").rglob("events*"))
+    assert load_network(unbroken / "model.keras").input_shape == (None, 224, 224, 1)
+
+
+def test_a_start_from_trained_weights_keeps_them(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
+    again = [*SMALL[:-1], "1", "--start", str(unbroken / "model.keras"), "--learning-rate", "0.000001"]
+    assert main(["train", str(prepared), "-o", str(tmp_path / "second"), "--quiet", *again]) == 0
+    first, second = (load_network(run / "model.keras") for run in (unbroken, tmp_path / "second"))
+    for a, b in zip(first.trainable_weights, second.trainable_weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)
+
+
+def test_killed_run_resumes_and_ends_where_an_unbroken_one_does(
+    unbroken: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    program = "import sys; from edgecolor.cli import main; sys.exit(main())"
+    command = ["train", str(prepared), "-o", str(broken), *SMALL]
+    process = subprocess.Popen([sys.executable, "-c", program, *command], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (broken / "model.json").exists():  # written last in the first epoch
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert json.loads((broken / "state.json").read_text())["done"] < 3
+
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(broken / "model.keras")
+    assert "resumed after epoch" in err
+    assert "epoch 3/3 done" in err
+    for a, b in zip(weights(broken), weights(unbroken), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)  # threads add in another order
+
+
+def test_folder_of_another_recipe_is_kept(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.json").write_text('{"recipe": {}}')
+    assert main(["train", str(prepared), "-o", str(run), *SMALL]) == 2
+    assert "was begun with another" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(tmp_path), "-o", str(tmp_path / "run"), *SMALL]) == 1
+    assert "edgecolor dataset" in capsys.readouterr().err
+    env = {**os.environ, "KERAS_BACKEND": "no_such_backend"}
+    program = "import sys; from edgecolor.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", "x", "-o", "y"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "pip install 'edgecolor[train]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 100}, {"epochs": 0}, {"full_size_epochs": 99}, {"precision": "int3"}]
+)
+def test_impossible_recipe(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        Recipe(**wrong)  # type: ignore[arg-type]
+
+
+def test_policy_is_put_back() -> None:
+    assert keras.config.dtype_policy().name == "float32"
