@@ -1,6 +1,6 @@
 """The device side of edgecolor: a gray frame in, a colour frame out.
 
-Names load on first use: on a small device numpy and Pillow take longer to import than a command takes to answer.
+Names load on first use: on a small device numpy and Pillow import slower than a command answers.
 """
 
 from importlib import import_module
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
     from edgecolor_runtime.model_file import Golden, ModelFile, pack, parse, read
     from edgecolor_runtime.picture import Picture, open_picture
-    from edgecolor_runtime.shipped import SHIPPED, ShippedModel, read_shipped
+    from edgecolor_runtime.shipped import SHIPPED, ShippedModel, open_model, read_shipped
     from edgecolor_runtime.sinks import save
 
 __version__ = "0.1.0"
@@ -39,7 +39,7 @@ _HOME = {
     "interpreter": ("Interpreter", "TensorInfo", "load_interpreter"),
     "model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
     "picture": ("Picture", "open_picture"),
-    "shipped": ("SHIPPED", "ShippedModel", "read_shipped"),
+    "shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
     "sinks": ("save",),
 }
 
@@ -62,6 +62,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "load_interpreter",
+    "open_model",
     "open_picture",
     "pack",
     "parse",

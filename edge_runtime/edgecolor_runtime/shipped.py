@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 from edgecolor_runtime.errors import ModelFileError
-from edgecolor_runtime.model_file import ModelFile, parse
+from edgecolor_runtime.model_file import ModelFile, parse, read
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,16 @@ def read_shipped(name: str = "s") -> ModelFile:
             f"shipped model {name} is not the file of this release; reinstall edgecolor-runtime"
         )
     return parse(data, f"shipped model {name}")
+
+
+def open_model(name: str | Path) -> ModelFile:
+    """Read and verify a model by the name of a shipped one, or else by its path.
+
+    Raises:
+        ModelFileError: There is no such model, or it is not intact.
+    """
+    if str(name) in SHIPPED:
+        return read_shipped(str(name))
+    if not Path(name).suffix and not Path(name).exists():
+        return read_shipped(str(name))  # says which names there are
+    return read(name)

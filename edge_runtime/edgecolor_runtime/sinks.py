@@ -135,7 +135,10 @@ def encode(
     image = frame.to_rgb()
     if of.alpha is not None:
         image.putalpha(of.alpha)
-    options |= {"TIFF": {"compression": "tiff_adobe_deflate"}, "WEBP": {"quality": quality}}.get(form, {})
+    if form == "TIFF":
+        options["compression"] = "tiff_adobe_deflate"
+    if form == "WEBP":
+        options["quality"] = quality
     return _encoded(image, options), tuple(notes)
 
 

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edgecolor_runtime.interpreter import load_interpreter
+from edgecolor_runtime.color import U8
+from edgecolor_runtime.interpreter import TensorInfo, load_interpreter
 from edgecolor_runtime.model_file import Golden, pack
 from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, NETWORK_INPUT, OUTPUT_SHAPE, quantize
 
@@ -17,11 +18,12 @@ keras.utils.set_random_seed(7)
 rng = np.random.default_rng(7)
 
 
-def smooth() -> np.ndarray:
+def smooth() -> U8:
     """A cloud of grays from black to white, shape (224, 224), that deflates well."""
     coarse = rng.uniform(-40, 295, (8, 8, 1)).astype(np.float32)
     fine = tf.image.resize(coarse, (224, 224), method="bicubic")[..., 0].numpy()
-    return np.clip(np.rint(fine), 0, 255).astype(np.uint8)
+    gray: U8 = np.clip(np.rint(fine), 0, 255).astype(np.uint8)
+    return gray
 
 
 entry = keras.Input(INPUT_SHAPE[1:])
@@ -34,13 +36,14 @@ model = keras.Model(entry, keras.layers.Activation("tanh")(x))
 grays = [smooth() for _ in range(24)]
 
 
-@tf.function(input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)])
 def run(values: tf.Tensor) -> tf.Tensor:
     """The graph to convert."""
     return model(values, training=False)
 
 
-converter = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()])
+traced = tf.function(run, input_signature=[tf.TensorSpec(INPUT_SHAPE, tf.float32)])
+
+converter = tf.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function()])
 converter.optimizations = [tf.lite.Optimize.DEFAULT]
 converter.representative_dataset = lambda: ([NETWORK_INPUT[g].reshape(INPUT_SHAPE)] for g in grays)
 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -56,7 +59,7 @@ exported = np.concatenate(
 reference = np.concatenate([run(NETWORK_INPUT[g].reshape(INPUT_SHAPE)).numpy() for g in gray])
 
 
-def described(tensor: object, shape: tuple[int, ...], meaning: str) -> dict[str, object]:
+def described(tensor: TensorInfo, shape: tuple[int, ...], meaning: str) -> dict[str, object]:
     """One side of the graph for edgecolor.json."""
     return {
         "shape": list(shape),
@@ -84,4 +87,9 @@ info = {
 }
 target = Path(__file__).parent / "tiny-int8.tflite"
 target.write_bytes(pack(flatbuffer, info, Golden(gray, reference, exported)))
-print(target.stat().st_size, "bytes; mean ab", np.abs(reference).mean((0, 1, 2)) * AB_SCALE, reference.std() * 100)
+print(
+    target.stat().st_size,
+    "bytes; mean ab",
+    np.abs(reference).mean((0, 1, 2)) * AB_SCALE,
+    reference.std() * 100,
+)

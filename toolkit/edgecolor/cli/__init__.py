@@ -12,6 +12,7 @@ import typer
 import edgecolor_runtime
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.evaluate import evaluate
+from edgecolor.cli.run import run
 from edgecolor.cli.train import train
 from edgecolor_runtime.errors import EdgecolorError
 
@@ -42,7 +43,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (dataset, train, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, evaluate)
 
 for _command in COMMANDS:
     app.command()(_command)

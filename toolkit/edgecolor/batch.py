@@ -1,0 +1,214 @@
+"""Many pictures in one go: which ones, where to, and all of them on every core."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from edgecolor_runtime.colorizer import Colorizer
+from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
+from edgecolor_runtime.model_file import ModelFile
+from edgecolor_runtime.picture import open_picture
+from edgecolor_runtime.sinks import FORMATS, format_of, refuse_existing, save
+
+_OTHERS = (
+    ".mpo .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .pfm .pcx .tga .sgi .psd .ico .icns .dds .jp2 .j2k .jpx .avif "
+    ".heic .heif"
+)
+PICTURES = frozenset(FORMATS).union(_OTHERS.split())
+"""Extensions of pictures in a folder. What Pillow cannot open of them is listed as failed, not skipped."""
+
+OTHERWISE = ".png"  # what a format that cannot hold the colours becomes
+MARK = ".color"  # before the extension of a result that lies beside its input
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to colour."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture; `error` is None if it is done."""
+
+    job: Job
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    error: EdgecolorError | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to colour. `threads` is a number of cores, `saturation` None the model's own."""
+
+    threads: int
+    saturation: float | None = None
+    quality: int = 95
+    force: bool = False
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
+    """Say which pictures to colour, and where each goes.
+
+    Args:
+        inputs: Picture files, and folders that are searched with their sub-folders.
+        output: A file for one picture, a folder for several or for a folder; None: beside each input, under
+            a new name. What exists as a folder, or has no extension, is a folder.
+
+    Raises:
+        UsageError: The output fits neither, or a result would replace one of the inputs.
+        PictureError: A folder holds no picture.
+    """
+    many = len(inputs) > 1 or inputs[0].is_dir()
+    if (
+        output is not None
+        and many
+        and not output.is_dir()
+        and (output.exists() or output.suffix.lower() in FORMATS)
+    ):
+        raise UsageError(f"-o {output}: several pictures need a folder")
+    if output is not None and not many and not output.is_dir() and output.suffix:
+        format_of(output)
+        jobs = [Job(inputs[0], output)]
+    else:
+        jobs = _name(_collect(inputs, output), output)
+    sources = {job.source.resolve() for job in jobs}
+    for job in jobs:
+        if job.target.resolve() in sources:
+            raise UsageError(f"{job.target} would replace a picture that is read; choose another -o")
+    return jobs
+
+
+def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
+    """Pictures, each with the folder below the output that it belongs to; none twice."""
+    found: dict[Path, tuple[Path, Path]] = {}
+    for entry in inputs:
+        if not entry.is_dir():
+            found.setdefault(entry.resolve(), (entry, Path()))
+            continue
+        pictures = _pictures(entry, output)
+        if not pictures:
+            raise PictureError(f"{entry}: no pictures in this folder")
+        # Two folders keep their names apart under the output; one alone is the output.
+        base = Path() if len(inputs) == 1 else Path(entry.resolve().name)
+        for picture in pictures:
+            found.setdefault(picture.resolve(), (picture, base / picture.parent.relative_to(entry)))
+    return list(found.values())
+
+
+def _pictures(folder: Path, output: Path | None) -> list[Path]:
+    """Pictures below a folder, sorted, without hidden files and without results of an earlier run."""
+    results = output.resolve() if output is not None else None
+    found = []
+    for here, folders, files in os.walk(folder):
+        base = Path(here)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and (base / f).resolve() != results)
+        found += [
+            base / f
+            for f in sorted(files)
+            if not f.startswith(".")
+            and Path(f).suffix.lower() in PICTURES
+            and not Path(f).stem.endswith(MARK)
+        ]
+    return found
+
+
+def _name(pictures: list[tuple[Path, Path]], output: Path | None) -> list[Job]:
+    """Give each picture a target of its own, the same in every run.
+
+    Where two want one name, the one whose extension changes keeps its whole name: a.bmp beside a.png becomes
+    a.bmp.png. What still collides is numbered.
+    """
+    mark = MARK if output is None else ""
+
+    def target(source: Path, below: Path, stem: str) -> Path:
+        folder = source.parent if output is None else output / below
+        return folder / f"{stem}{mark}{_extension(source)}"
+
+    wanted = Counter(_key(target(source, below, source.stem)) for source, below in pictures)
+    taken: set[str] = set()
+    jobs = []
+    for source, below in pictures:
+        stem = source.stem
+        if wanted[_key(target(source, below, stem))] > 1 and source.suffix != _extension(source):
+            stem = source.name
+        number, name = 1, stem
+        while _key(target(source, below, name)) in taken or (
+            number > 1 and _key(target(source, below, name)) in wanted
+        ):
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(_key(target(source, below, name)))
+        jobs.append(Job(source, target(source, below, name)))
+    return jobs
+
+
+def _key(path: Path) -> str:
+    return str(path).casefold()  # the file systems of SD cards and Macs do not tell A from a
+
+
+def _extension(source: Path) -> str:
+    return source.suffix if source.suffix.lower() in FORMATS else OTHERWISE
+
+
+def color_all(
+    jobs: Sequence[Job], model: ModelFile, options: Options, on_done: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Colour pictures on every core.
+
+    Args:
+        jobs: What `plan` says.
+        model: The model.
+        options: How.
+        on_done: Called in this thread after each picture, in the order in which they end.
+
+    Returns:
+        The outcomes, in the order of the jobs. A picture that fails stops no other.
+    """
+    workers = max(1, min(options.threads, len(jobs)))
+    free: SimpleQueue[Colorizer] = SimpleQueue()
+    for _ in range(workers):
+        # One picture: the interpreter takes the cores. Several: each core takes a picture.
+        threads = options.threads if len(jobs) == 1 else 1
+        free.put(Colorizer(model, threads=threads, saturation=options.saturation))
+    outcomes: dict[Job, Outcome] = {}
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for future in as_completed([pool.submit(_color, job, free, options) for job in jobs]):
+            outcome = future.result()
+            outcomes[outcome.job] = outcome
+            on_done(outcome)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [outcomes[job] for job in jobs]
+
+
+def _color(job: Job, free: SimpleQueue[Colorizer], options: Options) -> Outcome:
+    colorizer = free.get()
+    try:
+        refuse_existing(job.target, options.force)
+        picture = open_picture(job.source)
+        frame = colorizer.colorize(picture.gray)
+        notes = save(frame, job.target, of=picture, quality=options.quality, force=options.force)
+        return Outcome(job, frame.y.size, (*picture.notes, *notes))
+    except EdgecolorError as error:
+        return Outcome(job, error=error)
+    except MemoryError:
+        return Outcome(job, error=PictureError(f"{job.source}: not enough memory for it"))
+    finally:
+        free.put(colorizer)
