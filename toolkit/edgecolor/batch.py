@@ -17,8 +17,8 @@ from edgecolor_runtime.picture import open_picture
 from edgecolor_runtime.sinks import FORMATS, format_of, refuse_existing, save
 
 _OTHERS = (
-    ".mpo .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .pfm .pcx .tga .sgi .psd .ico .icns .dds .jp2 .j2k .jpx .avif "
-    ".heic .heif"
+    ".mpo .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .pfm .pcx .tga .sgi .psd .ico .icns .dds .jp2 .j2k .jpx "
+    ".avif .heic .heif"
 )
 PICTURES = frozenset(FORMATS).union(_OTHERS.split())
 """Extensions of pictures in a folder. What Pillow cannot open of them is listed as failed, not skipped."""

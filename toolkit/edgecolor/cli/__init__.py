@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -46,7 +47,8 @@ def _root(
 COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, evaluate)
 
 for _command in COMMANDS:
-    app.command()(_command)
+    # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.
+    app.command(help=cleandoc(_command.__doc__ or "").replace("\\b", "\b"))(_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
