@@ -185,8 +185,8 @@ def test_the_command_writes_json_and_a_sheet(
         assert picture.width > 6 * 224
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "sheet.jpg"]
 
-    assert main(words) == 2
-    assert "report.json is there already" in capsys.readouterr().err
+    assert main(words) == 1
+    assert "report.json: exists already" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
 
 
@@ -195,7 +195,7 @@ def test_the_command_writes_json_and_a_sheet(
     [
         (["nowhere.tflite", str(CALIBRATION)], 5, "no such file"),
         ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
-        ([str(TINY), str(CALIBRATION), "-o", "nowhere/report.json"], 2, "no such folder to write"),
+        ([str(TINY), str(CALIBRATION), "--sheet", "sheet.xyz"], 2, "cannot write .xyz"),
         ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),
     ],
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,7 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    r"""Measure how well a model colours photographs whose colour is known.
+    """Measure how well a model colours photographs whose colour is known.
 
     More colour costs PSNR, so no single figure will do. The curve gives, for each saturation, the
     colourfulness as a share of the originals' and the PSNR gain over gray; G56 and G83 are the gains where
@@ -43,12 +43,15 @@ def evaluate(
     Examples:
       edgecolor evaluate s photos/
       edgecolor evaluate out.tflite photos/ --reference model.keras -o report.json --sheet sheet.jpg
-    """
+    """  # noqa: D301 - the mark that keeps the lines apart is no backslash
     from edgecolor.evaluate import evaluate as measure
     from edgecolor.evaluate import photographs_of, sheet_of
     from edgecolor.predictor import open_predictor
+    from edgecolor_runtime import sinks
 
-    _refuse_existing(output, sheet, force=force)
+    for target in filter(None, (output, sheet)):
+        sinks.refuse_existing(target, force)
+    form = sinks.format_of(sheet) if sheet else None
     # Few of many, evenly spread: a sheet of hundreds shows nothing.
     every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
@@ -69,11 +72,11 @@ def evaluate(
     )
     text = json.dumps(result.to_json(), indent=1)
     if output:
-        with _in_place(output) as partial:
-            partial.write_text(text + "\n", encoding="utf-8")
+        sinks.write(output, f"{text}\n".encode(), force=force)
     if sheet:
-        with _in_place(sheet) as partial:
-            sheet_of(shown).save(partial, quality=90)
+        encoded = io.BytesIO()
+        sheet_of(shown).save(encoded, form, quality=90)
+        sinks.write(sheet, encoded.getvalue(), force=force)
     typer.echo(text if as_json else table(result))
 
 
@@ -121,24 +124,3 @@ def _gain(value: float | None) -> str:
 
 def _progress(done: int, total: int) -> None:
     print(f"{done} of {total} photographs", file=sys.stderr)
-
-
-def _refuse_existing(*targets: Path | None, force: bool) -> None:
-    from edgecolor_runtime.errors import UsageError
-
-    for target in targets:
-        if target and target.exists() and not force:
-            raise UsageError(f"{target} is there already. Add --force to replace it, or name another file.")
-        if target and not target.absolute().parent.is_dir():
-            raise UsageError(f"{target.parent}: no such folder to write {target.name} in.")
-
-
-@contextmanager
-def _in_place(target: Path) -> Iterator[Path]:
-    """A file beside the target that takes its name when the block ends well."""
-    partial = target.with_name(f".partial-{target.name}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
