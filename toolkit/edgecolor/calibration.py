@@ -1,4 +1,4 @@
-"""The calibration set: photographs whose activations set the int8 ranges, and on which the exported file is judged.
+"""The calibration set: photographs that set the int8 ranges, and on which the exported file is judged.
 
 A calibration folder holds pictures and, if it is to be reproducible, `manifest.csv` with at least the columns
 `file` and `sha256`. With a manifest every hash is verified and every picture must be listed; without one all
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from edgecolor_runtime.color import F32, U8
-from edgecolor_runtime.errors import DataError
-from edgecolor_runtime.preprocess import INPUT_SIZE, NETWORK_INPUT, squash
-from PIL import Image, ImageOps
 
-from edgecolor.dataset import PHOTO_SUFFIXES
+from edgecolor.photographs import PHOTO_SUFFIXES
+from edgecolor_runtime.color import F32, U8
+from edgecolor_runtime.errors import DataError, PictureError
+from edgecolor_runtime.picture import open_picture
+from edgecolor_runtime.preprocess import NETWORK_INPUT, squash
 
 MANIFEST = "manifest.csv"
 LEAST_PICTURES = 20  # fewer leave ranges to chance
@@ -39,18 +39,9 @@ class Calibration:
     gray: U8
     sha256: str
 
-    def representative(self) -> Callable[[], Iterator[list[F32]]]:
-        """The generator function that a TFLite converter asks for: one input (1, 224, 224, 1) at a time."""
-
-        def pictures() -> Iterator[list[F32]]:
-            for gray in self.gray:
-                yield [network_input(gray[None])]
-
-        return pictures
-
 
 def network_input(gray: U8) -> F32:
-    """Gray pictures, uint8 (n, 224, 224), to the float network's input, float32 (n, 224, 224, 1) in [-1, 1]."""
+    """Gray, uint8 (n, 224, 224), to the float network's input, float32 (n, 224, 224, 1) in [-1, 1]."""
     return NETWORK_INPUT[gray][..., None]
 
 
@@ -74,9 +65,15 @@ def read_calibration(folder: Path) -> Calibration:
     hashes = {name: _hash(folder / name) for name in pictures}
     for name, wanted in (listed or {}).items():
         if hashes[name] != wanted:
-            raise DataError(f"{folder / name}: changed since {MANIFEST} was written (its sha256 differs). Restore it.")
+            raise DataError(f"{folder / name}: changed since {MANIFEST} was written. Restore it.")
     gray = np.stack([_read_gray(folder / name) for name in pictures])
     return Calibration(tuple(pictures), gray, hash_of_set(hashes))
+
+
+def representative(gray: U8) -> Iterator[list[F32]]:
+    """What a TFLite converter asks for: one input, float32 (1, 224, 224, 1), at a time."""
+    for picture in gray:
+        yield [network_input(picture[None])]
 
 
 def hash_of_set(hashes: dict[str, str]) -> str:
@@ -90,7 +87,7 @@ def _read_manifest(manifest: Path) -> dict[str, str]:
         with manifest.open(encoding="utf-8", newline="") as file:
             rows = [(row["file"], row["sha256"].lower()) for row in csv.DictReader(file)]
     except (KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{manifest}: not a manifest; expected CSV with the columns file and sha256.") from error
+        raise DataError(f"{manifest}: not a CSV with the columns file and sha256.") from error
     names = [name for name, _ in rows]
     for name in names:
         if Path(name).name != name or names.count(name) > 1:
@@ -101,7 +98,7 @@ def _read_manifest(manifest: Path) -> dict[str, str]:
 def _refuse_unlisted(manifest: Path, pictures: list[str], listed: dict[str, str]) -> None:
     for name in pictures:
         if name not in listed:
-            raise DataError(f"{manifest.with_name(name)}: not in {MANIFEST}. Add its row, or take the file away.")
+            raise DataError(f"{manifest.with_name(name)}: not in {MANIFEST}. Add its row, or take it away.")
 
 
 def _hash(path: Path) -> str:
@@ -113,7 +110,6 @@ def _hash(path: Path) -> str:
 
 def _read_gray(path: Path) -> U8:
     try:
-        with Image.open(path) as file:
-            return squash(ImageOps.exif_transpose(file).convert("L"), INPUT_SIZE)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable picture. Take it out of the calibration folder.") from error
+        return squash(open_picture(path).gray)
+    except PictureError as error:
+        raise DataError(f"{error}. Take it out of the calibration folder.") from error

@@ -1,0 +1,124 @@
+"""What an exported file must satisfy. The file is checked, never the converter's word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecolor.graph import Graph, Tensor
+from edgecolor.metrics import ab_difference, mean_chroma
+from edgecolor_runtime.color import F32, U8
+from edgecolor_runtime.errors import GateError
+from edgecolor_runtime.interpreter import Interpreter, TensorInfo
+from edgecolor_runtime.preprocess import (
+    AB_SCALE,
+    INPUT_SHAPE,
+    NETWORK_INPUT,
+    OUTPUT_SHAPE,
+    dequantize,
+    quantize,
+)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How far an exported file may be from the float network, on the calibration pictures."""
+
+    ab_difference: float  # Lab units, mean over both channels, at most
+    chroma_ratio: float  # at least, and its inverse at most
+
+
+GATES = {
+    "int8": Gate(1.5, 0.95),
+    "dynamic": Gate(1.5, 0.95),
+    "float16": Gate(0.1, 0.99),
+    "float32": Gate(0.01, 0.999),
+}
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """An exported file against the float network: ab at 56 x 56, Lab units, without saturation."""
+
+    pictures: int
+    ab_difference: float  # mean over pictures, pixels and both channels
+    chroma_ratio: float  # mean chroma over the float network's
+
+
+def verify_graph(graph: Graph, precision: str, kernel_values: int) -> None:
+    """Refuses a file that is not what its precision promises.
+
+    Args:
+        graph: of the file.
+        precision: one of `GATES`.
+        kernel_values: how many weights the Keras network's kernels have.
+
+    Raises:
+        GateError: other inputs or outputs, weights missing; for int8 also a float operator or one that an
+            Edge TPU does not map.
+    """
+    dtype = "INT8" if precision == "int8" else "FLOAT32"
+    _verify_end("input", graph.inputs, INPUT_SHAPE, dtype)
+    _verify_end("output", graph.outputs, OUTPUT_SHAPE, dtype)
+    inside = graph.stored_weights()
+    if inside < kernel_values:
+        raise GateError(f"The exported file holds {inside} of {kernel_values} kernel weights.")
+    if precision != "int8":
+        return
+    floats = graph.float_operators()
+    if floats:
+        raise GateError(f"The exported file is not int8: {', '.join(floats)} still compute in float.")
+    unmapped = graph.unmapped_operators()
+    if unmapped:
+        raise GateError(f"An Edge TPU does not map {', '.join(unmapped)}. Build the network without.")
+    coarse = graph.per_tensor_kernels()
+    if coarse:
+        raise GateError(f"Weights are not quantized per channel in {', '.join(coarse)}.")
+
+
+def _verify_end(side: str, tensors: tuple[Tensor, ...], shape: tuple[int, ...], dtype: str) -> None:
+    found = [(t.dtype, t.shape) for t in tensors]
+    if found != [(dtype, shape)]:
+        told = ", ".join(f"{d} {s}" for d, s in found) or "nothing"
+        raise GateError(f"The exported file's {side} is {told}; expected {dtype} {shape}.")
+
+
+def run_pictures(interpreter: Interpreter, gray: U8) -> NDArray[Any]:
+    """Gray pictures, uint8 (n, 224, 224), to the graph's raw outputs, int8 or float32 (n, 56, 56, 2)."""
+    entry = interpreter.input
+    table: NDArray[Any] = NETWORK_INPUT
+    if entry.dtype == np.int8:
+        table = quantize(NETWORK_INPUT, entry.scale, entry.zero_point)
+    return np.concatenate([interpreter(table[picture].reshape(INPUT_SHAPE)) for picture in gray])
+
+
+def to_real(raw: NDArray[Any], output: TensorInfo) -> F32:
+    """Raw outputs to float32 in [-1, 1], same shape."""
+    return dequantize(raw, output.scale, output.zero_point) if raw.dtype == np.int8 else raw
+
+
+def measure(exported: F32, reference: F32) -> Fidelity:
+    """Compares outputs of the exported file and of the float network, both (n, 56, 56, 2) in [-1, 1]."""
+    ours, theirs = exported * np.float32(AB_SCALE), reference * np.float32(AB_SCALE)
+    chroma = mean_chroma(theirs)
+    ratio = mean_chroma(ours) / chroma if chroma else 1.0
+    return Fidelity(len(reference), ab_difference(ours, theirs), ratio)
+
+
+def verify_fidelity(fidelity: Fidelity, precision: str) -> None:
+    """Refuses a file that colours unlike the float network.
+
+    Raises:
+        GateError: the ab difference or the chroma ratio is beyond this precision's gate.
+    """
+    gate = GATES[precision]
+    close = fidelity.ab_difference <= gate.ab_difference
+    if not (close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio):
+        raise GateError(
+            f"The {precision} file strays from the float network: ab is {fidelity.ab_difference:.2f} Lab units "
+            f"apart (at most {gate.ab_difference:g}), chroma {fidelity.chroma_ratio:.3f} of its (at "
+            f"least {gate.chroma_ratio:g}). Calibrate with more pictures, or with some of your own camera."
+        )
