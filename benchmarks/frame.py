@@ -1,0 +1,24 @@
+"""The frame that everything is measured on: a photograph at 1280 x 720."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+WIDTH, HEIGHT = 1280, 720
+PHOTOGRAPH = Path(__file__).parents[1] / "demo" / "photos" / "kodim23.jpg"
+
+
+def gray_frame() -> Image.Image:
+    """A gray frame as a camera would give it, mode L."""
+    with Image.open(PHOTOGRAPH) as photograph:
+        return ImageOps.fit(photograph.convert("L"), (WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+
+
+def gray_jpeg() -> bytes:
+    """The frame as a JPEG file, quality 90."""
+    out = io.BytesIO()
+    gray_frame().save(out, "JPEG", quality=90)
+    return out.getvalue()

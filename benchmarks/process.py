@@ -1,0 +1,58 @@
+"""What a bare process pays: from its first import to a coloured photograph on disk, and its peak memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# Run in a fresh interpreter: words are the model, the photograph and the result. It reports seconds from its
+# first line, its peak in kB, and what it should not have imported.
+# VmHWM rather than ru_maxrss: over an exec, Linux keeps in the latter the peak of whoever started it.
+_CHILD = """
+import time
+started = time.perf_counter()
+import sys
+from edgecolor_runtime.colorizer import Colorizer
+from edgecolor_runtime.picture import open_picture
+from edgecolor_runtime.sinks import save
+model, photograph, result = sys.argv[1:]
+save(Colorizer.open(model).colorize(open_picture(photograph).gray), result, force=True)
+seconds = time.perf_counter() - started
+import json, resource
+try:
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+except OSError:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak //= 1024 if sys.platform == "darwin" else 1
+print(json.dumps([seconds, peak, sorted({"tensorflow", "keras"} & set(sys.modules))]))
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One fresh process."""
+
+    to_photo: float  # seconds from its first import to the photograph written
+    whole: float  # seconds of the whole process, Python's own start and end included
+    peak: float  # MB resident
+
+
+def start(model: Path, photograph: Path, result: Path) -> Start:
+    """Colours one photograph in a process of its own, with nothing but the runtime."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(model), str(photograph), str(result)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    whole = time.perf_counter() - started
+    seconds, peak, foreign = json.loads(done.stdout)
+    if foreign:
+        raise RuntimeError(f"the runtime imported {', '.join(foreign)}: these figures would mean nothing")
+    return Start(seconds, whole, peak * 1024 / 1e6)

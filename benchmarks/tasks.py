@@ -1,0 +1,78 @@
+"""What is timed, each as a function without arguments. The names are the rows of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from frame import gray_frame
+from numpy.typing import NDArray
+from PIL import Image
+from timing import Task
+
+from edgecolor_runtime.colorizer import Colorizer
+from edgecolor_runtime.interpreter import Interpreter
+from edgecolor_runtime.picture import Picture, open_picture
+from edgecolor_runtime.preprocess import INPUT_SIZE
+from edgecolor_runtime.sinks import encode, save
+
+UNIT = "Pillow YCbCr to RGB"
+MERGED = "(a) gray to merged YCbCr"
+EXACT = "(a) with chroma exact at every pixel, to RGB"
+JPEG = "(b) gray to JPEG bytes"
+PHOTO = "photo to photo"
+
+
+class _Replay:
+    """An interpreter that gives one answer at once: what is left is everything around the network."""
+
+    def __init__(self, of: Interpreter, x: NDArray[Any]) -> None:
+        self.name, self.input, self.output = "replay", of.input, of.output
+        self._answer = of(x)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        return self._answer
+
+
+def around(model: Path) -> dict[str, Task]:
+    """The unit, and figures (a) and (b): a gray frame in memory to its coloured form, without the network."""
+    gray = gray_frame()
+    picture = Picture(gray)
+    colorizer = Colorizer.open(model)
+    unit = colorizer.colorize(gray).to_ycbcr()
+    shape, dtype = colorizer.interpreter.input.shape, colorizer.interpreter.input.dtype
+    seen = np.random.default_rng(0).integers(-100, 100, shape).astype(dtype)
+    colorizer.interpreter = _Replay(colorizer.interpreter, seen)
+    return {
+        UNIT: lambda: unit.convert("RGB"),
+        MERGED: lambda: colorizer.colorize(gray).to_ycbcr(),
+        EXACT: lambda: colorizer.colorize(gray).to_rgb(),
+        JPEG: lambda: encode(colorizer.colorize(gray), "JPEG", of=picture, quality=90),
+    }
+
+
+def invokes(models: Mapping[str, Path]) -> dict[str, Task]:
+    """The network alone, on the frame, by precision."""
+    return {f"invoke {precision}": _invoke(path) for precision, path in models.items()}
+
+
+def photo_to_photo(model: Path, photograph: Path, result: Path) -> dict[str, Task]:
+    """A JPEG file to a coloured JPEG file, with the model loaded."""
+    colorizer = Colorizer.open(model)
+
+    def colour() -> None:
+        picture = open_picture(photograph)
+        save(colorizer.colorize(picture.gray), result, of=picture, quality=90, force=True)
+
+    return {PHOTO: colour}
+
+
+def _invoke(path: Path) -> Task:
+    interpreter = Colorizer.open(path).interpreter
+    shape, dtype = interpreter.input.shape, interpreter.input.dtype
+    seen = np.asarray(gray_frame().resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR), np.float32)
+    scaled = seen / 127.5 - 1 if dtype == np.float32 else seen - 128
+    x = scaled.reshape(shape).astype(dtype)
+    return lambda: interpreter(x)
