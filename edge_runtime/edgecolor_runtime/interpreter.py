@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import os
@@ -153,6 +154,9 @@ def _library() -> tuple[ModuleType, str]:
 def _delegate(library: ModuleType, delegate: str) -> Any:
     path = DELEGATES[delegate].get(platform.system(), delegate) if delegate in DELEGATES else delegate
     try:
+        # Opened here first: where the interpreter library fails at it, its finalizer fails again, in public.
+        if not hasattr(ctypes.CDLL(path), "tflite_plugin_create_delegate"):
+            raise ValueError("it is no TFLite delegate")
         return library.load_delegate(path)
     except (ValueError, OSError) as error:
         raise MissingError(

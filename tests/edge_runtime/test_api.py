@@ -1,0 +1,78 @@
+"""The public names, and what importing them does not bring along."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgecolor_runtime
+
+
+def test_all_is_pinned() -> None:
+    assert edgecolor_runtime.__all__ == [
+        "SHIPPED",
+        "ColorFrame",
+        "Colorizer",
+        "DataError",
+        "EdgecolorError",
+        "GateError",
+        "Golden",
+        "Interpreter",
+        "MissingError",
+        "ModelFile",
+        "ModelFileError",
+        "Picture",
+        "PictureError",
+        "ShippedModel",
+        "TensorInfo",
+        "UsageError",
+        "__version__",
+        "load_interpreter",
+        "open_model",
+        "open_picture",
+        "pack",
+        "parse",
+        "read",
+        "read_shipped",
+        "save",
+    ]
+    for name in edgecolor_runtime.__all__:
+        assert getattr(edgecolor_runtime, name) is not None
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = edgecolor_runtime.nothing_here
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert importlib.metadata.version("edgecolor-runtime") == edgecolor_runtime.__version__
+
+
+COLOR_A_PICTURE = """
+import sys
+from edgecolor_runtime import *
+picture = open_picture(sys.argv[2])
+save(Colorizer.open(sys.argv[1]).colorize(picture.gray), sys.argv[3], of=picture)
+heavy = {"tensorflow", "keras", "jax", "torch", "scipy", "skimage", "edgecolor", "typer", "rich", "cv2"}
+foreign = heavy & {name.split(".")[0] for name in sys.modules}
+sys.exit(f"imported: {foreign}" if foreign else 0)
+"""
+
+
+def test_a_picture_is_coloured_without_tensorflow(tiny_path: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (40, 30), 90).save(tmp_path / "gray.png")
+    subprocess.run(
+        [sys.executable, "-c", COLOR_A_PICTURE, tiny_path, tmp_path / "gray.png", tmp_path / "out.jpg"],
+        check=True,
+    )
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert (image.mode, image.size) == ("RGB", (40, 30))
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import sys, edgecolor_runtime; sys.exit('numpy' in sys.modules or 'PIL' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

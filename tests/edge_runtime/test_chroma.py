@@ -1,0 +1,76 @@
+"""Chroma planes: upsampling, and the limit that keeps luma."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor_runtime import chroma
+from edgecolor_runtime.color import F32, U8
+
+
+def luma_of(y: U8, cb: U8, cr: U8) -> F32:
+    """The luma that a viewer gets back, after RGB has clipped."""
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in (y, cb, cr)]
+    return np.asarray(Image.merge("YCbCr", planes).convert("RGB").convert("L"), np.float32)
+
+
+@pytest.fixture
+def wild() -> F32:
+    """Chroma far beyond what most lumas can carry, shape (56, 56, 2)."""
+    return np.random.default_rng(3).normal(0, 90, (56, 56, 2)).astype(np.float32)
+
+
+def test_luma_is_kept_within_one_where_chroma_is_wild(wild: F32) -> None:
+    y = np.random.default_rng(4).integers(0, 256, (300, 400), dtype=np.uint8)
+    cb, cr = chroma.planes(wild, y, y)
+    assert np.abs(luma_of(y, cb, cr) - y).max() <= 1
+    free = np.full_like(y, 128)
+    cb, cr = chroma.planes(wild, free, free)
+    assert np.abs(luma_of(y, cb, cr) - y).max() > 20, "what fits mid-gray does not fit every luma"
+
+
+def test_chroma_that_fits_is_not_touched() -> None:
+    y = np.full((120, 160), 128, np.uint8)
+    gentle = np.random.default_rng(5).uniform(-50, 50, (56, 56, 2)).astype(np.float32)
+    cb, cr = chroma.planes(gentle, y, y)
+    for plane, source in ((cb, gentle[..., 0]), (cr, gentle[..., 1])):
+        pillow = Image.fromarray(np.ascontiguousarray(source)).resize((160, 120), Image.Resampling.BILINEAR)
+        assert np.abs(plane - (np.asarray(pillow) + 128)).max() <= 0.51
+
+
+def test_limit_shrinks_towards_gray_and_keeps_the_hue() -> None:
+    y = np.full((56, 56), 250, np.uint8)
+    strong = np.full((56, 56, 2), (-40.0, 30.0), np.float32)
+    cb, cr = (plane.astype(float) - 128 for plane in chroma.planes(strong, y, y))
+    assert (cr < 30).all() and (cr > 0).all()
+    assert np.abs(cb + cr * 40 / 30).max() <= 1.2  # one rounding each
+
+
+def test_gray_extremes_get_no_chroma(wild: F32) -> None:
+    for tone in (0, 255):
+        y = np.full((64, 64), tone, np.uint8)
+        cb, cr = chroma.planes(wild, y, y)
+        assert (np.abs(cb.astype(int) - 128) <= 1).all() and (np.abs(cr.astype(int) - 128) <= 1).all()
+
+
+def test_strips_leave_no_seam(wild: F32, monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.random.default_rng(6).integers(0, 256, (97, 131), dtype=np.uint8)
+    whole = chroma.planes(wild, y, y)
+    monkeypatch.setattr(chroma, "_STRIP", 131)
+    np.testing.assert_array_equal(whole, chroma.planes(wild, y, y))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (5, 4), (90, 161)])
+def test_halves_and_double(shape: tuple[int, int]) -> None:
+    y = np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8)
+    low, high = chroma.halves(y)
+    assert low.shape == high.shape == (-(-shape[0] // 2), -(-shape[1] // 2))
+    wide_low, wide_high = chroma.double(low, *shape), chroma.double(high, *shape)
+    assert wide_low.shape == shape
+    assert (wide_low <= y).all() and (y <= wide_high).all()
+    assert (
+        low[0, 0] == y[:2, :2].min()
+        and high[-1, -1] == y[low.shape[0] * 2 - 2 :, low.shape[1] * 2 - 2 :].max()
+    )
