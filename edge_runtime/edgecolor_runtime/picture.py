@@ -26,7 +26,7 @@ _LAYOUT_TAGS = (
     330, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675,
 )  # fmt: skip
 _EXIF_IFD, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
-_THUMBNAIL_IFD = 1
+_PHOTOMETRIC = 262
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # JPEG, WebP and TIFF; PNG
 
 
@@ -101,19 +101,31 @@ def _read(image: Image.Image) -> Picture:
     if frames > 1 and image.format != "MPO":  # a telephone's MPO holds a second view, not a sequence
         notes.append(f"holds {frames} frames; the first is coloured")
     image.load()
-    dpi, icc = _dpi(image.info.get("dpi")), image.info.get("icc_profile")
-    # Upright pixels and no orientation tag: every viewer agrees, and the network sees the sky above.
-    image = ImageOps.exif_transpose(image)
+    dpi, icc, exif = _dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
+    # Of TIFFs where 0 is white Pillow inverts only those of 8 bits.
+    inverted = image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+    image = _upright(image)
     gray, alpha, note = _gray_and_alpha(image)
+    if inverted:
+        gray = ImageOps.invert(gray)
+    block, lost = _exif(exif, image.size)
     return Picture(
         gray,
         alpha,
-        exif=_exif(image),
+        exif=block,
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,
         dpi=dpi,
         xmp=_xmp(image.info),
-        notes=(*notes, *note),
+        notes=(*notes, *note, *lost),
     )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Upright pixels and no orientation tag: every viewer agrees, and the network sees the sky above.
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # it writes the block again, at which a damaged one fails; `_exif` will say so
+        return image
 
 
 def _gray_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
@@ -133,8 +145,6 @@ def _deep(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     values: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16"):
         values = values.astype(np.uint16)  # big-endian, too
-        if getattr(image, "tag_v2", {}).get(262) == 0:  # TIFF, 0 is white: Pillow inverts only 8 bits
-            values = 65535 - values
         return _scaled(values, 0, 65535), ()
     if not np.isfinite(values).any():
         raise PictureError("no pixel has a number in it")
@@ -165,17 +175,20 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
 
 
-def _exif(image: Image.Image) -> bytes:
-    exif = image.getexif()
+def _exif(exif: Image.Exif, size: tuple[int, int]) -> tuple[bytes, tuple[str, ...]]:
     if not exif:
-        return b""
+        return b"", ()
     for tag in _LAYOUT_TAGS:
         exif.pop(tag, None)
     inner = exif.get_ifd(_EXIF_IFD)
-    if _WIDTH in inner or _HEIGHT in inner:
-        inner[_WIDTH], inner[_HEIGHT] = image.size
-    exif.get_ifd(_THUMBNAIL_IFD).clear()  # it shows the gray picture
-    return exif.tobytes() if len(exif) else b""
+    if (inner.get(_WIDTH, size[0]), inner.get(_HEIGHT, size[1])) != size:
+        exif[_EXIF_IFD] = {**inner, _WIDTH: size[0], _HEIGHT: size[1]}
+    if not len(exif):
+        return b"", ()
+    try:
+        return exif.tobytes(), ()  # without the thumbnail, which shows the gray picture
+    except Exception:  # Pillow raises anything when it writes the tags of a damaged block
+        return b"", ("its EXIF block is damaged, and was left out",)
 
 
 def _xmp(info: dict[Any, Any]) -> bytes | None:

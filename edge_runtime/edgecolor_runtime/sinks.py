@@ -85,7 +85,9 @@ def save(
     refuse_existing(path, force)
     try:
         data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
-    except (OSError, ValueError) as error:
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from None
+    except Exception as error:  # Pillow raises anything over odd metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
     write(path, data, force=force)
     return notes
@@ -135,7 +137,7 @@ def encode(
     image = frame.to_rgb()
     if of.alpha is not None:
         image.putalpha(of.alpha)
-    if form == "TIFF":
+    if form == "TIFF" and not of.exif:  # Pillow's compressing writer cannot hold EXIF's inner tables
         options["compression"] = "tiff_adobe_deflate"
     if form == "WEBP":
         options["quality"] = quality
@@ -143,7 +145,12 @@ def encode(
 
 
 def _metadata(of: Picture, form: str) -> dict[str, Any]:
-    options = {"exif": of.exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp(form, of.xmp)}
+    exif: bytes | Image.Exif = of.exif
+    if form == "TIFF" and of.xmp:  # where it is one more tag
+        exif = Image.Exif()
+        exif.load(of.exif)
+        exif[_XMP_TAG] = of.xmp
+    options = {"exif": exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp(form, of.xmp)}
     return {key: value for key, value in options.items() if value}
 
 
@@ -161,8 +168,6 @@ def _xmp(form: str, packet: bytes | None) -> dict[str, Any]:
         chunks = PngImagePlugin.PngInfo()
         chunks.add_itxt("XML:com.adobe.xmp", packet.decode(errors="replace"))
         return {"pnginfo": chunks}
-    if form == "TIFF":
-        return {"tiffinfo": {_XMP_TAG: packet}}
     return {"xmp": packet}
 
 
