@@ -25,28 +25,36 @@ def spread(samples: Sequence[float]) -> Spread:
     return Spread(_quantile(ordered, 0.5), _quantile(ordered, 0.1), _quantile(ordered, 0.9), len(ordered))
 
 
-def in_turns(tasks: Mapping[str, Task], *, repeats: int) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class Taken:
+    """One run of a task, in seconds."""
+
+    wall: float
+    processor: float  # what this process was given: other processes on the core do not count
+
+
+def in_turns(tasks: Mapping[str, Task], *, repeats: int) -> dict[str, list[Taken]]:
     """Runs each task once, then the next, and again.
 
     What slows the machine for a while then slows all of them: ratios of two tasks of one turn stay fair.
 
     Returns:
-        Seconds of each run, by task; run i of every task belongs to turn i. One turn before is not counted.
+        The runs by task; run i of every task belongs to turn i. One turn before is not counted.
     """
-    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    taken: dict[str, list[Taken]] = {name: [] for name in tasks}
     for turn in range(repeats + 1):
         for name, task in tasks.items():
-            started = time.perf_counter()
+            processor, wall = time.process_time(), time.perf_counter()
             task()
-            seconds = time.perf_counter() - started
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
             if turn:
-                taken[name].append(seconds)
+                taken[name].append(Taken(wall, processor))
     return taken
 
 
-def ratios(samples: Sequence[float], unit: Sequence[float]) -> Spread:
-    """One task in units of another, turn by turn."""
-    return spread([a / b for a, b in zip(samples, unit, strict=True)])
+def ratios(samples: Sequence[Taken], unit: Sequence[Taken]) -> Spread:
+    """One task in units of another, turn by turn, in processor time."""
+    return spread([a.processor / b.processor for a, b in zip(samples, unit, strict=True)])
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +37,7 @@ def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     milliseconds, units, start = report["milliseconds"], report["units"], report["start"]
+    assert set(report["processor"]) == set(milliseconds)
     assert {
         "Pillow YCbCr to RGB",
         "(a) gray to merged YCbCr",
@@ -75,10 +77,19 @@ def test_tasks_run_in_turns_and_the_first_turn_is_not_counted() -> None:
     tasks = {name: lambda name=name: order.append(name) for name in "ab"}
     taken = timing().in_turns(tasks, repeats=3)
     assert order == ["a", "b"] * 4
-    assert [len(seconds) for seconds in taken.values()] == [3, 3]
+    assert [len(runs) for runs in taken.values()] == [3, 3]
+
+
+def test_another_programs_time_is_not_counted_as_processor_time() -> None:
+    (run_,) = timing().in_turns({"sleep": lambda: time.sleep(0.1)}, repeats=1)["sleep"]
+    assert run_.wall >= 0.1
+    assert run_.processor < 0.05
 
 
 def test_ratios_compare_turn_by_turn() -> None:
     # The second turn ran on a machine ten times slower; the ratio does not see it.
-    found = timing().ratios([2.0, 20.0, 2.0], [1.0, 10.0, 1.0])
+    module = timing()
+    task = [module.Taken(wall=9, processor=seconds) for seconds in (2, 20, 2)]
+    unit = [module.Taken(wall=9, processor=seconds) for seconds in (1, 10, 1)]
+    found = module.ratios(task, unit)
     assert (found.p10, found.median, found.p90) == (2, 2, 2)

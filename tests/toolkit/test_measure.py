@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -90,3 +91,15 @@ def test_what_is_missing_is_named(script: ModuleType, folder: Path, photographs:
     (folder / "tiny.keras").unlink()
     with pytest.raises(DataError, match=r"needs one \*\.keras; found none"):
         script.measure(folder, photographs, None)
+
+
+@pytest.mark.parametrize("measurements", sorted((ROOT / "models").glob("*/measurements.json")), ids=str)
+def test_published_cards_are_up_to_date(script: ModuleType, measurements: Path, tmp_path: Path) -> None:
+    card = measurements.with_name("README.md")
+    for path in (measurements, card):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    script.write_card(tmp_path)
+    assert (tmp_path / card.name).read_text() == card.read_text(), f"python models/measure.py {card.parent}"
+    for name, file in json.loads(measurements.read_text())["files"].items():
+        found = measurements.with_name(name).read_bytes()
+        assert hashlib.sha256(found).hexdigest() == file["sha256"], f"{name} was measured before it changed"
