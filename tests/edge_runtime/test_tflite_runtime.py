@@ -1,0 +1,77 @@
+"""The same package over tflite-runtime, where that is what the device has: Python 3.11, numpy < 2."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecolor_runtime import Colorizer
+
+ROOT = Path(__file__).parents[2]
+
+RUN = """
+import sys
+import numpy as np
+from edgecolor_runtime import Colorizer, open_picture, save
+model, golden, result, photo = sys.argv[1:]
+colorizer = Colorizer.open(model)
+print(colorizer.interpreter.name, np.__version__)
+np.save(result, np.stack([colorizer.predict(gray) for gray in np.load(golden)]))
+picture = open_picture(photo)
+save(colorizer.colorize(picture.gray), photo + ".jpg", of=picture)
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of its own with edgecolor-runtime over tflite-runtime, and without litert."""
+    base = shutil.which("python3.11")
+    if base is None:
+        pytest.skip("no python3.11, the last that tflite-runtime has a wheel for")
+    folder = tmp_path_factory.mktemp("tflite")
+    subprocess.run([base, "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wanted = ["tflite-runtime==2.14.*", "numpy<2", "pillow"]
+    done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"pip cannot install tflite-runtime here: {done.stderr.strip().splitlines()[-1]}")
+    subprocess.run([*pip, "--no-deps", ROOT / "edge_runtime"], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_tflite_runtime_colours_like_litert(
+    python: Path, colorizer: Colorizer, tiny_path: Path, tmp_path: Path
+) -> None:
+    golden, result, photo = (tmp_path / name for name in ("golden.npy", "result.npy", "photo.png"))
+    grays = colorizer.model.golden.gray
+    np.save(golden, grays)
+    from PIL import Image
+
+    Image.fromarray(grays[0]).save(photo)
+    done = subprocess.run(
+        [python, "-c", RUN, tiny_path, golden, result, photo], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("tflite-runtime 2.14") and " 1." in done.stdout
+    here = np.stack([colorizer.predict(gray) for gray in grays])
+    step = colorizer.interpreter.output.scale * 100
+    assert np.abs(np.load(result) - here).max() <= 4 * step
+    with Image.open(f"{photo}.jpg") as image:
+        assert image.size == (224, 224)
+
+
+@pytest.mark.slow
+def test_tflite_runtime_under_numpy_2_is_explained(python: Path, tiny_path: Path, tmp_path: Path) -> None:
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--target", tmp_path, "numpy>=2"], check=True)
+    code = f"from edgecolor_runtime import Colorizer; Colorizer.open({str(tiny_path)!r})"
+    done = subprocess.run(
+        [python, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1].startswith(
+        "edgecolor_runtime.errors.MissingError: tflite-runtime was built for numpy 1"
+    )
