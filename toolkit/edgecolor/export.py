@@ -6,8 +6,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from edgecolor.convert import PRECISIONS, Conversion, convert, need_tensorflow
 from edgecolor.golden import choose_golden
 from edgecolor.graph import Graph, read_graph
 from edgecolor.verify import Fidelity, measure, run_pictures, to_real, verify_fidelity, verify_graph
+from edgecolor_runtime import sinks
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, ModelFileError, UsageError
 from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
@@ -72,37 +73,38 @@ def export_model(
         say: takes a line of progress.
 
     Raises:
-        UsageError: an unknown precision, a bad name or gain, an existing `out`, no folder to write it in.
+        UsageError: an unknown precision, a bad name or gain, an existing `out`.
+        PictureError: `out` cannot be written.
         DataError: an unusable calibration set or facts file.
         MissingError: TensorFlow is not installed.
         ModelFileError: not a .keras file of this signature.
         GateError: the exported file misses a gate; nothing is written.
     """
+    _verify_archive(model)
     facts = read_facts(model)
     name = name or str(facts.get("name", model.stem))
     gain = float(facts.get("saturation", 1.0)) if saturation is None else saturation
     _verify_call(out, precision, name, gain, force=force)
     need_tensorflow()
-    with _in_place(out) as partial:
-        pictures = read_calibration(calibration)
-        say(f"{len(pictures.names)} calibration pictures")
-        with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
-            conversion = convert(model, pictures.gray, precision, Path(folder))
-        say(f"converted to {precision}")
-        if precision == "int8":
-            conversion = _corrected(conversion, pictures.gray)
-        graph = read_graph(conversion.flatbuffer)
-        verify_graph(graph, precision, conversion.kernel_values)
-        interpreter = load_interpreter(conversion.flatbuffer)
-        raw = run_pictures(interpreter, pictures.gray)
-        fidelity = measure(to_real(raw, interpreter.output), conversion.reference)
-        verify_fidelity(fidelity, precision)
-        info = _info(
-            conversion, interpreter, pictures, fidelity, facts, name=name, precision=precision, gain=gain
-        )
-        golden = choose_golden(pictures.gray, conversion.reference, raw)
-        packed = pack(conversion.flatbuffer, info, golden)
-        partial.write_bytes(packed)
+    pictures = read_calibration(calibration)
+    say(f"{len(pictures.names)} calibration pictures")
+    with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
+        conversion = convert(model, pictures.gray, precision, Path(folder))
+    say(f"converted to {precision}")
+    if precision == "int8":
+        conversion = _corrected(conversion, pictures.gray)
+    graph = read_graph(conversion.flatbuffer)
+    verify_graph(graph, precision, conversion.kernel_values)
+    interpreter = load_interpreter(conversion.flatbuffer)
+    raw = run_pictures(interpreter, pictures.gray)
+    fidelity = measure(to_real(raw, interpreter.output), conversion.reference)
+    verify_fidelity(fidelity, precision)
+    info = _info(
+        conversion, interpreter, pictures, fidelity, facts, name=name, precision=precision, gain=gain
+    )
+    golden = choose_golden(pictures.gray, conversion.reference, raw)
+    packed = pack(conversion.flatbuffer, info, golden)
+    sinks.write(out, packed, force=force)
     return _report(out, info, graph, fidelity, len(packed))
 
 
@@ -124,6 +126,14 @@ def read_facts(model: Path) -> dict[str, Any]:
     return facts
 
 
+def _verify_archive(model: Path) -> None:
+    # Told at once; the child takes seconds before it looks.
+    if not model.is_file():
+        raise ModelFileError(f"{model}: no such file. Name a .keras file.")
+    if not zipfile.is_zipfile(model):
+        raise ModelFileError(f"{model}: not a .keras file.")
+
+
 def _verify_call(out: Path, precision: str, name: str, gain: float, *, force: bool) -> None:
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision}: expected one of {', '.join(PRECISIONS)}.")
@@ -135,38 +145,20 @@ def _verify_call(out: Path, precision: str, name: str, gain: float, *, force: bo
         raise UsageError(f"{out} is a folder; -o names the file to write.")
     if out.exists() and not force:
         raise UsageError(f"{out} exists. Add --force to replace it, or name another file.")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"{out.parent}: no such folder.")
-
-
-@contextmanager
-def _in_place(out: Path) -> Iterator[Path]:
-    """A file beside `out` that takes its name when the block ends well.
-
-    It is made at once: a read-only folder shows before minutes of work, not after them.
-    """
-    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
-    try:
-        partial.touch()
-        yield partial
-        partial.replace(out)
-    except OSError as error:
-        if error.filename not in (None, str(partial)):
-            raise
-        raise EdgecolorError(f"{out}: cannot be written: {error.strerror}.") from error
-    finally:
-        with suppress(OSError):  # where the folder went read-only, the reason is already on its way up
-            partial.unlink(missing_ok=True)
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):  # told before minutes of work, not after them
+        raise EdgecolorError(f"{out}: cannot be written: {folder} is no folder that you may write in.")
 
 
 def _corrected(conversion: Conversion, gray: U8) -> Conversion:
     flatbuffer = conversion.flatbuffer
     for _ in range(_CORRECTIONS):
-        flatbuffer = correct_output_bias(flatbuffer, _outputs(flatbuffer, gray), conversion.reference)
+        flatbuffer = correct_output_bias(flatbuffer, outputs(flatbuffer, gray), conversion.reference)
     return replace(conversion, flatbuffer=flatbuffer)
 
 
-def _outputs(flatbuffer: bytes, gray: U8) -> F32:
+def outputs(flatbuffer: bytes, gray: U8) -> F32:
+    """What a TFLite file says to gray pictures, uint8 (n, 224, 224): float32 (n, 56, 56, 2) in [-1, 1]."""
     interpreter = load_interpreter(flatbuffer)
     return to_real(run_pictures(interpreter, gray), interpreter.output)
 

@@ -19,19 +19,20 @@ def choose_golden(gray: U8, reference: F32, exported: NDArray[Any]) -> Golden:
     """Takes the picture with the warmest and the one with the coldest outputs among those that fit.
 
     Warm and cold together drive both channels to both sides, so that an error of sign, order or scale shows.
-    If fewer fit, those that pack best are taken.
+    Where no two fit (float outputs pack badly, and so do noisy pictures), the smallest one is taken.
 
     Args:
-        gray: uint8 (n, 224, 224), n at least 2.
+        gray: uint8 (n, 224, 224).
         reference: float32 (n, 56, 56, 2), the float network's outputs.
         exported: int8 or float32 (n, 56, 56, 2), raw outputs of the exported graph.
     """
     sizes = np.array([_packed(*arrays) for arrays in zip(gray, reference, exported, strict=True)])
     fitting = np.flatnonzero(sizes <= BUDGET)
     if len(fitting) < PICTURES:
-        fitting = np.argsort(sizes, kind="stable")[:PICTURES]
-    warmth = reference[fitting].mean(axis=(1, 2, 3))
-    rows = fitting[[int(warmth.argmax()), int(warmth.argmin())]]
+        rows = np.array([sizes.argmin()])
+    else:
+        warmth = reference[fitting].mean(axis=(1, 2, 3))
+        rows = fitting[[warmth.argmax(), warmth.argmin()]]
     return Golden(gray[rows], reference[rows].astype(np.float16).astype(np.float32), exported[rows])
 
 

@@ -124,7 +124,7 @@ class Graph:
         return sorted({op.name for op in self.operators} - EDGE_TPU_OPERATORS)
 
     def stored_weights(self) -> int:
-        """How many kernel values lie in the file: of tensors with two dimensions and more, biases left out."""
+        """How many kernel values lie in the file: tensors of two dimensions and more, biases left out."""
         tensors = {id(t): t for op in self.operators for t in op.inputs if t.stored and t.dtype != "INT32"}
         return sum(t.elements for t in tensors.values() if len(t.shape) > 1)
 

@@ -1,0 +1,86 @@
+"""One network, and its exported files, each converted once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edgecolor.calibration import network_input, read_calibration
+from edgecolor.export import export_model
+from edgecolor.network import build_network, load_network
+from edgecolor_runtime.color import F32, U8
+from edgecolor_runtime.model_file import ModelFile, read
+from edgecolor_runtime.picture import open_picture
+from edgecolor_runtime.preprocess import squash
+
+ROOT = Path(__file__).parents[2]
+TRAINED = ROOT / "models" / "s" / "s.keras"
+
+
+@pytest.fixture(scope="session")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained network; where there is none, a random one that colours as strongly as a trained one."""
+    if TRAINED.is_file():
+        return TRAINED
+    keras.utils.set_random_seed(1)
+    network = build_network(0.25)
+    gray = read_calibration(ROOT / "calibration").gray[:4]
+    head = network.get_layer("ab_conv")
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel * (0.2 / np.asarray(network(network_input(gray))).std()), bias])
+    path: Path = tmp_path_factory.mktemp("network") / "random.keras"
+    network.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def network(keras_file: Path) -> keras.Model:
+    return load_network(keras_file)
+
+
+@pytest.fixture(scope="session")
+def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every fourth calibration picture, without manifest: ranges as wide, in a quarter of the time."""
+    folder = tmp_path_factory.mktemp("calibration")
+    for picture in sorted((ROOT / "calibration").glob("*.jpg"))[::4]:
+        shutil.copy(picture, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def calibration_gray(calibration: Path) -> U8:
+    return read_calibration(calibration).gray
+
+
+@pytest.fixture(scope="session")
+def gray() -> U8:
+    """Pictures that no calibration saw, uint8 (12, 224, 224)."""
+    return np.stack([squash(open_picture(p).gray) for p in sorted((ROOT / "demo" / "photos").glob("*.jpg"))])
+
+
+@pytest.fixture(scope="session")
+def reference(network: keras.Model, gray: U8) -> F32:
+    """What the Keras network says to `gray`: float32 (12, 56, 56, 2) in [-1, 1]."""
+    return np.asarray(network(network_input(gray), training=False), np.float32)
+
+
+@pytest.fixture(scope="session")
+def exported(
+    keras_file: Path, calibration: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], ModelFile]:
+    """The exported file of a precision."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    @cache
+    def export(precision: str) -> ModelFile:
+        out = folder / f"{precision}.tflite"
+        export_model(keras_file, out, calibration=calibration, precision=precision)
+        return read(out)
+
+    return export
