@@ -1,0 +1,110 @@
+"""The command line as a whole: help, usage, errors and exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from edgecolor import cli
+from edgecolor_runtime import errors
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
+    """Run a command line whose command raises."""
+
+    def run(error: BaseException) -> int:
+        def app(*args: object, **options: object) -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "app", app)
+        return cli.main([])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.EdgecolorError, 1),
+        (errors.PictureError, 1),
+        (errors.DataError, 1),
+        (errors.UsageError, 2),
+        (errors.GateError, 3),
+        (errors.MissingError, 4),
+        (errors.ModelFileError, 5),
+    ],
+)
+def test_every_error_is_one_line_and_a_code(
+    failing: Callable[[BaseException], int],
+    capsys: pytest.CaptureFixture[str],
+    kind: type[errors.EdgecolorError],
+    code: int,
+) -> None:
+    assert failing(kind("what happened\n  and what to do")) == code
+    assert capsys.readouterr().err == "edgecolor: what happened and what to do\n"
+
+
+def test_errors_of_the_system_are_one_line(
+    failing: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failing(PermissionError(13, "Permission denied", "some/file")) == 1
+    assert capsys.readouterr().err == "edgecolor: some/file: Permission denied\n"
+
+
+def test_interrupt(failing: Callable[[BaseException], int]) -> None:
+    assert failing(KeyboardInterrupt()) == 130
+
+
+def test_a_bug_is_not_hidden(failing: Callable[[BaseException], int]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())
+
+
+@pytest.mark.parametrize("line", [["nope"], ["run"], ["run", "--nope"], ["run", "x.jpg", "--quality", "0"]])
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], line: list[str]) -> None:
+    assert cli.main(line) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and "Error:" in captured.err
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        name = command.__name__
+        assert f"  {name} " in overview
+        assert cli.main([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "Example" in text and f"\n    edgecolor {name} " in text, name
+        assert "\\b" not in text and "\b" not in text
+
+
+def test_help_is_quick_and_light() -> None:
+    code = (
+        "import sys; from edgecolor.cli import main; main(['--help']);"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'rich'} & set(sys.modules);"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "edgecolor", "--help"], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) < 0.5
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecolor", "--help"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert done.stderr == b"" and done.returncode == 1
