@@ -1,0 +1,27 @@
+"""The models inside the package: pinned, intact, and computing here what they did where they were exported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgecolor_runtime import SHIPPED, Colorizer, ModelFileError, open_model, read_shipped
+from edgecolor_runtime.preprocess import AB_SCALE, dequantize
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None:
+    colorizer = Colorizer.shipped(name)
+    golden, output = colorizer.model.golden, colorizer.interpreter.output
+    exact = colorizer.interpreter.name.startswith("ai-edge-litert")
+    for gray, exported, reference in zip(golden.gray, golden.exported, golden.reference, strict=True):
+        ab = colorizer.predict(gray)
+        expected = dequantize(exported, output.scale, output.zero_point) * AB_SCALE
+        assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
+        assert np.abs(ab - reference * AB_SCALE).mean() <= 1.5
+    assert open_model(name).sha256 == read_shipped(name).sha256
+
+
+def test_other_names_are_refused() -> None:
+    with pytest.raises(ModelFileError, match="no shipped model is called nobody"):
+        read_shipped("nobody")
