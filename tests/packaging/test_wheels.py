@@ -12,6 +12,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import edgecolor
 import edgecolor_runtime
@@ -105,18 +106,22 @@ def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.Z
     assert f"edgecolor-runtime=={version}" in metadata(toolkit_wheel).get_all("Requires-Dist", [])
 
 
+def fresh_environment(folder: Path, *wheels: zipfile.ZipFile) -> Path:
+    """A new environment with these wheels and what they need; its folder of programs."""
+    venv.create(folder, with_pip=True)
+    files = [str(wheel.filename) for wheel in wheels]
+    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", *files], check=True, cwd=folder)
+    return folder / "bin"
+
+
 @pytest.mark.slow
 def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    """A fresh environment gets the runtime's wheel and nothing else of ours; no TensorFlow comes along."""
-    environment = tmp_path / "venv"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    wheel = str(runtime_wheel.filename)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, cwd=tmp_path)
+    """The runtime's wheel brings no TensorFlow and needs nothing else of ours."""
+    python = fresh_environment(tmp_path / "venv", runtime_wheel) / "python"
     installed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
     ).stdout.lower()
-    assert "edgecolor-runtime" in installed
+    assert "edgecolor-runtime==" in installed
     assert not re.search(r"^(tensorflow|keras|edgecolor)==", installed, re.MULTILINE)
 
     program = (
@@ -125,5 +130,24 @@ def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_
         "frame.to_rgb().save(sys.argv[1]); assert 'tensorflow' not in sys.modules"
     )
     coloured = tmp_path / "coloured.png"
-    subprocess.run([python, "-I", "-c", program, str(coloured)], check=True, cwd=tmp_path)
-    assert coloured.stat().st_size > 0
+    subprocess.run([python, "-I", "-c", program, coloured], check=True, cwd=tmp_path)
+    with Image.open(coloured) as picture:
+        assert (picture.size, picture.mode) == ((640, 480), "RGB")
+
+
+@pytest.mark.slow
+def test_command_line_works_without_tensorflow(
+    runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    """`run` colours with the shipped model; `export` says which pip line brings what it lacks."""
+    command = fresh_environment(tmp_path / "venv", runtime_wheel, toolkit_wheel) / "edgecolor"
+    Image.linear_gradient("L").save(tmp_path / "old.jpg")
+    subprocess.run([command, "run", "old.jpg", "-o", "new.jpg"], check=True, cwd=tmp_path)
+    with Image.open(tmp_path / "new.jpg") as picture:
+        assert (picture.size, picture.mode) == ((256, 256), "RGB")
+
+    words = ["export", "x.keras", "--calibration", str(REPOSITORY / "calibration"), "-o", "x.tflite"]
+    refused = subprocess.run([command, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert refused.returncode == 4
+    assert "pip install" in refused.stderr
+    assert refused.stderr.count("\n") == 1
