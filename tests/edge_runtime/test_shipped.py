@@ -1,4 +1,4 @@
-"""The models inside the package: pinned, intact, and computing what they computed where they were exported."""
+"""The models inside the package: pinned, intact, and computing what they did where they were exported."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_damaged_exif_costs_only_itself(colorizer: Colorizer, cloud: Image.Image
     exif.get_ifd(0x8769).update({0x9003: "1908:05:04 12:00:00", 0x829A: 0.01})
     packed = exif.tobytes()
     rng = np.random.default_rng(0)
-    blocks = []
+    blocks: list[bytes] = []
     while len(blocks) < 10:
         damaged = bytearray(packed)
         damaged[int(rng.integers(14, len(packed)))] = int(rng.integers(0, 256))

@@ -34,7 +34,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no python3.11, the last that tflite-runtime has a wheel for")
     folder = tmp_path_factory.mktemp("tflite")
     subprocess.run([base, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
     wanted = ["tflite-runtime==2.14.*", "numpy<2", "pillow"]
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
     if done.returncode:
