@@ -146,6 +146,7 @@ def test_command_line_works_without_tensorflow(
     with Image.open(tmp_path / "new.jpg") as picture:
         assert (picture.size, picture.mode) == ((256, 256), "RGB")
 
+    zipfile.ZipFile(tmp_path / "x.keras", "w").close()
     words = ["export", "x.keras", "--calibration", str(REPOSITORY / "calibration"), "-o", "x.tflite"]
     refused = subprocess.run([command, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert refused.returncode == 4
