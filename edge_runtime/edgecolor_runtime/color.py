@@ -38,14 +38,15 @@ LINEAR_OF_BYTE: F32 = _linear(np.arange(256) / 255).astype(np.float32)
 
 def _gamma(linear: F32) -> F32:
     linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return srgb.astype(np.float32)
 
 
 def _f(t: F32) -> F32:
     return np.where(t > _DELTA**3, np.cbrt(t), t / (3 * _DELTA**2) + 4 / 29).astype(np.float32)
 
 
-def _f_inverse(f: F32) -> F32:
+def _f_inverse(f: NDArray[np.floating]) -> F32:
     return np.where(f > _DELTA, f**3, (f - 4 / 29) * (3 * _DELTA**2)).astype(np.float32)
 
 

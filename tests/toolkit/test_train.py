@@ -85,7 +85,8 @@ def unbroken(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(run: Path) -> list[np.ndarray]:
-    return load_network(run / "model.keras").get_weights()
+    arrays: list[np.ndarray] = load_network(run / "model.keras").get_weights()
+    return arrays
 
 
 def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:

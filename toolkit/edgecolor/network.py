@@ -1,8 +1,8 @@
 """The fusion network: gray L in, ab out. An Encoder and a MobileNet side by side, a Fusion, a Decoder.
 
 After Baldassarre, Gonzalez Morin and Rodes-Guirao, "Deep Koalarization", 2017 (arXiv:1712.03400), and
-Ioannidis and Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al. 2017,
-arXiv:1704.04861). Sizes below are for the 224 x 224 input.
+Ioannidis and Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al.
+2017, arXiv:1704.04861). Sizes below are for the 224 x 224 input.
 
 Every operation has an int8 form that an Edge TPU maps: convolution, depthwise convolution, pad, mean, add,
 bilinear resize, ReLU6, tanh.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgecolor_runtime.errors import UsageError
-from edgecolor_runtime.preprocess import INPUT_SIZE
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained."""
+        from edgecolor_runtime.preprocess import INPUT_SIZE  # here, so that --help stays light
+
         if self.size % 32 or not 32 <= self.size <= INPUT_SIZE:
             raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
         if not 0 <= self.full_size_epochs <= self.epochs or self.epochs < 1 or self.batch < 1:
@@ -60,4 +61,6 @@ class Recipe:
 
     def size_of(self, epoch: int) -> int:
         """Pixels a side in this epoch, counted from 0."""
+        from edgecolor_runtime.preprocess import INPUT_SIZE
+
         return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size

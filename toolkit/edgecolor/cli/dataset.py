@@ -20,7 +20,7 @@ def dataset(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Prepare photographs for training, once.
+    r"""Prepare photographs for training, once.
 
     Near-gray and toned photographs teach no colour: they are left out and counted. A folder with
     l/gray_scale.npy and ab/ab/ab1.npy is read as the arrays of the original project.

@@ -36,7 +36,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = _DEFAULT.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
+    r"""Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
 
     The folder holds model.keras after every epoch, pictures of the val photographs, and TensorBoard's curves.
 
