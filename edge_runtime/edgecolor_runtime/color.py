@@ -62,7 +62,7 @@ def rgb_to_lab(rgb: U8) -> F32:
 
 
 def lab_to_rgb(lab: F32) -> F32:
-    """CIE LAB, shape (..., 3), to sRGB, shape (..., 3) in [0, 255], not rounded; what is out of gamut is clipped."""
+    """CIE LAB, shape (..., 3), to sRGB in [0, 255], same shape, not rounded; out of gamut is clipped."""
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
     return _gamma(_f_inverse(f) @ _XYZ_RELATIVE_TO_RGB.T.astype(np.float32)) * np.float32(255)

@@ -1,4 +1,4 @@
-"""What goes into the network and what comes out. Training, calibration, checking and the device all call this."""
+"""What goes into the network and what comes out: for training, calibration, checking and the device."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NETWORK_INPUT: F32 = (LIGHTNESS_OF_LUMA / 50 - 1).astype(np.float32)
 def squash(gray: Image.Image, size: int = INPUT_SIZE) -> U8:
     """A picture of mode L, any size, to the square that the network sees, shape (size, size).
 
-    The aspect ratio is not kept: on wide frames a letterbox halves the gain. The filter is Pillow's antialiased
-    bilinear, after a box reduction by whole numbers: half the time on a 720p frame.
+    The aspect ratio is not kept: on wide frames a letterbox halves the gain. The filter is Pillow's
+    antialiased bilinear, after a box reduction by whole numbers: half the time on a 720p frame.
     """
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=1.0)

@@ -10,30 +10,28 @@ import typer
 
 from edgecolor.recipe import Recipe
 
-_DEFAULT = Recipe()
-
 
 def train(
     data: Annotated[Path, typer.Argument(help="A folder that `edgecolor dataset` made.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The run's folder; an existing one goes on.")
     ],
-    alpha: Annotated[float, typer.Option(help="Width multiplier.")] = _DEFAULT.alpha,
+    alpha: Annotated[float, typer.Option(help="Width multiplier.")] = Recipe.alpha,
     trunk: Annotated[
         str, typer.Option(help="ImageNet weights of the MobileNet: a file, imagenet (downloaded) or none.")
-    ] = _DEFAULT.trunk,
+    ] = Recipe.trunk,
     start: Annotated[
         str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = _DEFAULT.epochs,
+    epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = Recipe.epochs,
     full_size_epochs: Annotated[
         int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
-    ] = _DEFAULT.full_size_epochs,
-    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = _DEFAULT.size,
-    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = _DEFAULT.batch,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.learning_rate,
-    precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = _DEFAULT.precision,
-    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = _DEFAULT.seed,
+    ] = Recipe.full_size_epochs,
+    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = Recipe.size,
+    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = Recipe.batch,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
+    precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = Recipe.precision,
+    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = Recipe.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     r"""Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
