@@ -246,7 +246,7 @@ def test_a_file_that_loses_colour_is_not_written(
 
 def test_bias_correction_takes_a_shift_back(folder: Path, converted: Conversion) -> None:
     gray = read_calibration(folder / "pictures").gray
-    shifted = np.tanh(np.arctanh(converted.reference) + np.float32([0.05, -0.02]))
+    shifted = np.tanh(np.arctanh(converted.reference) + np.array([0.05, -0.02], np.float32))
     moved = converted.flatbuffer
     for _ in range(2):
         moved = correct_output_bias(moved, export.outputs(moved, gray), shifted)
@@ -329,7 +329,8 @@ def test_a_noisy_cameras_golden_vectors_still_fit(converted: Conversion) -> None
     raw: Any = random.uniform(-1, 1, (5, 56, 56, 2)).astype(np.float32)
     golden = choose_golden(gray, reference, raw)
     assert len(golden.gray) == 1
-    info = dict.fromkeys(("name", "version", "licence"), "x") | dict.fromkeys(("alpha", "saturation"), 1.0)
+    info: dict[str, Any] = dict.fromkeys(("name", "version", "licence"), "x")
+    info |= dict.fromkeys(("alpha", "saturation"), 1.0)
     info |= {"ab_scale": 100.0, "parameters": 1, "precision": "float32", "training": {}, "accuracy": {}}
     info |= {"input": {"shape": [1, 224, 224, 1]}, "output": {"shape": [1, 56, 56, 2]}}
     packed = pack(converted.flatbuffer, info | {"calibration": None, "created_by": "x"}, golden)

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from edgecolor.calibration import network_input, representative
+from edgecolor.rounding import round_kernels
 from edgecolor_runtime import errors
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
@@ -106,6 +107,8 @@ def _child(folder: Path) -> None:
 
         network = load_network(job["model"])
         np.save(folder / "reference.npy", _run(network, gray))
+        if job["precision"] == "int8":
+            round_kernels(network, network_input(gray))
         flatbuffer = _flatbuffer(network, gray, job["precision"])
     except EdgecolorError as error:
         told = {"kind": type(error).__name__, "text": str(error)}
