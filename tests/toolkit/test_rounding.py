@@ -46,8 +46,9 @@ def network() -> keras.Model:
 
 def largest(layer: keras.Layer) -> F32:
     """Of each output channel, shaped to divide the kernel by."""
-    kernel: F32 = np.abs(layer.kernel.numpy())
-    return kernel.max(axis=tuple(i for i in range(4) if i != channel_of(layer)), keepdims=True)
+    others = tuple(i for i in range(4) if i != channel_of(layer))
+    found: F32 = np.abs(layer.kernel.numpy()).max(axis=others, keepdims=True)
+    return found
 
 
 def nearest(layer: keras.Layer) -> F32:
