@@ -170,7 +170,7 @@ def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "ima
         )
     except (OSError, ValueError) as error:
         raise DataError(
-            f"MobileNet weights for alpha {alpha} from {weights}: {_first_line(error)} "
+            f"MobileNet weights for alpha {alpha} from {weights}: {_first_sentence(error)} "
             "Name a file with --trunk, or --trunk none to start without."
         ) from error
     for layer in donor.layers:
@@ -207,8 +207,9 @@ def load_network(path: str | Path) -> keras.Model:
     return model
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _first_sentence(error: Exception) -> str:
+    # What follows in Keras's messages is advice for programmers, such as switching the safe mode off.
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".") + "."
 
 
 def _shapes(tensors: list[Any]) -> list[tuple[int | None, ...]]:
