@@ -195,7 +195,7 @@ def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
         },
-        "validation": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
+        "accuracy": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
     }
 
 
