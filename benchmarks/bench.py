@@ -34,6 +34,7 @@ from edgecolor_runtime.errors import EdgecolorError, UsageError
 from edgecolor_runtime.shipped import SHIPPED
 
 REFERENCE = Path(__file__).parents[1] / "models" / "s" / "s.keras"
+CALIBRATION = REFERENCE.parents[2] / "calibration"
 TURNS, STARTS = 60, 7
 QUICK_TURNS, QUICK_STARTS = 3, 1
 
@@ -107,7 +108,16 @@ def _float32(reference: Path, folder: Path) -> Path:
         )
     out = folder / "float32.tflite"
     export = "import sys; from edgecolor.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = ["export", str(reference), "--float32", "-o", str(out), "--quiet"]
+    words = [
+        "export",
+        str(reference),
+        "--float32",
+        "--calibration",
+        str(CALIBRATION),
+        "-o",
+        str(out),
+        "--quiet",
+    ]
     done = subprocess.run([sys.executable, "-c", export, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise _LeftOutError(f"the export failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor_runtime.errors import MissingError, ModelFileError
+from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Package -> distribution, in the order in which they are tried."""
@@ -69,7 +69,10 @@ class _TFLite:
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         self._interpreter.set_tensor(self._entry, x)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise EdgecolorError(f"{self.name} failed at the network: {_line(error)}") from error
         result: NDArray[Any] = self._interpreter.get_tensor(self._result)
         return result
 

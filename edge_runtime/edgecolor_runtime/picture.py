@@ -26,7 +26,7 @@ _LAYOUT_TAGS = (
     330, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675,
 )  # fmt: skip
 _EXIF_IFD, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
-_PHOTOMETRIC = 262
+_BITS, _PHOTOMETRIC = 258, 262  # TIFF tags
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # JPEG, WebP and TIFF; PNG
 
 
@@ -78,6 +78,8 @@ def open_picture(path: str | Path) -> Picture:
         ) from None
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or _line(error)}") from error
+    except MemoryError as error:
+        raise PictureError(f"{path}: not enough memory for it") from error
     except (
         Exception
     ) as error:  # Pillow raises anything on a damaged file: SyntaxError, struct.error, zlib.error
@@ -103,9 +105,11 @@ def _read(image: Image.Image) -> Picture:
     image.load()
     dpi, icc, exif = _dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
     # Of TIFFs where 0 is white Pillow inverts only those of 8 bits.
-    inverted = image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+    tags = getattr(image, "tag_v2", {})
+    inverted = image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
+    white = 4095 if tags.get(_BITS) == (12,) else 65535  # Pillow leaves 12 bits of a TIFF as they are
     image = _upright(image)
-    gray, alpha, note = _gray_and_alpha(image)
+    gray, alpha, note = _gray_and_alpha(image, white)
     if inverted:
         gray = ImageOps.invert(gray)
     block, lost = _exif(exif, image.size)
@@ -128,9 +132,11 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _gray_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+def _gray_and_alpha(
+    image: Image.Image, white: int
+) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        gray, note = _deep(image)
+        gray, note = _deep(image, white)
         return gray, None, note
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -140,12 +146,12 @@ def _gray_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None
     return image.convert("RGB").convert("L"), None, ()
 
 
-def _deep(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+def _deep(image: Image.Image, white: int) -> tuple[Image.Image, tuple[str, ...]]:
     """More than 8 bits a pixel, scaled to 8; Pillow's own conversion clips."""
     values: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16"):
         values = values.astype(np.uint16)  # big-endian, too
-        return _scaled(values, 0, 65535), ()
+        return _scaled(values, 0, white), ()
     if not np.isfinite(values).any():
         raise PictureError("no pixel has a number in it")
     low, high = float(np.nanmin(values)), float(np.nanmax(np.where(np.isinf(values), np.nan, values)))

@@ -87,6 +87,8 @@ def save(
         data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from None
+    except MemoryError as error:
+        raise PictureError(f"{path}: not enough memory for it") from error
     except Exception as error:  # Pillow raises anything over odd metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
     write(path, data, force=force)
@@ -178,7 +180,8 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
         PictureError: It exists (without `force`), or the disk is full, read-only, or something else is wrong.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a file in the folder's place: what follows says so more clearly
+            path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path) as temporary:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             with os.fdopen(descriptor, "wb") as file:

@@ -64,6 +64,15 @@ def test_16_bit_tiff_where_0_is_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(grays(path), np.rint((65535 - deep) / 257.0))
 
 
+def test_12_bit_tiff_reaches_white(tmp_path: Path) -> None:
+    pixels = bytes.fromhex("000fff") * 16  # 0 and 4095 in turn, 8 x 4
+    tags = {256: 8, 257: 4, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: len(pixels)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<I", 8 + len(pixels))
+    (tmp_path / "a.tif").write_bytes(head + pixels + struct.pack("<H", len(tags)) + entries + bytes(4))
+    np.testing.assert_array_equal(grays(tmp_path / "a.tif"), [[0, 255] * 4] * 4)
+
+
 @pytest.mark.parametrize(("low", "high", "noted"), [(0, 1, False), (0, 255, False), (-3.0, 900.0, True)])
 def test_floats(tmp_path: Path, low: float, high: float, noted: bool) -> None:
     values = np.linspace(low, high, 64, dtype=np.float32)[None].repeat(4, axis=0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,23 @@ def test_a_folder(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     for name in names:
         assert_coloured(photos / name, out / name)
     assert not list(out.rglob("*.part"))
+
+
+def test_a_name_that_is_no_utf_8_and_damaged_tags(photos: Path) -> None:
+    """The name is printed as it is, and nothing of Pillow's own warnings."""
+    name = photos / os.fsdecode(b"\xff.jpg")
+    exif = Image.Exif()
+    exif[271] = "a maker with a long name"
+    block = exif.tobytes().replace(struct.pack(">I", 25), struct.pack(">I", 999))
+    Image.new("L", (9, 9), 90).save(name, exif=block)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecolor", "run", name, "--model", MODEL],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == os.fsencode(photos) + b"/\xff.color.jpg\n"
 
 
 def test_quiet(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +84,29 @@ def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
     prepare(folder, tmp_path / "out", split=tmp_path / "split.csv", val_every=10**9)
     data = open_dataset(tmp_path / "out")
     assert [data.names[r] for r in data.rows["val"]] == ["0.png"]
+
+
+def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("file,split\nphotos/0.png,val\n")
+    with pytest.raises(DataError, match=r"names none of the photographs; .* has 0\.png"):
+        prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_too_small_is_said_and_left_clean(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 19))
+    with pytest.raises(DataError, match=r"0.6 MB are needed and 0.5 MB are free"):
+        prepare(folder, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
+
+
+def test_an_empty_array_is_said(tmp_path: Path) -> None:
+    npy_layout(tmp_path / "npy", photographs(1))
+    (tmp_path / "npy" / NPY_L).write_bytes(b"")
+    with pytest.raises(DataError, match=r"gray_scale\.npy: not readable"):
+        prepare(tmp_path / "npy", tmp_path / "out")
 
 
 def test_npy_layout_agrees_with_the_photographs(tmp_path: Path) -> None:

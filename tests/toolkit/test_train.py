@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,25 @@ def test_killed_run_resumes_and_ends_where_an_unbroken_one_does(
         np.testing.assert_allclose(a, b, atol=2e-3)  # threads add in another order
 
 
+def test_a_kill_between_checkpoint_and_network_loses_nothing(
+    unbroken: Path, prepared: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken, run)
+    (run / "model.keras").unlink()
+    (run / "model.json").unlink()
+    assert main(["train", str(prepared), "-o", str(run), "--quiet", *SMALL]) == 0
+    assert json.loads((run / "model.json").read_text())["training"]["epochs_done"] == 3
+    for a, b in zip(weights(run), weights(unbroken), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_could_not_begin_does_not_bind_the_next_attempt(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(["train", str(prepared), "-o", str(run), *SMALL, "--trunk", "nowhere.h5"]) == 1
+    assert not run.exists()
+
+
 def test_folder_of_another_recipe_is_kept(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,7 +179,15 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 100}, {"epochs": 0}, {"full_size_epochs": 99}, {"precision": "int3"}]
+    "wrong",
+    [
+        {"size": 100},
+        {"epochs": 0},
+        {"full_size_epochs": 99},
+        {"precision": "int3"},
+        {"seed": -1},
+        {"learning_rate": 0},
+    ],
 )
 def test_impossible_recipe(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):

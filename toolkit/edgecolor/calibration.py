@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def representative(gray: U8) -> Iterator[list[F32]]:
 def hash_of_set(hashes: dict[str, str]) -> str:
     """SHA-256 over the lines "sha256  name", sorted by name: a set's identity, wherever it lies."""
     lines = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(lines)).hexdigest()
 
 
 def _read_manifest(manifest: Path) -> dict[str, str]:

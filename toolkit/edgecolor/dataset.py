@@ -73,6 +73,8 @@ def prepare(
         raise UsageError(f"{out} exists. Name another folder, or remove it first.")
     photographs = open_source(source)
     named = _read_split(split) if split else {}
+    if split and not named.keys() & set(photographs.names):
+        raise DataError(f"{split}: names none of the photographs; {source} has {photographs.names[0]}.")
     partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial_out, ignore_errors=True)
     partial_out.mkdir(parents=True)
@@ -101,6 +103,9 @@ def _write(
 ) -> Summary:
     names = source.names
     n, s, c = len(names), INPUT_SIZE, CHROMA_SIZE
+    needed, free = n * 2 * (s * s + c * c), shutil.disk_usage(out).free
+    if needed > free:  # a full disk under a memory map is no error but the end of the process
+        raise DataError(f"{out.parent}: {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB are free.")
     luma = np.lib.format.open_memmap(out / "luma.npy", "w+", np.uint8, (n, s, s))
     lightness = np.lib.format.open_memmap(out / "lightness.npy", "w+", np.uint8, (n, s, s))
     ab = np.lib.format.open_memmap(out / "ab.npy", "w+", np.int8, (n, c, c, 2))
@@ -114,7 +119,7 @@ def _write(
             unreadable.append(name)
             continue
         luma[i], lightness[i], ab[i] = planes
-        digest.update(name.encode() + hashlib.sha256(b"".join(p.tobytes() for p in planes)).digest())
+        digest.update(os.fsencode(name) + hashlib.sha256(b"".join(p.tobytes() for p in planes)).digest())
         flat = planes.ab.reshape(-1, 2).astype(np.float32)
         if np.hypot(flat[:, 0], flat[:, 1]).mean() < NEAR_GRAY_CHROMA:
             near_gray += 1
@@ -139,17 +144,17 @@ def _write(
 
 
 def _split_of(name: str, val_every: int) -> str:
-    return "val" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % val_every == 0 else "train"
+    return "val" if int(hashlib.sha256(os.fsencode(name)).hexdigest(), 16) % val_every == 0 else "train"
 
 
 def _read_split(path: Path) -> dict[str, str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             named = {row["file"]: row["split"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV with the columns file and split ({error}).") from error
     if wrong := set(named.values()) - {"train", "val"}:
-        raise DataError(f"{path}: column split holds {sorted(wrong)[0]!r}; expected train or val.")
+        raise DataError(f"{path}: column split holds {wrong.pop()!r}; expected train or val.")
     return named
 
 
@@ -179,7 +184,7 @@ def open_dataset(path: Path) -> Dataset:
         rows = {name: np.asarray(r, dtype=np.int64) for name, r in info["rows"].items()}
         arrays = (load(path / "luma.npy"), load(path / "lightness.npy"), load(path / "ab.npy"))
         return Dataset(*arrays, info["names"], rows, info["sha256"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(
             f"{path}: not a prepared dataset; make one with `edgecolor dataset` ({error})."
         ) from error

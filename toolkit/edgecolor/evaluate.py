@@ -180,7 +180,7 @@ def _read(path: Path, folder: Path) -> Photograph:
     try:
         with Image.open(path) as file:
             rgb = square(ImageOps.exif_transpose(file))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises anything on a damaged file
         raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
     return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
 

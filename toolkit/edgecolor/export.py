@@ -83,8 +83,10 @@ def export_model(
     _verify_archive(model)
     facts = read_facts(model)
     name = name or str(facts.get("name", model.stem))
-    gain = float(facts.get("saturation", 1.0)) if saturation is None else saturation
+    gain = _gain(facts, model) if saturation is None else saturation
     _verify_call(out, precision, name, gain, force=force)
+    if out.resolve() in (model.resolve(), model.with_suffix(".json").resolve()):
+        raise UsageError(f"{out} would replace what is exported; choose another -o.")
     need_tensorflow()
     pictures = read_calibration(calibration)
     say(f"{len(pictures.names)} calibration pictures")
@@ -124,6 +126,13 @@ def read_facts(model: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise ModelFileError(f"{path}: expected a JSON object with the facts about {model.name}.")
     return facts
+
+
+def _gain(facts: dict[str, Any], model: Path) -> float:
+    try:
+        return float(facts.get("saturation", 1.0))
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{model.with_suffix('.json')}: its saturation is no number.") from error
 
 
 def _verify_archive(model: Path) -> None:

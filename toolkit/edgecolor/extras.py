@@ -20,5 +20,6 @@ def need_keras(what: str) -> None:
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for name in ("keras", backend):
         if importlib.util.find_spec(name) is None:
-            raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'")
+            also = "" if name in ("keras", "tensorflow") else f" {name}"
+            raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'{also}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -193,9 +193,7 @@ def load_network(path: str | Path) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a hostile or broken file raises nearly anything here
-        raise ModelFileError(
-            f"{path}: Keras does not load it: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise ModelFileError(f"{path}: Keras does not load it: {_first_sentence(error)}") from error
     found = [_shapes(model.inputs), _shapes(model.outputs)]
     side = INPUT_SIZE // CHROMA_STRIDE
     wanted: list[list[tuple[int, ...]]] = [[(INPUT_SIZE, INPUT_SIZE, 1)], [(side, side, 2)]]

@@ -86,7 +86,7 @@ def _read_photo(path: Path) -> Planes | None:
     try:
         with Image.open(path) as file:
             return planes_of_rgb(ImageOps.exif_transpose(file).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises anything on a damaged file
         return None
 
 
@@ -152,7 +152,7 @@ def out_of_gamut(lab: F32) -> float:
 def _map(path: Path, shape: tuple[int, ...]) -> U8:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not readable as a .npy array ({error}).") from error
     if array.dtype != np.uint8 or array.shape[1:] != shape:
         raise DataError(

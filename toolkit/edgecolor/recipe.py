@@ -56,6 +56,8 @@ class Recipe:
             raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
         if not 0 <= self.full_size_epochs <= self.epochs or self.epochs < 1 or self.batch < 1:
             raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
+        if not 0 < self.learning_rate < float("inf") or self.seed < 0:
+            raise UsageError("--learning-rate must be above 0, and --seed at least 0.")
         if self.precision not in ("float32", "mixed_bfloat16"):
             raise UsageError(f"--precision {self.precision}: expected float32 or mixed_bfloat16.")
 

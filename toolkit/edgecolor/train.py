@@ -60,7 +60,8 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
         UsageError: the run folder belongs to another recipe or other data.
     """
     data = open_dataset(data_path)
-    state = _open_run(run, recipe, data)
+    asked = json.loads(json.dumps({"recipe": asdict(recipe), "data_sha256": data.sha256}))  # as a file has it
+    state = _open_run(run, asked)
     keras.utils.set_random_seed(recipe.seed)
     batches = Batches(data, batch=recipe.batch, size=recipe.size, seed=recipe.seed, augment=recipe.augment)
     before = keras.config.dtype_policy()
@@ -70,11 +71,15 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
         model = _compiled(network, recipe, data, len(batches))
     finally:
         keras.config.set_dtype_policy(before)
+    run.mkdir(parents=True, exist_ok=True)
+    _write_json(run / "recipe.json", asked)  # only now: what cannot be begun must not bind the next attempt
     if state["done"]:
         # An optimizer without slots would start anew, and Keras would only warn.
         model.optimizer.build(model.trainable_variables)
         model.load_weights(run / state["checkpoint"])
         say(f"resumed after epoch {state['done']} of {recipe.epochs}")
+        if not _is_published(run, state["done"]):  # killed right after the checkpoint
+            _publish(run, network, recipe, state, data)
     for epoch in range(state["done"], recipe.epochs):
         batches.start_epoch(epoch, recipe.size_of(epoch))
         watch = _Watch(recipe, epoch, len(batches), say, every)
@@ -88,20 +93,14 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
         )
         state["epochs"].append(watch.figures | validation.figures(network, data))
         _keep(run, model, state)
-        save_network(network, recipe.alpha, run / "model.keras")
-        _write_json(run / "model.json", facts(recipe, state, data))
-        validation.write_sheet(network, data, run / f"val-{epoch + 1:04d}.jpg")
+        _publish(run, network, recipe, state, data)
         say(_line(epoch, recipe, state["epochs"][-1]))
     return run / "model.keras"
 
 
-def _open_run(run: Path, recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    run.mkdir(parents=True, exist_ok=True)
-    asked = json.loads(json.dumps({"recipe": asdict(recipe), "data_sha256": data.sha256}))
+def _open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
     path = run / "recipe.json"
-    if not path.exists():
-        _write_json(path, asked)
-    found = _read_json(path)
+    found = _read_json(path) if path.exists() else asked
     if found != asked:
         theirs, ours = found.get("recipe", {}), asked["recipe"]
         differing = [k for k in ours if theirs.get(k) != ours[k]] or ["data"]
@@ -170,6 +169,18 @@ def _keep(run: Path, model: keras.Model, state: dict[str, Any]) -> None:
     _write_json(run / "state.json", state)
     if previous and previous != checkpoint:
         (run / previous).unlink(missing_ok=True)
+
+
+def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, Any], data: Dataset) -> None:
+    """The network and its pictures, and last the facts, which say that the rest is there."""
+    save_network(network, recipe.alpha, run / "model.keras")
+    validation.write_sheet(network, data, run / f"val-{state['done']:04d}.jpg")
+    _write_json(run / "model.json", facts(recipe, state, data))
+
+
+def _is_published(run: Path, done: int) -> bool:
+    path = run / "model.json"
+    return path.exists() and bool(_read_json(path)["training"]["epochs_done"] == done)
 
 
 def save_network(network: keras.Model, alpha: float, path: Path) -> None:

@@ -119,6 +119,7 @@ def verify_fidelity(fidelity: Fidelity, precision: str) -> None:
     if not (close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio):
         raise GateError(
             f"The {precision} file strays from the float network: ab {fidelity.ab_difference:.2f} Lab units "
-            f"apart (at most {gate.ab_difference:g}), chroma {fidelity.chroma_ratio:.3f} of its (at "
-            f"least {gate.chroma_ratio:g}). Calibrate with more pictures, or with some of your own camera."
+            f"apart (at most {gate.ab_difference:g}), chroma {fidelity.chroma_ratio:.3f} of its "
+            f"({gate.chroma_ratio:g} to {1 / gate.chroma_ratio:.3g}). Calibrate with more pictures, or with "
+            "some of your own camera."
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from inspect import cleandoc
 from typing import Annotated
@@ -62,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
         5 bad model file, 130 interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a file name that is no UTF-8 is printed as it is
+    if not sys.warnoptions:
+        # About tags of damaged pictures, with the line of Pillow's source; what matters is said by ourselves.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app(args=None if argv is None else list(argv), prog_name="edgecolor")
         sys.stdout.flush()
