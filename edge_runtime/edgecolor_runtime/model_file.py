@@ -27,6 +27,7 @@ from edgecolor_runtime.preprocess import INPUT_SHAPE, OUTPUT_SHAPE
 FORMAT = 1  # of edgecolor.json; raised when an older reader would misread it
 PRECISIONS = ("int8", "float32", "float16", "dynamic")
 GOLDEN_LIMIT = 100_000  # bytes of golden.npz
+GAIN_LIMIT = 100  # of a model's own saturation; NaN fails it, too
 FILE_LIMIT = 256 << 20  # bytes; what is larger is no model of this kind
 
 _INFO, _GOLDEN, _SUMS = _MEMBERS = ("edgecolor.json", "golden.npz", "SHA256SUMS")
@@ -203,6 +204,8 @@ def _info(member: bytes, digest: str, where: str) -> dict[str, Any]:
     ]
     if info["precision"] not in PRECISIONS:
         wrong.append("precision")
+    if "saturation" not in wrong and not 0 <= info["saturation"] <= GAIN_LIMIT:
+        wrong.append("saturation")
     if wrong:
         raise ModelFileError(f"{where}: edgecolor.json: wrong {', '.join(wrong)}")
     if info["flatbuffer_sha256"] != digest:

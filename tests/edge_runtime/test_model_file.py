@@ -112,6 +112,8 @@ def test_members_must_be_exactly_ours(tiny: ModelFile, members: list[tuple[str, 
         ({"output": {"shape": [1, 56, 56, 3]}}, "[1, 56, 56, 2]"),
         ({"output": None}, "output"),
         ({"saturation": "much"}, "saturation"),
+        ({"saturation": -0.5}, "saturation"),
+        ({"saturation": 10**400}, "saturation"),
         ({"name": 3}, "name"),
     ],
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from edgecolor_runtime import SHIPPED, Colorizer, ModelFileError, open_model, read_shipped
 from edgecolor_runtime.preprocess import AB_SCALE, dequantize
+
+MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -20,6 +25,12 @@ def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None
         assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
         assert np.abs(ab - reference * AB_SCALE).mean() <= 1.5
     assert open_model(name).sha256 == read_shipped(name).sha256
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_file_is_that_of_the_models_folder(name: str) -> None:
+    exported = (MODELS / name / f"{name}_int8.tflite").read_bytes()
+    assert hashlib.sha256(exported).hexdigest() == SHIPPED[name].sha256
 
 
 def test_other_names_are_refused() -> None:

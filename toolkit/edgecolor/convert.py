@@ -85,6 +85,7 @@ def convert(model: Path, gray: U8, precision: str, folder: Path) -> Conversion:
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     np.save(folder / "gray.npy", gray)
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    quiet["PYTHONSAFEPATH"] = "1"  # a keras.py in the user's folder is not imported for Keras
     command = [sys.executable, "-m", "edgecolor.convert", str(folder)]
     child = subprocess.run(
         command, check=False, env=os.environ | quiet, capture_output=True, text=True, errors="replace"

@@ -35,7 +35,7 @@ def run(
         bool, typer.Option("--json", help="Print JSON instead of the results' paths.")
     ] = False,
 ) -> None:
-    r"""Colour photographs; their size, brightness and metadata stay.
+    r"""Colour photographs; their size, brightness, EXIF, XMP, colour profile and resolution stay.
 
     A folder is searched with its sub-folders. A format that cannot hold the colours becomes PNG. Without -o,
     photo.jpg becomes photo.color.jpg beside it.
