@@ -40,6 +40,7 @@ def ship(source: Path, name: str) -> None:
     exported = folder / f"{name}_int8.tflite"
     report = export_model(keras, exported, precision="int8", calibration=CALIBRATION, name=name, force=True)
     print(report)
+    (RUNTIME / "models").mkdir(exist_ok=True)
     shutil.copyfile(exported, RUNTIME / "models" / f"{name}.tflite")
     pin(name, hashlib.sha256(exported.read_bytes()).hexdigest())
 

@@ -108,6 +108,7 @@ def _read(image: Image.Image) -> Picture:
     tags = getattr(image, "tag_v2", {})
     inverted = image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
     white = 4095 if tags.get(_BITS) == (12,) else 65535  # Pillow leaves 12 bits of a TIFF as they are
+    left_out = _left_out(image)
     image = _upright(image)
     gray, alpha, note = _gray_and_alpha(image, white)
     if inverted:
@@ -120,7 +121,7 @@ def _read(image: Image.Image) -> Picture:
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,
         dpi=dpi,
         xmp=_xmp(image.info),
-        notes=(*notes, *note, *lost),
+        notes=(*notes, *note, *lost, *left_out),
     )
 
 
@@ -195,6 +196,12 @@ def _exif(exif: Image.Exif, size: tuple[int, int]) -> tuple[bytes, tuple[str, ..
         return exif.tobytes(), ()  # without the thumbnail, which shows the gray picture
     except Exception:  # Pillow raises anything when it writes the tags of a damaged block
         return b"", ("its EXIF block is damaged, and was left out",)
+
+
+def _left_out(image: Image.Image) -> list[str]:
+    texts = sorted(key for key in getattr(image, "text", {}) if key not in _XMP_KEYS)
+    notes = [f"its text ({', '.join(texts)}) was left out"] if texts else []
+    return notes + ["its IPTC block was left out"] * ("photoshop" in image.info)
 
 
 def _xmp(info: dict[Any, Any]) -> bytes | None:

@@ -199,6 +199,13 @@ def test_metadata_is_collected(tmp_path: Path) -> None:
     assert open_picture(saved(tmp_path, colours(), "a.png", pnginfo=chunks)).xmp == packet
 
 
+def test_text_that_is_left_out_is_said(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "somebody")
+    path = saved(tmp_path, Image.new("L", (8, 8)), "t.png", pnginfo=text)
+    assert open_picture(path).notes == ("its text (Author) was left out",)
+
+
 def test_a_gray_profile_is_left_behind(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     gray = srgb[:16] + b"GRAY" + srgb[20:]

@@ -53,6 +53,28 @@ def test_one_picture(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert_coloured(photos / "a.jpg", tmp_path / "out.png")
 
 
+def test_a_missing_delegate_is_said(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(photos / "a.jpg", "-o", tmp_path / "out.png", "--delegate", tmp_path / "none.so") == 4
+    assert "none.so" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_sub_folder_that_cannot_be_listed_is_reported(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:  # root, as whom tests may run, is refused nothing
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert run(photos, "-o", tmp_path / "out") == 1
+    assert f"{photos / 'sub'}" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
 def test_beside_the_input(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "a.jpg") == 0
     assert_coloured(photos / "a.jpg", photos / "a.color.jpg")

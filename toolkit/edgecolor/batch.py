@@ -47,12 +47,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Options:
-    """How to colour. `threads` is a number of cores, `saturation` None the model's own."""
+    """How to colour, on so many cores. `saturation` None is the model's own, `delegate` None the CPU."""
 
     threads: int
     saturation: float | None = None
     quality: int = 95
     force: bool = False
+    delegate: str | None = None
 
 
 def cores() -> int:
@@ -114,8 +115,10 @@ def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Pa
 def _pictures(folder: Path, output: Path | None) -> list[Path]:
     """Pictures below a folder, sorted, without hidden files and without results of an earlier run."""
     results = output.resolve() if output is not None else None
-    found = []
-    for here, folders, files in os.walk(folder):
+    found: list[Path] = []
+    unlisted: list[OSError] = []
+    # A folder that cannot be listed stands among the pictures, and is reported as one that cannot be opened.
+    for here, folders, files in os.walk(folder, onerror=unlisted.append):
         base = Path(here)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (base / f).resolve() != results)
         found += [
@@ -125,7 +128,7 @@ def _pictures(folder: Path, output: Path | None) -> list[Path]:
             and Path(f).suffix.lower() in PICTURES
             and not Path(f).stem.endswith(MARK)
         ]
-    return found
+    return found + [Path(error.filename) for error in unlisted]
 
 
 def _name(pictures: list[tuple[Path, Path]], output: Path | None) -> list[Job]:
@@ -180,12 +183,13 @@ def color_all(
     Returns:
         The outcomes, in the order of the jobs. A picture that fails stops no other.
     """
-    workers = max(1, min(options.threads, len(jobs)))
+    # An accelerator serves one interpreter.
+    workers = 1 if options.delegate else max(1, min(options.threads, len(jobs)))
     free: SimpleQueue[Colorizer] = SimpleQueue()
     for _ in range(workers):
         # One picture: the interpreter takes the cores. Several: each core takes a picture.
         threads = options.threads if len(jobs) == 1 else 1
-        free.put(Colorizer(model, threads=threads, saturation=options.saturation))
+        free.put(Colorizer(model, threads=threads, saturation=options.saturation, delegate=options.delegate))
     outcomes: dict[Job, Outcome] = {}
     pool = ThreadPoolExecutor(workers)
     try:

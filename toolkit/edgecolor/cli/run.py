@@ -28,6 +28,9 @@ def run(
         float | None, typer.Option(min=0, help="Gain on the colour; 0 is gray. Else the model's own.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU cores to use. Else all.")] = None,
+    delegate: Annotated[
+        str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP.")] = 95,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
@@ -52,7 +55,7 @@ def run(
 
     jobs = plan(inputs, output)
     network = open_model(model)
-    options = Options(threads or cores(), saturation, quality, force)
+    options = Options(threads or cores(), saturation, quality, force, delegate)
     begun = time.monotonic()
     with _progress(len(jobs), quiet) as advance:
         outcomes = color_all(jobs, network, options, advance)
