@@ -82,6 +82,9 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
             _publish(run, network, recipe, state, data)
     for epoch in range(state["done"], recipe.epochs):
         batches.start_epoch(epoch, recipe.size_of(epoch))
+        if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
+            # At a second size TensorFlow would trace for any size, which the bilinear resize refuses.
+            model.make_train_function(force=True)
         watch = _Watch(recipe, epoch, len(batches), say, every)
         model.fit(
             batches,
