@@ -19,7 +19,9 @@ class ShippedModel:
     sha256: str
 
 
-SHIPPED: dict[str, ShippedModel] = {}
+SHIPPED: dict[str, ShippedModel] = {
+    "s": ShippedModel("s.tflite", "4886d367ff52356e64c60e0b56cd323b0cb2678bffdb43adc8030d7d53321896"),
+}
 """Name -> model; `s` is the default of every command."""
 
 
