@@ -214,8 +214,8 @@ def _info(member: bytes, digest: str, where: str) -> dict[str, Any]:
         found = info[side].get("shape") if isinstance(info[side], dict) else info[side]
         if found != list(shape):
             raise ModelFileError(f"{where}: {side} shape {found}; expected {list(shape)}")
-        if not all(isinstance(info[side].get(key), (int, float)) for key in ("scale", "zero_point")):
-            raise ModelFileError(f"{where}: {side} has no scale and zero point")
+        if not all(isinstance(info[side].get(key, 0), (int, float)) for key in ("scale", "zero_point")):
+            raise ModelFileError(f"{where}: {side} has a scale or zero point that is no number")
     return info
 
 

@@ -111,6 +111,7 @@ def test_members_must_be_exactly_ours(tiny: ModelFile, members: list[tuple[str, 
         ({"input": {"shape": [1, 128, 128, 1]}}, "[1, 224, 224, 1]"),
         ({"output": {"shape": [1, 56, 56, 3]}}, "[1, 56, 56, 2]"),
         ({"output": None}, "output"),
+        ({"input": {"shape": [1, 224, 224, 1], "scale": "small"}}, "no number"),
         ({"saturation": "much"}, "saturation"),
         ({"saturation": -0.5}, "saturation"),
         ({"saturation": 10**400}, "saturation"),
@@ -118,7 +119,7 @@ def test_members_must_be_exactly_ours(tiny: ModelFile, members: list[tuple[str, 
     ],
 )
 def test_wrong_description(tiny: ModelFile, change: dict[str, Any], says: str) -> None:
-    with pytest.raises(ModelFileError, match=r"edgecolor\.json|shape") as caught:
+    with pytest.raises(ModelFileError, match=r"edgecolor\.json|shape|number") as caught:
         pack(tiny.flatbuffer, tiny.info | change, tiny.golden)
     assert says in str(caught.value)
 
