@@ -103,6 +103,8 @@ def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
 def test_a_start_from_trained_weights_keeps_them(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
     again = [*SMALL[:-1], "1", "--start", str(unbroken / "model.keras"), "--learning-rate", "0.000001"]
     assert main(["train", str(prepared), "-o", str(tmp_path / "second"), "--quiet", *again]) == 0
+    training = json.loads((tmp_path / "second" / "model.json").read_text())["training"]
+    assert training["started_from"]["epochs_done"] == 3
     first, second = (load_network(run / "model.keras") for run in (unbroken, tmp_path / "second"))
     for a, b in zip(first.trainable_weights, second.trainable_weights, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)

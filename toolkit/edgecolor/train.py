@@ -197,6 +197,7 @@ def save_network(network: keras.Model, alpha: float, path: Path) -> None:
 
 def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
     """What a model file and a model card say about how the network came to be."""
+    before = Path(recipe.start).with_suffix(".json") if recipe.start else None
     files = {"trunk": Path(recipe.trunk).name, "start": Path(recipe.start).name if recipe.start else None}
     return {
         "alpha": recipe.alpha,
@@ -207,6 +208,7 @@ def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any
             "data_sha256": data.sha256,
             "hours": round(sum(e["seconds"] for e in state["epochs"]) / 3600, 2),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "started_from": _read_json(before).get("training") if before and before.is_file() else None,
             "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
         },
         "accuracy": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
