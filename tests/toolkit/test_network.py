@@ -10,6 +10,7 @@ import pytest
 
 from edgecolor.network import (
     BINS,
+    CLASS_STRIDE,
     build_network,
     decoder_width,
     load_imagenet,
@@ -38,7 +39,7 @@ def test_any_size_and_the_training_head() -> None:
     model = with_class_head(build_network(0.25, size=None))
     ab, logits = model(np.zeros((2, 96, 64, 1), np.float32))
     assert tuple(ab.shape) == (2, 24, 16, 2)
-    assert tuple(logits.shape) == (2, 24, 16, BINS)
+    assert tuple(logits.shape) == (2, 24 // CLASS_STRIDE, 16 // CLASS_STRIDE, BINS)
 
 
 def test_width_multiplier_scales_the_whole_network() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -78,6 +79,17 @@ def test_a_cut_keeps_gray_and_colour_together(data: Dataset) -> None:
         assert np.corrcoef(picture.ravel(), colours[..., 0].ravel())[0, 1] > 0.98
 
 
+def test_blur_and_jpeg_touch_gray_alone(data: Dataset) -> None:
+    soft = replace(PLAIN, blurred=1.0, compressed=1.0)
+    (clean, (ab, _)), (worn, (same, _)) = (
+        Batches(data, batch=8, size=224, seed=5, augment=a)[0] for a in (PLAIN, soft)
+    )
+    # One photograph draws its random numbers after another, so only the first has the same cut and flip.
+    np.testing.assert_array_equal(ab[0], same[0])
+    assert 0.001 < np.abs(clean[0] - worn[0]).mean() < 0.2
+    assert np.corrcoef(clean[0].ravel(), worn[0].ravel())[0, 1] > 0.9
+
+
 @pytest.fixture(scope="module")
 def unbroken(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "unbroken"
@@ -108,6 +120,27 @@ def test_a_start_from_trained_weights_keeps_them(unbroken: Path, prepared: Path,
     first, second = (load_network(run / "model.keras") for run in (unbroken, tmp_path / "second"))
     for a, b in zip(first.trainable_weights, second.trainable_weights, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)
+
+
+def test_a_frozen_branch_stays_and_the_average_is_what_is_kept(
+    unbroken: Path, prepared: Path, tmp_path: Path
+) -> None:
+    start = ["--start", str(unbroken / "model.keras"), *SMALL[:-1], "1"]
+    runs = {"last": [], "average": ["--ema", "0.99"]}
+    for name, words in runs.items():
+        command = ["train", str(prepared), "-o", str(tmp_path / name), "--quiet", *start, "--freeze", *words]
+        assert main(command) == 0
+    begun, last, average = (
+        load_network(r / "model.keras") for r in (unbroken, *map(tmp_path.joinpath, runs))
+    )
+
+    def way(model: keras.Model, layer: str) -> float:
+        pairs = zip(model.get_layer(layer).get_weights(), begun.get_layer(layer).get_weights(), strict=True)
+        return float(sum(np.abs(a - b).sum() for a, b in pairs))
+
+    for layer in ("conv1", "conv_dw_5", "conv_dw_5_bn", "conv_pw_13"):
+        assert way(last, layer) == 0
+    assert 0 < way(average, "decoder_8a_pw") < way(last, "decoder_8a_pw")
 
 
 def test_killed_run_resumes_and_ends_where_an_unbroken_one_does(
@@ -189,6 +222,7 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         {"precision": "int3"},
         {"seed": -1},
         {"learning_rate": 0},
+        {"ema": 1.0},
     ],
 )
 def test_impossible_recipe(wrong: dict[str, int]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from edgecolor.dataset import Dataset
 from edgecolor.recipe import Augmentation
@@ -86,20 +88,36 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
 
     def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
-        """Gamma and noise, then the network's own input scale."""
+        """What cameras do to gray, in their order: focus, gamma, noise, JPEG; then the network's scale."""
         a = self._augment
+        if a.blurred and rng.uniform() < a.blurred:
+            gray = _blur(gray, rng.uniform(0, a.blur))
         gamma = 2.0 ** rng.normal(0, a.gamma)
         table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
         gray = table[gray]
         if rng.uniform() < a.noisy:
             noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
             gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
+        if a.compressed and rng.uniform() < a.compressed:
+            gray = _compress(gray, int(rng.integers(30, 96)))
         return NETWORK_INPUT[gray]
 
 
 def _resize(plane: U8, box: Box, size: int) -> U8:
     picture = Image.fromarray(np.ascontiguousarray(plane))
     return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
+
+
+def _blur(gray: U8, radius: float) -> U8:
+    picture = Image.fromarray(np.ascontiguousarray(gray))
+    return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _compress(gray: U8, quality: int) -> U8:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(gray)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as picture:
+        return np.asarray(picture)
 
 
 def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from edgecolor.network import BINS, BINS_PER_AXIS
+from edgecolor.network import BINS, BINS_PER_AXIS, CLASS_STRIDE
 from edgecolor.recipe import LossWeights
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.preprocess import AB_SCALE
@@ -94,11 +94,11 @@ def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
 
 
 def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
-    """The loss of the class head: truth (n, h, w, 2) in [-1, 1], logits (n, h, w, BINS), to a scalar."""
+    """The loss of the class head: (truth (n, h, w, 2), logits (n, h / 2, w / 2, BINS)) to a scalar."""
     per_bin = bin_weights(prior, weights.rebalance)
 
     def loss(truth: Any, logits: Any) -> Any:
-        labels = soft_bins(truth)
+        labels = soft_bins(truth[:, ::CLASS_STRIDE, ::CLASS_STRIDE])
         top = ops.logsumexp(logits, axis=-1)
         cross_entropy = top * ops.sum(labels, axis=-1) - ops.sum(labels * logits, axis=-1)
         rarity = ops.sum(labels * per_bin, axis=-1)

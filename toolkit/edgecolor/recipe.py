@@ -27,6 +27,9 @@ class Augmentation:
     gamma: float = 0.15  # standard deviation of log2 gamma
     noise: float = 4.0  # largest standard deviation of sensor noise, in 8-bit steps
     noisy: float = 0.3  # share of photographs that get noise
+    blurred: float = 0.0  # share that is blurred, by up to `blur` pixels
+    blur: float = 1.2  # largest standard deviation of the blur, in pixels
+    compressed: float = 0.0  # share that goes through JPEG at a quality of 30 to 95
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Recipe:
     alpha: float = 0.25
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
+    freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224
     size: int = 128
@@ -43,6 +47,7 @@ class Recipe:
     learning_rate: float = 2e-3
     warmup_steps: int = 500
     weight_decay: float = 0.02
+    ema: float = 0.0  # momentum of the average of weights that is kept; 0 keeps the last ones
     precision: str = "float32"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
@@ -58,6 +63,8 @@ class Recipe:
             raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
         if not 0 < self.learning_rate < float("inf") or self.seed < 0:
             raise UsageError("--learning-rate must be above 0, and --seed at least 0.")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"--ema {self.ema} must be at least 0 and below 1.")
         if self.precision not in ("float32", "mixed_bfloat16"):
             raise UsageError(f"--precision {self.precision}: expected float32 or mixed_bfloat16.")
 

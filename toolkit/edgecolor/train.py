@@ -30,13 +30,16 @@ import numpy as np
 from edgecolor import validation
 from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.feed import Batches, whole
+from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins
-from edgecolor.network import build_network, load_imagenet, load_network, with_class_head
+from edgecolor.network import build_network, load_network, with_class_head
 from edgecolor.recipe import Recipe
+from edgecolor.trunk import freeze_trunk, load_trunk
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.errors import DataError, UsageError
 
 PRIOR_PHOTOGRAPHS = 4000  # enough for the frequency of the rarest bins to settle within a few percent
+TRUNK_PHOTOGRAPHS = 64  # enough pixels to know each channel's mean and deviation by
 
 Say = Callable[[str], None]
 
@@ -67,7 +70,7 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        network = _begin(recipe)
+        network = _begin(recipe, data)
         model = _compiled(network, recipe, data, len(batches))
     finally:
         keras.config.set_dtype_policy(before)
@@ -112,7 +115,7 @@ def _open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
     return _read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
 
 
-def _begin(recipe: Recipe) -> keras.Model:
+def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     """The network for any picture size, with the weights that training starts from."""
     network = build_network(recipe.alpha, size=None)
     if recipe.start:
@@ -123,7 +126,11 @@ def _begin(recipe: Recipe) -> keras.Model:
             )
         network.set_weights(weights)
     elif recipe.trunk != "none":
-        load_imagenet(network, recipe.alpha, recipe.trunk)
+        lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
+        load_trunk(network, recipe.alpha, recipe.trunk, lightness)
+    network = for_training(network)
+    if recipe.freeze:
+        freeze_trunk(network)
     return network
 
 
@@ -138,7 +145,9 @@ def _compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -
         warmup_target=recipe.learning_rate,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=5.0)
+    # Keras puts the average in the weights' place at the end of each epoch, where ours are kept.
+    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=5.0, **average)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     prior = bin_prior(data)
     model = with_class_head(network)

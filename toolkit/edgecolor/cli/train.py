@@ -18,11 +18,18 @@ def train(
     ],
     alpha: Annotated[float, typer.Option(help="Width multiplier.")] = Recipe.alpha,
     trunk: Annotated[
-        str, typer.Option(help="ImageNet weights of the MobileNet: a file, imagenet (downloaded) or none.")
+        str,
+        typer.Option(
+            help="ImageNet weights of the MobileNet: a file (Keras's .h5 or a quantized .tflite), "
+            "imagenet (downloaded) or none."
+        ),
     ] = Recipe.trunk,
     start: Annotated[
         str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
     ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Leave the MobileNet as it is; fine-tune it in a next run.")
+    ] = Recipe.freeze,
     epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = Recipe.epochs,
     full_size_epochs: Annotated[
         int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
@@ -30,6 +37,9 @@ def train(
     size: Annotated[int, typer.Option(help="Pixels a side before that.")] = Recipe.size,
     batch: Annotated[int, typer.Option(help="Photographs in a step.")] = Recipe.batch,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
+    ema: Annotated[
+        float, typer.Option(help="Momentum of the average of weights that is kept; 0 keeps the last ones.")
+    ] = Recipe.ema,
     precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = Recipe.precision,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = Recipe.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
@@ -52,11 +62,13 @@ def train(
         alpha=alpha,
         trunk=trunk,
         start=start,
+        freeze=freeze,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
         size=size,
         batch=batch,
         learning_rate=learning_rate,
+        ema=ema,
         precision=precision,
         seed=seed,
     )

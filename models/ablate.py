@@ -1,0 +1,119 @@
+"""What each part of the training recipe is worth: short runs, one change at a time, and a table of them.
+
+    python models/ablate.py prepared/ validation/ -o runs/ablation --trunk mobilenet.h5
+
+Every run sees the same photographs for the same number of epochs, and is placed on the colour plane with the
+photographs of `validation/`, those that `edgecolor dataset` kept from training. The differences are taken
+photograph by photograph against the first run. A run that is finished is not repeated, and one that was
+killed goes on. The table goes to models/ablation.md, losers included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from edgecolor.evaluate import Evaluation, evaluate
+from edgecolor.plane import Difference, paired
+from edgecolor.predictor import open_predictor
+from edgecolor.recipe import Augmentation, LossWeights, Recipe
+from edgecolor.train import train
+from edgecolor_runtime.errors import EdgecolorError
+
+TABLE = Path(__file__).resolve().parent / "ablation.md"
+
+
+def variants(base: Recipe) -> dict[str, Recipe]:
+    """The runs: what changed, and the recipe; the first one is what the others are held against."""
+    plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
+    return {
+        "the recipe": base,
+        "Huber alone, not rebalanced": replace(base, loss=plain),
+        "no rebalancing": replace(base, loss=replace(base.loss, rebalance=0.0)),
+        "stronger rebalancing, 0.8": replace(base, loss=replace(base.loss, rebalance=0.8)),
+        "no log error": replace(base, loss=replace(base.loss, log_error=0.0)),
+        "no colourfulness match": replace(base, loss=replace(base.loss, colourfulness=0.0)),
+        "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
+        "classification head at 0.3": replace(base, loss=replace(base.loss, classification=0.3)),
+        "no ImageNet weights": replace(base, trunk="none"),
+        "MobileNet frozen": replace(base, freeze=True),
+        "no L-only augmentation": replace(base, augment=Augmentation(spectral=False, gamma=0.0, noisy=0.0)),
+        "blur and JPEG too": replace(base, augment=Augmentation(blurred=0.3, compressed=0.3)),
+        "average of weights (EMA 0.99)": replace(base, ema=0.99),
+        "whole epochs at 128 pixels": replace(base, full_size_epochs=0),
+    }
+
+
+def run_all(data: Path, validation: Path, out: Path, base: Recipe, only: list[str]) -> None:
+    """Trains what is missing, measures, and writes the table after every run."""
+    found: dict[str, Evaluation] = {}
+    for name, recipe in variants(base).items():
+        if only and name not in only and found:
+            continue
+        run = out / name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
+        print(f"{name}:", file=sys.stderr)
+        model = train(data, run, recipe, say=_say)
+        found[name] = evaluate(open_predictor(str(model)), validation)
+        seconds = sum(e["seconds"] for e in json.loads((run / "state.json").read_text())["epochs"])
+        print(f"{seconds / 60:.0f} min", file=sys.stderr)
+        TABLE.write_text(table(found, base), encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def table(found: dict[str, Evaluation], base: Recipe) -> str:
+    """Markdown: gains in dB with the paired difference and its standard error."""
+    reference = next(iter(found.values()))
+    lines = [
+        f"Alpha {base.alpha:g}, {base.epochs} epochs, the last {base.full_size_epochs} at full size; "
+        f"{reference.data.photographs} validation photographs. In brackets: against the first row, paired.",
+        "",
+        "| change | G56, dB | G83, dB | best, dB | colourfulness error, of gray's |",
+        "|---|---|---|---|---|",
+    ]
+    for name, result in found.items():
+        against = paired(result.scores, reference.scores)
+        plane = result.plane
+        lines.append(
+            f"| {name} | {_gain(plane.g56, against['g56'])} | {_gain(plane.g83, against['g83'])} "
+            f"| {plane.best:+.2f} | {plane.colourfulness_error:.1%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _gain(value: float | None, against: Difference | None) -> str:
+    if value is None:
+        return "not reached"
+    if against is None or against.error == 0:
+        return f"{value:+.2f}"
+    return f"{value:+.2f} ({against.mean:+.2f} ± {against.error:.2f})"
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="a folder that `edgecolor dataset` made")
+    parser.add_argument("validation", type=Path, help="its val photographs, in a folder")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="where the runs are kept")
+    parser.add_argument("--trunk", default="imagenet", help="as for `edgecolor train`")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--only", action="append", default=[], help="a change by its name; again for more")
+    words = parser.parse_args()
+    base = Recipe(trunk=words.trunk, epochs=words.epochs, full_size_epochs=1)
+    try:
+        run_all(words.data, words.validation, words.output, base, words.only)
+    except EdgecolorError as error:
+        print(f"ablate: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
