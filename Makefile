@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench wheels
+.PHONY: demo test test-slow check bench bench-training models wheels
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -26,6 +26,17 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py
+
+bench-training: $(READY)
+	$(BIN)/python benchmarks/training.py
+
+# The released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
+models: $(READY)
+	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
+	for m in s m; do \
+	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") && \
+	  $(BIN)/python models/ship.py "$$(ls -d runs/$$m/run-* | sort -V | tail -1)" $$m || exit 1; \
+	done
 
 wheels: $(READY)
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .

@@ -71,7 +71,7 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
     keras.config.set_dtype_policy(recipe.precision)
     try:
         network = _begin(recipe, data)
-        model = _compiled(network, recipe, data, len(batches))
+        model = compiled(network, recipe, data, len(batches))
     finally:
         keras.config.set_dtype_policy(before)
     run.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     return network
 
 
-def _compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
+def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
     """The network with its training-only head, loss and optimizer; `steps` are those of an epoch."""
     total = steps * recipe.epochs
     warmup = min(recipe.warmup_steps, total // 10)

@@ -1,0 +1,84 @@
+"""Trains a released model again, run by run, from the recipes in its facts: `make models` does it for all.
+
+    python models/remake.py models/s prepared/ -o runs/s --trunks weights/
+
+The data must be that which the model was trained on, by its hash. Threads add in another order each time, so
+the weights come out alike, not equal. `ship.py` takes the last run's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgecolor.dataset import open_dataset
+from edgecolor.recipe import Augmentation, LossWeights, Recipe
+from edgecolor.train import train
+from edgecolor_runtime.errors import DataError, EdgecolorError
+
+
+def runs_of(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that led to a model, first to last, each with its recipe and data_sha256."""
+    before = training.get("started_from")
+    return [*(runs_of(before) if before else []), training]
+
+
+def recipe_of(run: dict[str, Any]) -> Recipe:
+    """The recipe of a run as its facts hold it; what they leave out had today's default."""
+    said = run["recipe"]
+    parts = {"loss": LossWeights(**said["loss"]), "augment": Augmentation(**said["augment"])}
+    return Recipe(**(said | parts))
+
+
+def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
+    """Trains all runs of `folder`'s model in turn; returns the last one's folder.
+
+    Raises:
+        DataError: no facts, or other data than the model was trained on.
+    """
+    facts = folder / f"{folder.name}.json"
+    try:
+        runs = runs_of(json.loads(facts.read_text(encoding="utf-8"))["training"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{facts}: no facts of a training run.") from error
+    found = open_dataset(data).sha256
+    if any(run["data_sha256"] != found for run in runs):
+        raise DataError(f"{data} is not what {folder.name} was trained on: {runs[0]['data_sha256'][:16]}…")
+    start: Path | None = None
+    for number, run in enumerate(runs, start=1):
+        recipe = recipe_of(run)
+        if start:
+            recipe = replace(recipe, start=str(start / "model.keras"))
+        elif trunks and recipe.trunk not in ("imagenet", "none"):
+            recipe = replace(recipe, trunk=str(trunks / recipe.trunk))
+        start = out / f"run-{number}"
+        print(f"{folder.name}: run {number} of {len(runs)}", file=sys.stderr)
+        train(data, start, recipe, say=lambda line: print(f"  {line}", file=sys.stderr, flush=True))
+    assert start is not None  # a model has at least one run
+    return start
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="models/<name>, with its <name>.json")
+    parser.add_argument("data", type=Path, help="what `edgecolor dataset` made of the same photographs")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
+    parser.add_argument("--trunks", type=Path, help="the folder with the MobileNet weights")
+    words = parser.parse_args()
+    try:
+        print(remake(words.folder, words.data, words.output, words.trunks))
+    except EdgecolorError as error:
+        print(f"remake: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
