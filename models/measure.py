@@ -1,7 +1,9 @@
 """Measures a model folder and brings its card up to date.
 
-    python models/measure.py models/s --data PHOTOGRAPHS --sheet 'kodak24_*'   measure, then write the card
-    python models/measure.py models/s                                        write the card only
+    python models/measure.py models/s --data PHOTOGRAPHS --classifier MOBILENET --sheet 'kodak24_*'
+    python models/measure.py models/s
+
+The first measures, then writes the card; the second writes the card alone.
 
 The first writes measurements.json, and sheet.jpg of the photographs whose names match. Both put the table of
 measurements.json between the two markers in README.md.
@@ -17,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgecolor.classify import Classifier
 from edgecolor.evaluate import Evaluation, Shown, evaluate, sheet_of
 from edgecolor.predictor import open_predictor
 from edgecolor_runtime.errors import DataError, EdgecolorError
@@ -25,7 +28,7 @@ MEASUREMENTS, SHEET, CARD = "measurements.json", "sheet.jpg", "README.md"
 START, END = "<!-- measurements: written by models/measure.py -->", "<!-- end of measurements -->"
 
 
-def measure(folder: Path, data: Path, sheet: str | None) -> None:
+def measure(folder: Path, data: Path, sheet: str | None, classifier: Path | None = None) -> None:
     """Evaluates the folder's .tflite against its .keras; writes measurements.json and the sheet if asked."""
     exported, reference = _only(folder, "*.tflite"), _only(folder, "*.keras")
     shown: list[Shown] = []
@@ -38,6 +41,7 @@ def measure(folder: Path, data: Path, sheet: str | None) -> None:
         open_predictor(str(exported)),
         data,
         reference=open_predictor(str(reference)),
+        classifier=Classifier.open(classifier) if classifier else None,
         progress=lambda done, total: print(f"{done} of {total} photographs", file=sys.stderr),
         show=keep,
     )
@@ -85,7 +89,12 @@ def _table(facts: dict[str, Any]) -> list[str]:
         ("PSNR as shipped; gray", f"{plane['psnr']:.2f} dB; {plane['gray_psnr']:.2f} dB"),
         ("CIEDE2000 as shipped; gray", f"{plane['ciede2000']:.2f}; {plane['gray_ciede2000']:.2f}"),
         ("CIEDE2000, 95 % of a photograph's pixels under", f"{plane['ciede2000_p95']:.2f}"),
+        ("gain as shipped over one tint for all", _decibels(plane["gain_over_tint"])),
+        ("SSIM as shipped; gray", f"{plane['ssim']:.3f}; {plane['gray_ssim']:.3f}"),
+        ("hue, where there is chroma", f"{plane['hue_error']:.0f}° off; 90° is chance"),
         ("colourfulness error per photograph, of gray's", f"{plane['colourfulness_error']:.1%}"),
+        ("colourfulness, mean difference", f"{plane['colourfulness_difference']:+.1%}"),
+        *_recognition_rows(facts["recognition"]),
         ("luma drift", f"{plane['luma_drift']:.2f} of 255"),
         ("int8 against float: ab at 56 x 56", f"{fidelity['ab_difference']:.2f} Lab units"),
         ("int8 against float: mean chroma", f"{fidelity['chroma_ratio']:.3f}"),
@@ -113,6 +122,22 @@ def _table(facts: dict[str, Any]) -> list[str]:
     ]
 
 
+def _recognition_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if not found:
+        return [("recolour, then classify", "not measured")]
+    rows = []
+    for name, figure in (("first choice", found["top1"]), ("probability", found["probability"])):
+        text = "no gap"
+        if figure:
+            shares = (
+                f"{title} {100 * figure[key]['mean']:.0f} ± {100 * figure[key]['error']:.0f} %"
+                for title, key in (("ours", "ours"), ("one tint", "tint"), ("true ab", "true_ab"))
+            )
+            text = ", ".join(shares)
+        rows.append((f"of the gap between gray and original a classifier recovers, by its {name}", text))
+    return rows
+
+
 def _decibels(value: float | None) -> str:
     return "not reached" if value is None else f"{value:+.2f} dB"
 
@@ -136,11 +161,12 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path, help="models/<name>: one .keras, one .tflite, README.md")
     parser.add_argument("--data", type=Path, help="a folder of colour photographs that were not trained on")
+    parser.add_argument("--classifier", type=Path, help="an ImageNet classifier's .tflite")
     parser.add_argument("--sheet", help="names of the photographs that sheet.jpg shows, such as 'kodak24_*'")
     chosen = parser.parse_args()
     try:
         if chosen.data:
-            measure(chosen.folder, chosen.data, chosen.sheet)
+            measure(chosen.folder, chosen.data, chosen.sheet, chosen.classifier)
         write_card(chosen.folder)
     except EdgecolorError as error:
         print(f"measure.py: {error}", file=sys.stderr)

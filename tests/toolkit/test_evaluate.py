@@ -171,7 +171,7 @@ def test_the_command_writes_json_and_a_sheet(
 ) -> None:
     report, sheet = tmp_path / "report.json", tmp_path / "sheet.jpg"
     words = ["evaluate", str(TINY), str(folder), "--reference", str(TINY), "--json", "-q"]
-    words += ["-o", str(report), "--sheet", str(sheet)]
+    words += ["-o", str(report), "--sheet", str(sheet), "--extremes", str(tmp_path / "extremes.png")]
     assert main(words) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -179,11 +179,15 @@ def test_the_command_writes_json_and_a_sheet(
     assert found == json.loads(report.read_text())
     assert found["fidelity"]["ab_difference"] == 0
     assert found["fidelity"]["chroma_ratio"] == 1
+    gains = {s["name"]: s["psnr"][10] - s["psnr"][0] for s in found["scores"]}
+    assert found["best"][0] == max(gains, key=lambda name: gains[name])
+    assert found["worst"][0] == min(gains, key=lambda name: gains[name])
+    assert found["recognition"] is None
     assert len(found["plane"]["curve"]) == 17
     assert [s["name"] for s in found["scores"]] == [p.name for p in PHOTOGRAPHS]
     with Image.open(sheet) as picture:
         assert picture.width > 6 * 224
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "sheet.jpg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["extremes.png", "report.json", "sheet.jpg"]
 
     assert main(words) == 1
     assert "report.json: exists already" in capsys.readouterr().err
@@ -194,6 +198,8 @@ def test_the_command_writes_json_and_a_sheet(
     ("words", "code", "text"),
     [
         (["nowhere.tflite", str(CALIBRATION)], 5, "no such file"),
+        ([str(TINY), str(CALIBRATION), "--classifier", str(TINY)], 5, "expected (1, 224, 224, 3)"),
+        ([str(TINY), str(CALIBRATION), "--classifier", "nowhere.tflite"], 5, "nowhere.tflite: no such file"),
         ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
         ([str(TINY), str(CALIBRATION), "--sheet", "sheet.xyz"], 2, "cannot write .xyz"),
         ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from edgecolor import metrics
 from edgecolor_runtime.color import F32
@@ -102,3 +102,21 @@ def test_small_measures() -> None:
     assert metrics.mean_chroma(ab) == 2.5
     assert metrics.ab_difference(ab, np.zeros_like(ab)) == 1.75
     assert metrics.luma_drift(np.array([[250, 5]], np.uint8), np.array([[255, 0]], np.uint8)) == 5
+
+
+def test_ssim_is_scikit_images() -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.integers(0, 256, (40, 52, 3)).astype(np.uint8)
+    picture = np.clip(truth + rng.normal(0, 25, truth.shape), 0, 255).astype(np.uint8)
+    expected = structural_similarity(truth, picture, channel_axis=-1, data_range=255)
+    assert metrics.ssim(picture, truth) == pytest.approx(expected, abs=1e-9)
+    assert metrics.ssim(truth, truth) == 1
+
+
+def test_hue_error_counts_turns_and_leaves_out_gray() -> None:
+    truth = np.array([[20.0, 0.0], [0.0, 20.0], [-20.0, -1.0], [3.0, 3.0]])
+    turned = np.array([[0.0, 5.0], [0.0, 5.0], [-20.0, 1.0], [-9.0, 9.0]])  # 90, 0, 5.7 degrees; too gray
+    expected = (90 + 0 + 2 * math.degrees(math.atan(1 / 20))) / 3
+    assert metrics.hue_error(turned, truth) == pytest.approx(expected)
+    assert metrics.hue_error(turned * 0.01, truth) is None
+    assert metrics.hue_error(turned, truth * 0.1) is None

@@ -11,11 +11,12 @@ from PIL import Image
 
 from edgecolor import plane as colour_plane
 from edgecolor.evaluate import square
-from edgecolor.plane import AS_IS, SATURATIONS, Score, paired, plane, score
+from edgecolor.plane import AS_IS, SATURATIONS, Score, paired, plane, score, tinted
 from edgecolor_runtime.color import U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 
 PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "calibration").glob("*.jpg"))[:6]
+TINT = np.array([3.0, 8.0], np.float32)
 
 
 def photograph(path: Path) -> tuple[U8, U8]:
@@ -37,8 +38,24 @@ def scores_of(*, share: float) -> list[Score]:
     found = []
     for path in PHOTOGRAPHS:
         rgb, gray = photograph(path)
-        found.append(score(path.name, rgb, gray, less_colour(rgb, share)))
+        found.append(score(path.name, rgb, gray, less_colour(rgb, share), TINT))
     return found
+
+
+def test_the_floors_and_hues_of_the_true_colour_and_of_its_opposite() -> None:
+    rgb, gray = photograph(PHOTOGRAPHS[0])
+    lab = rgb_to_lab(rgb)
+    mean = lab[..., 1:].mean((0, 1))
+    true = plane([score("true", rgb, gray, less_colour(rgb, 1.0), mean)])
+    assert true.tint_gain > 0, "its own mean colour is nearer than gray"
+    assert true.gain_over_tint == pytest.approx(true.gain - true.tint_gain)
+    assert true.ssim > 0.99 > true.gray_ssim
+    assert true.hue_error is not None and true.hue_error < 2
+    assert abs(true.colourfulness_difference) < 0.01
+    opposite = plane([score("opposite", rgb, gray, less_colour(rgb, -0.3), mean)])
+    assert opposite.hue_error is not None and opposite.hue_error > 160
+    assert opposite.colourfulness_difference < -0.4
+    assert np.abs(rgb_to_lab(tinted(gray, mean))[..., 1:].mean((0, 1)) - mean).max() < 1
 
 
 def test_the_true_colour_reaches_the_original() -> None:
@@ -57,7 +74,7 @@ def test_gray_stays_at_the_origin() -> None:
     scores = []
     for path in PHOTOGRAPHS:
         rgb, gray = photograph(path)
-        scores.append(score(path.name, rgb, gray, as_rgb(gray)))
+        scores.append(score(path.name, rgb, gray, as_rgb(gray), TINT))
     placed = plane(scores)
     assert placed.gain == placed.best == placed.share == 0
     assert placed.colourfulness_error == 1
@@ -77,7 +94,7 @@ def test_half_the_colour_is_found_again_at_double_saturation() -> None:
 
 def test_the_curve_is_what_the_protocol_says() -> None:
     rgb, gray = photograph(PHOTOGRAPHS[0])
-    placed = score("one", rgb, gray, less_colour(rgb, 0.8))
+    placed = score("one", rgb, gray, less_colour(rgb, 0.8), TINT)
     lab = rgb_to_lab(less_colour(rgb, 0.8))
     lab[..., 0] = rgb_to_lab(as_rgb(gray))[..., 0]
     lab[..., 1:] *= 1.3
@@ -90,7 +107,7 @@ def test_the_curve_is_what_the_protocol_says() -> None:
 
 def test_interpolation_between_saturations() -> None:
     ramp = tuple(float(s) for s in SATURATIONS)
-    flat = Score("a", 1.0, ramp, tuple(20 + s for s in ramp), 0, 0, 0, 0)
+    flat = Score("a", 1.0, ramp, tuple(20 + s for s in ramp), 0, 0, 0, 0, 1, 1, 20, None)
     placed = plane([flat])
     assert placed.g56 == pytest.approx(0.56)
     assert placed.g83 == pytest.approx(0.83)
@@ -103,7 +120,7 @@ def test_pairing_cancels_what_photographs_have_in_common() -> None:
     ours, theirs = [], []
     for i in range(50):
         slope = rng.normal(0, 3)  # the scatter between photographs
-        made = Score(f"{i}", 1.0, tuple(ramp), tuple(20 + slope * ramp), 0, 0, 0, 0)
+        made = Score(f"{i}", 1.0, tuple(ramp), tuple(20 + slope * ramp), 0, 0, 0, 0, 1, 1, 20, None)
         better = tuple(20 + (slope + 0.1 + rng.normal(0, 0.01)) * ramp)
         theirs.append(made)
         ours.append(dataclasses.replace(made, psnr=better))
@@ -121,7 +138,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(DataError, match="No photograph"):
         plane([])
     _, gray = photograph(PHOTOGRAPHS[0])
-    colourless = score("gray.png", as_rgb(gray), gray, as_rgb(gray))
+    colourless = score("gray.png", as_rgb(gray), gray, as_rgb(gray), TINT)
     with pytest.raises(DataError, match="no colour"):
         plane([colourless])
     with pytest.raises(DataError, match="different photographs"):

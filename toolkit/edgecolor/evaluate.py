@@ -19,14 +19,16 @@ from PIL import Image, ImageOps
 
 from edgecolor import metrics
 from edgecolor.calibration import hash_of_set
+from edgecolor.classify import Classifier, Recognised, Recognition, recognise, recognition
 from edgecolor.photographs import PHOTO_SUFFIXES
-from edgecolor.plane import PROTOCOL, Difference, Plane, Score, paired, plane, score
+from edgecolor.plane import AS_IS, PROTOCOL, Difference, Plane, Score, paired, plane, score
 from edgecolor.predictor import Predictor, finish
 from edgecolor.sheet import contact_sheet
 from edgecolor_runtime.color import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.preprocess import INPUT_SIZE
 
+EXTREMES = 6  # photographs that are named as worst, and as best
 CHUNK = 64  # photographs held in memory at a time
 
 
@@ -74,6 +76,9 @@ class Evaluation:
     data: DataId
     plane: Plane
     fidelity: Fidelity | None
+    recognition: Recognition | None
+    worst: tuple[str, ...]  # names of the photographs that gain least over gray at saturation 1, worst first
+    best: tuple[str, ...]  # and most, best first
     scores: tuple[Score, ...]
     protocol: str = PROTOCOL
 
@@ -87,6 +92,7 @@ def evaluate(
     folder: Path,
     *,
     reference: Predictor | None = None,
+    classifier: Classifier | None = None,
     progress: Callable[[int, int], None] | None = None,
     show: Callable[[Shown], None] | None = None,
 ) -> Evaluation:
@@ -96,6 +102,7 @@ def evaluate(
         model: what colours.
         folder: of photographs; its subfolders count too.
         reference: what `model` was made from; gives `fidelity`. It is finished with `model`'s saturation.
+        classifier: recognises originals and coloured pictures; gives `recognition`.
         progress: called with photographs done and photographs in all.
         show: called with every photograph and the model's picture of it, in order.
 
@@ -107,12 +114,15 @@ def evaluate(
     scores: list[Score] = []
     reference_scores: list[Score] = []
     drifts: list[_Drift] = []
+    recognised: list[Recognised] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
+        means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
+        tint: F32 = np.asarray(means.mean(axis=0))
 
         def place(chunk: Sequence[Photograph], ab: F32) -> Iterator[tuple[U8, Score]]:
             def one(photograph: Photograph, predicted: F32) -> tuple[U8, Score]:
                 finished = finish(photograph.gray, predicted, saturation)
-                return finished, score(photograph.name, photograph.rgb, photograph.gray, finished)
+                return finished, score(photograph.name, photograph.rgb, photograph.gray, finished, tint)
 
             return pool.map(one, chunk, ab)
 
@@ -122,6 +132,8 @@ def evaluate(
             ab = model.predict(grays)
             for photograph, (finished, placed) in zip(chunk, place(chunk, ab), strict=True):
                 scores.append(placed)
+                if classifier:
+                    recognised.append(recognise(classifier, photograph.rgb, photograph.gray, finished, tint))
                 if show:
                     show(Shown(photograph, finished))
             if reference:
@@ -130,12 +142,16 @@ def evaluate(
                 drifts += [_drift(p.name, a, r) for p, a, r in zip(chunk, ab, true_ab, strict=True)]
             if progress:
                 progress(len(scores), len(paths))
+    ordered = [s.name for s in sorted(scores, key=lambda s: s.psnr[AS_IS] - s.psnr[0])]
     return Evaluation(
         model=model.name,
         saturation=saturation,
         data=_identity(folder, paths),
         plane=plane(scores),
         fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
+        recognition=recognition(classifier.name, recognised) if classifier else None,
+        worst=tuple(ordered[:EXTREMES]),
+        best=tuple(ordered[::-1][:EXTREMES]),
         scores=tuple(scores),
     )
 
@@ -183,6 +199,10 @@ def _read(path: Path, folder: Path) -> Photograph:
     except Exception as error:  # Pillow raises anything on a damaged file
         raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
     return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
+
+
+def _mean_ab(path: Path, folder: Path) -> F32:
+    return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
 
 
 def _identity(folder: Path, paths: Sequence[Path]) -> DataId:

@@ -1,7 +1,8 @@
 """Measures of coloured pictures, as pure functions of arrays. No model and no file is known here.
 
 Sources: colourfulness, Hasler and Suesstrunk, "Measuring colourfulness in natural images", 2003;
-CIEDE2000, Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", 2005.
+CIEDE2000, Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", 2005; SSIM, Wang, Bovik, Sheikh and
+Simoncelli, "Image quality assessment: from error visibility to structural similarity", 2004.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_ERROR = 1e-3  # mean squared error at which PSNR is capped (78 dB): equal pictures get a finite figure
+WINDOW = 7  # pixels a side of the window that SSIM looks through, each pixel counting alike
+COLOURED = 10.0  # chroma in Lab units from which an original has a hue to speak of
+SHOWN = 2.0  # chroma in Lab units from which ours has
 
 Pixels = NDArray[Any]
 """8-bit or float32 sRGB in [0, 255]."""
@@ -26,6 +30,45 @@ def psnr(picture: Pixels, truth: Pixels) -> float:
     return float(10 * np.log10(255**2 / max(float(error @ error) / error.size, LEAST_ERROR)))
 
 
+def ssim(picture: Pixels, truth: Pixels) -> float:
+    """Structural similarity of two pictures (h, w, 3), values in [0, 255]: mean over channels, 1 if equal."""
+    stable, stable2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    x, y = picture.astype(np.float64), truth.astype(np.float64)
+    mean_x, mean_y = _windowed(x), _windowed(y)
+    unbiased = WINDOW**2 / (WINDOW**2 - 1)
+    variance = unbiased * (_windowed(x * x) - mean_x**2 + _windowed(y * y) - mean_y**2)
+    covariance = unbiased * (_windowed(x * y) - mean_x * mean_y)
+    structure = (2 * covariance + stable2) / (variance + stable2)
+    lightness = (2 * mean_x * mean_y + stable) / (mean_x**2 + mean_y**2 + stable)
+    return float((lightness * structure).mean())
+
+
+def _windowed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over all whole windows: (h, w, c) to (h - WINDOW + 1, w - WINDOW + 1, c)."""
+    sums = np.pad(values, ((1, 0), (1, 0), (0, 0))).cumsum(0).cumsum(1)
+    step = WINDOW
+    whole = sums[step:, step:] - sums[:-step, step:] - sums[step:, :-step] + sums[:-step, :-step]
+    return np.asarray(whole / step**2)
+
+
+def hue_error(ab: Lab, truth: Lab) -> float | None:
+    """Mean absolute difference of the hue angles in degrees, 0 to 180; 90 is what chance gives.
+
+    Args:
+        ab: (..., 2) in Lab units.
+        truth: the original's, likewise.
+
+    Returns:
+        The mean over the pixels where the original's chroma is at least COLOURED and ours at least SHOWN;
+        None where there is no such pixel.
+    """
+    counts = (np.hypot(*np.moveaxis(truth, -1, 0)) >= COLOURED) & (np.hypot(*np.moveaxis(ab, -1, 0)) >= SHOWN)
+    if not counts.any():
+        return None
+    turn = _hue(ab[..., 0], ab[..., 1])[counts] - _hue(truth[..., 0], truth[..., 1])[counts]
+    return float(np.degrees(np.abs(_shortest(turn)).mean(dtype=np.float64)))
+
+
 def colourfulness(rgb: Pixels) -> float:
     """Hasler and Suesstrunk's M3 of one picture, shape (..., 3), values in [0, 255]; gray is 0."""
     red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))
@@ -37,7 +80,7 @@ def colourfulness(rgb: Pixels) -> float:
 def _std(values: NDArray[Any]) -> float:
     # By hand: numpy's own std makes two more passes over the picture, and this runs once for every gain.
     flat = values.ravel() - np.float32(values.mean(dtype=np.float64))
-    return float(np.sqrt(flat @ flat / flat.size))
+    return float(np.sqrt(np.square(flat).mean(dtype=np.float64)))
 
 
 def mean_chroma(ab: Lab) -> float:

@@ -21,7 +21,8 @@ from edgecolor_runtime.errors import DataError
 PROTOCOL = (
     "colour plane 1: centre square, 224 px bicubic; gray = neutral of Lab L; ab of the finished 8-bit "
     "picture, times a saturation of 0 to 1.6 by 0.1 (1 = the model as it is), on the gray's L; means over "
-    "photographs"
+    "photographs. Tint = one ab for all pixels: the mean over the set. SSIM: RGB, 7 x 7 windows. Hue: where "
+    f"chroma is at least {metrics.COLOURED:g} in the original and {metrics.SHOWN:g} in ours"
 )
 SATURATIONS = tuple(round(0.1 * i, 1) for i in range(17))
 AS_IS = SATURATIONS.index(1.0)
@@ -42,6 +43,10 @@ class Score:
     ciede2000_p95: float  # 95th percentile over pixels
     gray_ciede2000: float  # of the gray picture
     luma_drift: float  # mean |luma of the finished picture - gray|
+    ssim: float  # at saturation 1
+    gray_ssim: float
+    tint_psnr: float  # of the gray picture in the set's mean colour
+    hue_error: float | None  # degrees, at saturation 1; None where there is no hue to compare
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,12 @@ class Plane:
     ciede2000_p95: float
     gray_ciede2000: float
     luma_drift: float
+    ssim: float
+    gray_ssim: float
+    tint_gain: float  # dB, of the set's mean colour over gray
+    gain_over_tint: float  # dB, at saturation 1
+    hue_error: float | None  # degrees, mean over the photographs that have one
+    colourfulness_difference: float  # mean of ours minus the originals' at saturation 1, over gray's error
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class Difference:
     error: float
 
 
-def score(name: str, original: U8, gray: U8, finished: U8) -> Score:
+def score(name: str, original: U8, gray: U8, finished: U8, tint: F32) -> Score:
     """Places one photograph.
 
     Args:
@@ -88,6 +99,7 @@ def score(name: str, original: U8, gray: U8, finished: U8) -> Score:
         original: (h, w, 3).
         gray: (h, w), what the model was given.
         finished: (h, w, 3), what it made of it, as 8-bit RGB.
+        tint: (2,), the mean ab of the set, Lab units.
     """
     lightness = LIGHTNESS_OF_LUMA[gray][..., None]
     ab = rgb_to_lab(finished)[..., 1:]
@@ -105,7 +117,17 @@ def score(name: str, original: U8, gray: U8, finished: U8) -> Score:
         ciede2000_p95=float(np.percentile(off, 95)),
         gray_ciede2000=float(gray_off.mean()),
         luma_drift=metrics.luma_drift(luma, gray),
+        ssim=metrics.ssim(pictures[AS_IS], original),
+        gray_ssim=metrics.ssim(pictures[0], original),
+        tint_psnr=metrics.psnr(tinted(gray, tint), original),
+        hue_error=metrics.hue_error(ab, truth[..., 1:]),
     )
+
+
+def tinted(gray: U8, tint: F32) -> U8:
+    """A gray picture (h, w) in one colour, (2,) in Lab units: (h, w, 3), 8-bit RGB."""
+    lightness = LIGHTNESS_OF_LUMA[gray][..., None]
+    return _picture(lightness, np.broadcast_to(tint.astype(np.float32), (*gray.shape, 2)))
 
 
 def _picture(lightness: F32, ab: F32) -> U8:
@@ -122,7 +144,9 @@ def plane(scores: Sequence[Score]) -> Plane:
     gain = gains.mean(axis=0)
     psnr = np.array([s.psnr for s in scores])
     truth = np.array([s.truth for s in scores])
-    error = np.abs(np.array([s.colourfulness[AS_IS] for s in scores]) - truth)
+    hues = [s.hue_error for s in scores if s.hue_error is not None]
+    ours = np.array([s.colourfulness[AS_IS] for s in scores])
+    error = np.abs(ours - truth)
     return Plane(
         curve=tuple(Point(s, float(x), float(y)) for s, x, y in zip(SATURATIONS, share, gain, strict=True)),
         g56=_at(SHARES["g56"], share, gain),
@@ -137,6 +161,12 @@ def plane(scores: Sequence[Score]) -> Plane:
         ciede2000_p95=_mean([s.ciede2000_p95 for s in scores]),
         gray_ciede2000=_mean([s.gray_ciede2000 for s in scores]),
         luma_drift=_mean([s.luma_drift for s in scores]),
+        ssim=_mean([s.ssim for s in scores]),
+        gray_ssim=_mean([s.gray_ssim for s in scores]),
+        tint_gain=_mean([s.tint_psnr - s.psnr[0] for s in scores]),
+        gain_over_tint=_mean([s.psnr[AS_IS] - s.tint_psnr for s in scores]),
+        hue_error=_mean(hues) if hues else None,
+        colourfulness_difference=float((ours - truth).mean() / truth.mean()),
     )
 
 

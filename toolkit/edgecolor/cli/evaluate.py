@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from edgecolor.classify import Recognition
     from edgecolor.evaluate import Evaluation, Fidelity, Shown
 
 SHEET_PHOTOGRAPHS = 24
@@ -24,11 +27,19 @@ def evaluate(
     reference: Annotated[
         str | None, typer.Option(help="What MODEL was exported from: adds how far MODEL strays from it.")
     ] = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(help="A classifier's .tflite: adds how much of its sight the colour recovers."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, scores per photograph too.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON here.")] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(help=f"Also draw gray, ours, original of up to {SHEET_PHOTOGRAPHS} here."),
+    ] = None,
+    extremes: Annotated[
+        Path | None,
+        typer.Option(help="Also draw the photographs that gain least and most over gray here."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
@@ -43,41 +54,47 @@ def evaluate(
     Examples:
       edgecolor evaluate s photos/
       edgecolor evaluate out.tflite photos/ --reference model.keras -o report.json --sheet sheet.jpg
+      edgecolor evaluate s photos/ --classifier mobilenet_v2.tflite --extremes extremes.jpg
     """  # noqa: D301 - the mark that keeps the lines apart is no backslash
+    from edgecolor.classify import Classifier
     from edgecolor.evaluate import evaluate as measure
     from edgecolor.evaluate import photographs_of, sheet_of
     from edgecolor.predictor import open_predictor
     from edgecolor_runtime import sinks
 
-    for target in filter(None, (output, sheet)):
+    for target in filter(None, (output, sheet, extremes)):
         sinks.refuse_existing(target, force)
-    form = sinks.format_of(sheet) if sheet else None
+    for picture in filter(None, (sheet, extremes)):
+        sinks.format_of(picture)  # refused now rather than after the work
     # Few of many, evenly spread: a sheet of hundreds shows nothing.
     every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
-    seen = 0
-
-    def keep(picture: Shown) -> None:
-        nonlocal seen
-        if seen % every == 0:
-            shown.append(picture)
-        seen += 1
 
     result = measure(
         open_predictor(model),
         data,
         reference=open_predictor(reference) if reference else None,
+        classifier=Classifier.open(classifier) if classifier else None,
         progress=None if quiet else _progress,
-        show=keep if sheet else None,
+        show=shown.append if sheet or extremes else None,
     )
     text = json.dumps(result.to_json(), indent=1)
     if output:
         sinks.write(output, f"{text}\n".encode(), force=force)
     if sheet:
-        encoded = io.BytesIO()
-        sheet_of(shown).save(encoded, form, quality=90)
-        sinks.write(sheet, encoded.getvalue(), force=force)
+        _draw(sheet, sheet_of(shown[::every]), force)
+    if extremes:
+        named = {picture.photograph.name: picture for picture in shown}
+        _draw(extremes, sheet_of([named[name] for name in (*result.worst, *result.best)]), force)
     typer.echo(text if as_json else table(result))
+
+
+def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
+    from edgecolor_runtime import sinks
+
+    encoded = io.BytesIO()
+    sheet.save(encoded, sinks.format_of(path), quality=90)
+    sinks.write(path, encoded.getvalue(), force=force)
 
 
 def table(result: Evaluation) -> str:
@@ -96,14 +113,36 @@ def table(result: Evaluation) -> str:
         f"best         {plane.best:+.3f} dB",
         f"as it is     {plane.gain:+.3f} dB at a share of {plane.share:.1%}",
         f"PSNR         {plane.psnr:.2f} dB; gray {plane.gray_psnr:.2f} dB",
+        f"over a tint  {plane.gain_over_tint:+.3f} dB; the tint itself {plane.tint_gain:+.3f} dB over gray",
+        f"SSIM         {plane.ssim:.4f}; gray {plane.gray_ssim:.4f}",
         f"CIEDE2000    {plane.ciede2000:.2f}, 95 % of pixels under {plane.ciede2000_p95:.2f}; "
         f"gray {plane.gray_ciede2000:.2f}",
-        f"colourfulness error, per photograph  {plane.colourfulness_error:.1%} of gray's",
+        f"hue          {_degrees(plane.hue_error)}",
+        f"colourfulness error, per photograph  {plane.colourfulness_error:.1%} of gray's; "
+        f"mean {plane.colourfulness_difference:+.1%}",
         f"luma drift   {plane.luma_drift:.2f} of 255",
     ]
+    if result.recognition:
+        lines += ["", *_recognition_lines(result.recognition)]
+    lines += ["", f"least gain   {', '.join(result.worst)}", f"most gain    {', '.join(result.best)}"]
     if result.fidelity:
         lines += ["", *_fidelity_lines(result.fidelity)]
     return "\n".join(lines)
+
+
+def _recognition_lines(recognition: Recognition) -> Iterator[str]:
+    yield f"classifier   {recognition.classifier}: its first choice for the original is the truth"
+    for title, found in (("first choice", recognition.top1), ("probability", recognition.probability)):
+        if found is None:
+            yield f"{title:13}gray loses nothing: no gap to recover"
+            continue
+        yield f"{title:13}gray {found.gray:.1%}, original {found.original:.1%}; of this gap is recovered:"
+        for name, share in (("ours", found.ours), ("one tint", found.tint), ("true ab", found.true_ab)):
+            yield f"{'':13}{name:9}{share.mean:6.1%} +- {share.error:.1%}"
+
+
+def _degrees(value: float | None) -> str:
+    return "none to compare" if value is None else f"{value:.1f} degrees off where there is chroma"
 
 
 def _fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
