@@ -1,6 +1,6 @@
 """The training loss: what plain squared error gets wrong about colour, put right.
 
-Squared error alone averages possible colours into brown. Four terms, each a mean over the batch:
+Squared error alone averages possible colours into brown. Four terms, each a figure of every picture:
 
 - a pseudo-Huber distance in the ab plane, rebalanced so that rare colours count (Zhang, Isola and Efros,
   "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
@@ -10,6 +10,7 @@ Squared error alone averages possible colours into brown. Four terms, each a mea
   natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximised;
 - the cross entropy of a classification over ab bins with soft labels, on an output that training alone has.
 
+Keras takes the mean over pictures; over several devices it does so rightly only where it is given them apart.
 Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyTorch.
 """
 
@@ -78,23 +79,23 @@ def colourfulness(ab: Any) -> Any:
 
 
 def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
-    """The loss of the ab output: (truth, prediction), both (n, h, w, 2) in [-1, 1], to a scalar."""
+    """The loss of the ab output: (truth, prediction), both (n, h, w, 2) in [-1, 1], to (n,)."""
     per_bin = bin_weights(prior, weights.rebalance)
 
     def loss(truth: Any, prediction: Any) -> Any:
         error = (prediction - truth) * (AB_SCALE / UNIT)
         squared = ops.sum(ops.square(error), axis=-1)
         rarity = ops.sum(soft_bins(truth) * per_bin, axis=-1)
-        huber = ops.mean(rarity * (ops.sqrt(1.0 + squared) - 1.0))
-        log_error = 0.5 * ops.mean(ops.log(ops.mean(squared, axis=(1, 2)) + NOISE_FLOOR))
-        colour = ops.mean(ops.abs(colourfulness(prediction) - colourfulness(truth)))
+        huber = ops.mean(rarity * (ops.sqrt(1.0 + squared) - 1.0), axis=(1, 2))
+        log_error = 0.5 * ops.log(ops.mean(squared, axis=(1, 2)) + NOISE_FLOOR)
+        colour = ops.abs(colourfulness(prediction) - colourfulness(truth))
         return weights.huber * huber + weights.log_error * log_error + weights.colourfulness * colour
 
     return loss
 
 
 def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
-    """The loss of the class head: (truth (n, h, w, 2), logits (n, h / 2, w / 2, BINS)) to a scalar."""
+    """The loss of the class head: (truth (n, h, w, 2), logits (n, h / 2, w / 2, BINS)) to (n,)."""
     per_bin = bin_weights(prior, weights.rebalance)
 
     def loss(truth: Any, logits: Any) -> Any:
@@ -102,6 +103,6 @@ def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
         top = ops.logsumexp(logits, axis=-1)
         cross_entropy = top * ops.sum(labels, axis=-1) - ops.sum(labels * logits, axis=-1)
         rarity = ops.sum(labels * per_bin, axis=-1)
-        return weights.classification * ops.mean(rarity * cross_entropy)
+        return weights.classification * ops.mean(rarity * cross_entropy, axis=(1, 2))
 
     return loss
