@@ -46,6 +46,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._epoch, self._size = epoch, size
         self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
 
+    @property
+    def batch(self) -> int:
+        """Photographs in a batch."""
+        return self._batch
+
     def __len__(self) -> int:
         """Batches in an epoch; the incomplete last one is left out."""
         return len(self._rows) // self._batch

@@ -29,6 +29,7 @@ import numpy as np
 
 from edgecolor import validation
 from edgecolor.dataset import Dataset, open_dataset
+from edgecolor.devices import clip_norm, scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins
@@ -44,7 +45,9 @@ TRUNK_PHOTOGRAPHS = 64  # enough pixels to know each channel's mean and deviatio
 Say = Callable[[str], None]
 
 
-def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float = 15.0) -> Path:
+def train(
+    data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float = 15.0, devices: str = "one"
+) -> Path:
     """Trains, or resumes, until `recipe.epochs` epochs are done.
 
     Args:
@@ -53,6 +56,7 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
         recipe: what to train.
         say: takes a line of progress.
         every: seconds between lines.
+        devices: "one" or "all". No part of the recipe: a run may go on where there are more, or fewer.
 
     Returns:
         The .keras file.
@@ -70,15 +74,16 @@ def train(data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        network = _begin(recipe, data)
-        model = compiled(network, recipe, data, len(batches))
+        with scope(devices, batches.batch, say):
+            network = _begin(recipe, data)
+            model = compiled(network, recipe, data, len(batches))
+            # Without slots a resumed optimizer would start anew, and Keras would only warn.
+            model.optimizer.build(model.trainable_variables)
     finally:
         keras.config.set_dtype_policy(before)
     run.mkdir(parents=True, exist_ok=True)
     _write_json(run / "recipe.json", asked)  # only now: what cannot be begun must not bind the next attempt
     if state["done"]:
-        # An optimizer without slots would start anew, and Keras would only warn.
-        model.optimizer.build(model.trainable_variables)
         model.load_weights(run / state["checkpoint"])
         say(f"resumed after epoch {state['done']} of {recipe.epochs}")
         if not _is_published(run, state["done"]):  # killed right after the checkpoint
@@ -147,7 +152,9 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     )
     # Keras puts the average in the weights' place at the end of each epoch, where ours are kept.
     average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=5.0, **average)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.weight_decay, global_clipnorm=clip_norm(5.0), **average
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     prior = bin_prior(data)
     model = with_class_head(network)

@@ -41,6 +41,9 @@ def train(
         float, typer.Option(help="Momentum of the average of weights that is kept; 0 keeps the last ones.")
     ] = Recipe.ema,
     precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = Recipe.precision,
+    devices: Annotated[
+        str, typer.Option(help="one, or all that the machine has: each takes a share of every batch.")
+    ] = "one",
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = Recipe.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
@@ -77,4 +80,4 @@ def train(
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    print(training.train(data, output, recipe, say=say))
+    print(training.train(data, output, recipe, say=say, devices=devices))
