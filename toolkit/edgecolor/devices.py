@@ -1,9 +1,10 @@
 """Training on several devices of one host, by the backend's own data parallelism.
 
-`--batch` stays the number of photographs in a step; every device takes an equal share of them. TensorFlow copies
-the network to each device (`tf.distribute.MirroredStrategy`), adds up the gradients and takes batch norm's
-statistics on each device's share. JAX lays one computation out over the devices (`keras.distribution`), so
-nothing but the order of sums differs from one device. On PyTorch Keras trains on one device alone.
+`--batch` stays the number of photographs in a step; every device takes an equal share of them. TensorFlow
+copies the network to each device (`tf.distribute.MirroredStrategy`), adds up the gradients and takes batch
+norm's statistics on each device's share. JAX lays one computation out over the devices
+(`keras.distribution`), so nothing but the order of sums differs from one device. On PyTorch Keras trains on
+one device alone.
 
 The choice is no part of the recipe: it says where a run is computed and not what, and a run may be resumed on
 another number of devices.
