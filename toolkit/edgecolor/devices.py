@@ -1,10 +1,8 @@
-"""Training on several devices of one host, by the backend's own data parallelism.
+"""Training on several devices of one host, by TensorFlow's data parallelism.
 
-`--batch` stays the number of photographs in a step; every device takes an equal share of them. TensorFlow
-copies the network to each device (`tf.distribute.MirroredStrategy`), adds up the gradients and takes batch
-norm's statistics on each device's share. JAX lays one computation out over the devices
-(`keras.distribution`), so nothing but the order of sums differs from one device. On PyTorch Keras trains on
-one device alone.
+`--batch` stays the number of photographs in a step; every device takes an equal share of them.
+`tf.distribute.MirroredStrategy` copies the network to each device, adds up the gradients and takes batch norm
+statistics from each device's share. `keras.distribution` does nothing with TensorFlow, and does not say so.
 
 The choice is no part of the recipe: it says where a run is computed and not what, and a run may be resumed on
 another number of devices.
@@ -27,28 +25,32 @@ Scope = AbstractContextManager[Any]
 
 
 def scope(devices: str, batch: int, say: Callable[[str], None]) -> Scope:
-    """The context in which a model is built, compiled, trained and read.
+    """The context in which a model is built and compiled; it then trains where it was built.
 
     Args:
-        devices: "one", or "all" for every device of the fastest kind that the backend finds.
+        devices: "one", or "all" for every GPU, or every CPU device where there is no GPU.
         batch: photographs in a step, over all devices.
         say: takes the line that says how many replicas train.
 
     Raises:
-        UsageError: another word, a backend without data parallelism, several hosts, or a batch that cannot be
+        UsageError: another word, another backend than TensorFlow, several hosts, or a batch that cannot be
             shared equally.
     """
     if devices == ONE:
         return nullcontext()
     if devices != ALL:
         raise UsageError(f"--devices {devices}: expected {ONE} or {ALL}.")
-    backend = keras.backend.backend()
-    if backend not in _BACKENDS:
+    if (backend := keras.backend.backend()) != "tensorflow":
         raise UsageError(
-            f"--devices all: Keras trains on one device alone with {backend}. "
-            "Leave it out, or set KERAS_BACKEND to tensorflow or jax."
+            f"--devices all needs TensorFlow, and Keras runs on {backend}. Set KERAS_BACKEND=tensorflow."
         )
-    names, opened = _BACKENDS[backend]()
+    import tensorflow as tf
+
+    hosts = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict()
+    if sum(map(len, hosts.values())) > 1:
+        raise UsageError("--devices all: TF_CONFIG names several hosts; training uses one. Unset TF_CONFIG.")
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [device.name.removeprefix("/device:") for device in found]
     listed = ", ".join(names)
     if len(names) == 1:
         say(f"1 device found: {listed}. Training goes on as without --devices all.")
@@ -59,7 +61,8 @@ def scope(devices: str, batch: int, say: Callable[[str], None]) -> Scope:
             f"Name a --batch that is a multiple of {len(names)}."
         )
     say(f"{len(names)} replicas train, on {listed}: each takes {batch // len(names)} of a batch of {batch}")
-    return opened()
+    scoped: Scope = tf.distribute.MirroredStrategy(names).scope()
+    return scoped
 
 
 def clip_norm(norm: float) -> float:
@@ -72,26 +75,3 @@ def clip_norm(norm: float) -> float:
     import tensorflow as tf
 
     return norm / int(tf.distribute.get_strategy().num_replicas_in_sync)
-
-
-def _tensorflow() -> tuple[list[str], Callable[[], Scope]]:
-    import tensorflow as tf
-
-    hosts = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict()
-    if sum(map(len, hosts.values())) > 1:
-        raise UsageError("--devices all: TF_CONFIG names several hosts; training uses one. Unset TF_CONFIG.")
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    names = [device.name for device in found]
-    # keras.distribution does nothing with TensorFlow, and does not say so.
-    return [n.removeprefix("/device:") for n in names], lambda: tf.distribute.MirroredStrategy(names).scope()
-
-
-def _jax() -> tuple[list[str], Callable[[], Scope]]:
-    names = keras.distribution.list_devices()
-    return names, lambda: keras.distribution.DataParallel(devices=names).scope()
-
-
-_BACKENDS: dict[str, Callable[[], tuple[list[str], Callable[[], Scope]]]] = {
-    "tensorflow": _tensorflow,
-    "jax": _jax,
-}
