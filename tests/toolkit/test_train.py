@@ -17,26 +17,15 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.dataset import Dataset, open_dataset, prepare
+from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.feed import Batches, whole
 from edgecolor.network import load_network
 from edgecolor.recipe import Augmentation, Recipe
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.preprocess import block_mean
 
-CALIBRATION = Path(__file__).parents[2] / "calibration"
 PLAIN = Augmentation(spectral=False, gamma=0.0, noisy=0.0)
 SMALL = ["--trunk", "none", "--size", "32", "--full-size-epochs", "1", "--batch", "4", "--epochs", "3"]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    photos = tmp_path_factory.mktemp("photos")
-    for file in sorted(CALIBRATION.rglob("*.jpg"))[:40]:
-        (photos / file.name).symlink_to(file)
-    out = photos.parent / f"{photos.name}-prepared"
-    prepare(photos, out, val_every=6)
-    return out
 
 
 @pytest.fixture
