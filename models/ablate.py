@@ -23,36 +23,43 @@ from edgecolor.recipe import Augmentation, LossWeights, Recipe
 from edgecolor.train import train
 from edgecolor_runtime.errors import EdgecolorError
 
+UNDISTURBED = Augmentation(
+    spectral=False, gamma=0.0, contrast=0.0, noisy=0.0, blurred=0.0, sharpened=0.0, compressed=0.0
+)
 TABLE = Path(__file__).resolve().parent / "ablation.md"
 
 
-def variants(base: Recipe) -> dict[str, Recipe]:
+def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
     """The runs: what changed, and the recipe; the first one is what the others are held against."""
     plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
-    return {
+    found = {
         "the recipe": base,
         "Huber alone, not rebalanced": replace(base, loss=plain),
         "no rebalancing": replace(base, loss=replace(base.loss, rebalance=0.0)),
         "stronger rebalancing, 0.8": replace(base, loss=replace(base.loss, rebalance=0.8)),
         "no log error": replace(base, loss=replace(base.loss, log_error=0.0)),
+        "log error at 1": replace(base, loss=replace(base.loss, log_error=1.0)),
         "no colourfulness match": replace(base, loss=replace(base.loss, colourfulness=0.0)),
         "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
         "classification head at 0.3": replace(base, loss=replace(base.loss, classification=0.3)),
         "no ImageNet weights": replace(base, trunk="none"),
         "MobileNet frozen": replace(base, freeze=True),
-        "no L-only augmentation": replace(base, augment=Augmentation(spectral=False, gamma=0.0, noisy=0.0)),
-        "blur and JPEG too": replace(base, augment=Augmentation(blurred=0.3, compressed=0.3)),
+        "no L-only augmentation": replace(base, augment=UNDISTURBED),
+        "cuts keep their aspect": replace(base, augment=replace(base.augment, aspect=1.0)),
         "average of weights (EMA 0.99)": replace(base, ema=0.99),
-        "whole epochs at 128 pixels": replace(base, full_size_epochs=0),
+        "twice the learning rate": replace(base, learning_rate=2 * base.learning_rate),
+        "half the batch": replace(base, batch=base.batch // 2),
     }
+    if teacher:
+        found["a teacher beside the truth"] = replace(base, teacher=teacher)
+    return found
 
 
-def run_all(data: Path, validation: Path, out: Path, base: Recipe, only: list[str]) -> None:
+def run_all(data: Path, validation: Path, out: Path, runs: dict[str, Recipe]) -> None:
     """Trains what is missing, measures, and writes the table after every run."""
     found: dict[str, Evaluation] = {}
-    for name, recipe in variants(base).items():
-        if only and name not in only and found:
-            continue
+    base = next(iter(runs.values()))
+    for name, recipe in runs.items():
         run = out / name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
         print(f"{name}:", file=sys.stderr)
         model = train(data, run, recipe, say=_say)
@@ -70,7 +77,7 @@ def table(found: dict[str, Evaluation], base: Recipe) -> str:
     """Markdown: gains in dB with the paired difference and its standard error."""
     reference = next(iter(found.values()))
     lines = [
-        f"Alpha {base.alpha:g}, {base.epochs} epochs, the last {base.full_size_epochs} at full size; "
+        f"Alpha {base.alpha:g}, {base.epochs} epochs at {base.size} pixels; "
         f"{reference.data.photographs} validation photographs. In brackets: against the first row, paired.",
         "",
         "| change | G56, dB | G83, dB | best, dB | colourfulness error, of gray's |",
@@ -103,12 +110,17 @@ def main() -> int:
     parser.add_argument("validation", type=Path, help="its val photographs, in a folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="where the runs are kept")
     parser.add_argument("--trunk", default="imagenet", help="as for `edgecolor train`")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--teacher", help="a trained .keras file: adds a run that learns from it")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--size", type=int, default=96, help="pixels a side")
     parser.add_argument("--only", action="append", default=[], help="a change by its name; again for more")
     words = parser.parse_args()
-    base = Recipe(trunk=words.trunk, epochs=words.epochs, full_size_epochs=1)
+    base = Recipe(trunk=words.trunk, epochs=words.epochs, full_size_epochs=0, size=words.size)
+    runs = variants(base, words.teacher)
+    first = next(iter(runs))
+    chosen = {name: recipe for name, recipe in runs.items() if not words.only or name in (first, *words.only)}
     try:
-        run_all(words.data, words.validation, words.output, base, words.only)
+        run_all(words.data, words.validation, words.output, chosen)
     except EdgecolorError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return error.exit_code

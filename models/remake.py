@@ -2,8 +2,9 @@
 
     python models/remake.py models/s prepared/ -o runs/s --trunks weights/
 
-The data must be that which the model was trained on, by its hash. Threads add in another order each time, so
-the weights come out alike, not equal. `ship.py` takes the last run's folder.
+The data must be that which the model was trained on, by its hash. A teacher is taken from its own folder
+beside this model's. Threads add in another order each time, so the weights come out alike, not equal.
+`ship.py` takes the last run's folder.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def runs_of(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def recipe_of(run: dict[str, Any]) -> Recipe:
-    """The recipe of a run as its facts hold it; what they leave out had today's default."""
+    """The recipe of a run as its facts hold it."""
     said = run["recipe"]
     parts = {"loss": LossWeights(**said["loss"]), "augment": Augmentation(**said["augment"])}
     return Recipe(**(said | parts))
@@ -51,6 +52,8 @@ def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
     start: Path | None = None
     for number, run in enumerate(runs, start=1):
         recipe = recipe_of(run)
+        if recipe.teacher:
+            recipe = replace(recipe, teacher=str(folder.parent / Path(recipe.teacher).stem / recipe.teacher))
         if start:
             recipe = replace(recipe, start=str(start / "model.keras"))
         elif trunks and recipe.trunk not in ("imagenet", "none"):

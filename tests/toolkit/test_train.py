@@ -20,11 +20,23 @@ from edgecolor.cli import main
 from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.feed import Batches, whole
 from edgecolor.network import load_network
-from edgecolor.recipe import Augmentation, Recipe
+from edgecolor.recipe import Augmentation, LossWeights, Recipe
+from edgecolor.train import train
+from edgecolor.validation import matching_gain
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.preprocess import block_mean
 
-PLAIN = Augmentation(spectral=False, gamma=0.0, noisy=0.0)
+PLAIN = Augmentation(
+    full_size_cut=1.0,
+    aspect=1.0,
+    spectral=False,
+    gamma=0.0,
+    contrast=0.0,
+    noisy=0.0,
+    blurred=0.0,
+    sharpened=0.0,
+    compressed=0.0,
+)
 SMALL = ["--trunk", "none", "--size", "32", "--full-size-epochs", "1", "--batch", "4", "--epochs", "3"]
 
 
@@ -55,7 +67,8 @@ def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
         np.testing.assert_array_equal(match[0], found_ab)
 
 
-def test_a_cut_keeps_gray_and_colour_together(data: Dataset) -> None:
+@pytest.mark.parametrize(("size", "aspect"), [(96, 1.0), (96, 1.8), (224, 1.8)])
+def test_a_cut_keeps_gray_and_colour_together(data: Dataset, size: int, aspect: float) -> None:
     """Where colour is made from gray, it must still be the same function of gray after the cut."""
     ramp = data.luma.copy()
     ab = np.stack([ramp[:, ::4, ::4] // 2, 64 - (ramp[:, ::4, ::4] // 4).astype(np.int16)], -1).astype(
@@ -63,20 +76,40 @@ def test_a_cut_keeps_gray_and_colour_together(data: Dataset) -> None:
     )
     smooth = np.repeat(np.repeat(ramp[:, ::4, ::4], 4, 1), 4, 2)
     made = Dataset(smooth, smooth, ab, data.names, data.rows, data.sha256)
-    lightness, (target, _) = Batches(made, batch=8, size=96, seed=1, augment=PLAIN)[0]
+    augment = replace(PLAIN, aspect=aspect, full_size_cut=0.7)
+    lightness, (target, _) = Batches(made, batch=8, size=size, seed=1, augment=augment)[0]
     for picture, colours in zip(block_mean(lightness[..., 0]), target, strict=True):
         assert np.corrcoef(picture.ravel(), colours[..., 0].ravel())[0, 1] > 0.98
 
 
-def test_blur_and_jpeg_touch_gray_alone(data: Dataset) -> None:
-    soft = replace(PLAIN, blurred=1.0, compressed=1.0)
+@pytest.mark.parametrize(
+    "worn_by",
+    [
+        replace(PLAIN, blurred=1.0, compressed=1.0),
+        replace(PLAIN, sharpened=1.0),
+        replace(PLAIN, gamma=0.3),
+        replace(PLAIN, contrast=0.3),
+        replace(PLAIN, noisy=1.0),
+    ],
+)
+def test_what_a_camera_does_touches_gray_alone(data: Dataset, worn_by: Augmentation) -> None:
     (clean, (ab, _)), (worn, (same, _)) = (
-        Batches(data, batch=8, size=224, seed=5, augment=a)[0] for a in (PLAIN, soft)
+        Batches(data, batch=8, size=224, seed=5, augment=a)[0] for a in (PLAIN, worn_by)
     )
     # One photograph draws its random numbers after another, so only the first has the same cut and flip.
     np.testing.assert_array_equal(ab[0], same[0])
     assert 0.001 < np.abs(clean[0] - worn[0]).mean() < 0.2
     assert np.corrcoef(clean[0].ravel(), worn[0].ravel())[0, 1] > 0.9
+
+
+def test_the_matching_gain_errs_least() -> None:
+    rng = np.random.default_rng(3)
+    ours = rng.uniform(0.2, 3, 301).astype(np.float32)
+    truth = (ours * rng.uniform(0.5, 2.5, 301)).astype(np.float32)
+    gains = np.arange(0.25, 4, 0.01)
+    errors = [np.abs(g * ours - truth).sum() for g in gains]
+    assert matching_gain(ours, truth) == pytest.approx(gains[int(np.argmin(errors))], abs=0.011)
+    assert matching_gain(ours, 100 * truth) == 4.0
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +129,7 @@ def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
     assert state["epochs"][2]["val_gain_db"] > state["epochs"][0]["val_gain_db"]
     facts = json.loads((unbroken / "model.json").read_text())
     assert facts["training"]["epochs_done"] == 3
+    assert facts["saturation"] == state["epochs"][2]["saturation"]
     assert (unbroken / "val-0003.jpg").stat().st_size > 10_000
     assert list((unbroken / "tensorboard").rglob("events*"))
     assert load_network(unbroken / "model.keras").input_shape == (None, 224, 224, 1)
@@ -130,6 +164,30 @@ def test_a_frozen_branch_stays_and_the_average_is_what_is_kept(
     for layer in ("conv1", "conv_dw_5", "conv_dw_5_bn", "conv_pw_13"):
         assert way(last, layer) == 0
     assert 0 < way(average, "decoder_8a_pw") < way(last, "decoder_8a_pw")
+
+
+def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
+    """With the teacher's word alone for a loss, training brings the student to it and leaves it alone."""
+    teacher = unbroken / "model.keras"
+    silent = LossWeights(huber=0.0, log_error=0.0, colourfulness=0.0, classification=0.0, teacher=1.0)
+    recipe = Recipe(
+        alpha=0.5,
+        trunk="none",
+        teacher=str(teacher),
+        epochs=12,
+        full_size_epochs=0,
+        size=64,
+        batch=4,
+        loss=silent,
+    )
+    before = load_network(teacher).get_weights()
+    train(prepared, tmp_path / "student", recipe, say=lambda line: None)
+    facts = json.loads((tmp_path / "student" / "model.json").read_text())
+    assert facts["training"]["recipe"]["teacher"] == "model.keras"
+    found = [e["loss"] for e in json.loads((tmp_path / "student" / "state.json").read_text())["epochs"]]
+    assert found[-1] < 0.5 * found[0]
+    for old, new in zip(before, load_network(teacher).get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_killed_run_resumes_and_ends_where_an_unbroken_one_does(

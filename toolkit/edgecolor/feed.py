@@ -66,11 +66,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _cut(self, row: int, rng: np.random.Generator) -> tuple[F32, F32]:
         a, size = self._augment, self._size
-        # At full size the whole photograph is the cut, as on the device.
-        smallest = max(a.smallest_cut, size / INPUT_SIZE)
-        side = INPUT_SIZE * rng.uniform(smallest, 1.0)
-        left, top = rng.uniform(0, INPUT_SIZE - side, 2)
-        box = (left, top, left + side, top + side)
+        box = self._box(rng)
         gray = self._data.luma[row]
         if a.spectral:
             share = int(rng.integers(257))  # of 256: integers are several times faster than floats here
@@ -92,14 +88,26 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             gray, ab = gray[:, ::-1], ab[:, ::-1]
         return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
 
-    def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
-        """What cameras do to gray, in their order: focus, gamma, noise, JPEG; then the network's scale."""
+    def _box(self, rng: np.random.Generator) -> Box:
+        """A random cut: never enlarged before full size, and of another aspect than the photograph's."""
         a = self._augment
-        if a.blurred and rng.uniform() < a.blurred:
-            gray = _blur(gray, rng.uniform(0, a.blur))
-        gamma = 2.0 ** rng.normal(0, a.gamma)
-        table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-        gray = table[gray]
+        full = self._size == INPUT_SIZE
+        smallest = a.full_size_cut if full else max(a.smallest_cut, self._size / INPUT_SIZE)
+        side = rng.uniform(smallest, 1.0)
+        wider = a.aspect ** rng.uniform(-0.5, 0.5)
+        width, height = INPUT_SIZE * min(side * wider, 1.0), INPUT_SIZE * min(side / wider, 1.0)
+        left, top = rng.uniform(0, INPUT_SIZE - width), rng.uniform(0, INPUT_SIZE - height)
+        return left, top, left + width, top + height
+
+    def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
+        """What cameras do to gray, in their order: focus, tone, noise, JPEG; then the network's scale."""
+        a = self._augment
+        focus = rng.uniform()
+        if focus < a.blurred:
+            gray = _filter(gray, ImageFilter.GaussianBlur(rng.uniform(0, a.blur)))
+        elif focus < a.blurred + a.sharpened:
+            gray = _filter(gray, ImageFilter.UnsharpMask(1.0, int(100 * rng.uniform(0, a.sharpen)), 0))
+        gray = self._tone(rng)[gray]
         if rng.uniform() < a.noisy:
             noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
             gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
@@ -107,15 +115,23 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             gray = _compress(gray, int(rng.integers(30, 96)))
         return NETWORK_INPUT[gray]
 
+    def _tone(self, rng: np.random.Generator) -> U8:
+        """A curve of 256 grays: gamma, then contrast about middle gray."""
+        gamma, contrast = (
+            2.0 ** rng.normal(0, self._augment.gamma),
+            2.0 ** rng.normal(0, self._augment.contrast),
+        )
+        curve = ((np.arange(256) / 255) ** gamma - 0.5) * contrast + 0.5
+        return np.asarray(np.rint(255 * curve.clip(0, 1)), dtype=np.uint8)
+
 
 def _resize(plane: U8, box: Box, size: int) -> U8:
     picture = Image.fromarray(np.ascontiguousarray(plane))
     return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
 
 
-def _blur(gray: U8, radius: float) -> U8:
-    picture = Image.fromarray(np.ascontiguousarray(gray))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)))
+def _filter(gray: U8, kernel: ImageFilter.MultibandFilter) -> U8:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(gray)).filter(kernel))
 
 
 def _compress(gray: U8, quality: int) -> U8:

@@ -1,6 +1,7 @@
 """The training loss: what plain squared error gets wrong about colour, put right.
 
-Squared error alone averages possible colours into brown. Four terms, each a figure of every picture:
+Squared error alone averages possible colours into brown. Four terms, each a figure of every picture, and a
+fifth for a student:
 
 - a pseudo-Huber distance in the ab plane, rebalanced so that rare colours count (Zhang, Isola and Efros,
   "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
@@ -8,7 +9,9 @@ Squared error alone averages possible colours into brown. Four terms, each a fig
   counts as much as a vivid one's;
 - the difference in colourfulness of each picture, after Hasler and Suesstrunk, "Measuring colourfulness in
   natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximised;
-- the cross entropy of a classification over ab bins with soft labels, on an output that training alone has.
+- the cross entropy of a classification over ab bins with soft labels, on an output that training alone has;
+- the pseudo-Huber distance to what a wider teacher says (Hinton, Vinyals and Dean, "Distilling the knowledge
+  in a neural network", 2015, arXiv:1503.02531): its answers scatter less than the truth.
 
 Keras takes the mean over pictures; over several devices it does so rightly only where it is given them apart.
 Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyTorch.
@@ -90,6 +93,16 @@ def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
         log_error = 0.5 * ops.log(ops.mean(squared, axis=(1, 2)) + NOISE_FLOOR)
         colour = ops.abs(colourfulness(prediction) - colourfulness(truth))
         return weights.huber * huber + weights.log_error * log_error + weights.colourfulness * colour
+
+    return loss
+
+
+def teacher_loss(weights: LossWeights) -> Callable[[Any, Any], Any]:
+    """The loss of a student: (anything, its ab minus the teacher's (n, h, w, 2)) to (n,)."""
+
+    def loss(_: Any, gap: Any) -> Any:
+        squared = ops.sum(ops.square(gap * (AB_SCALE / UNIT)), axis=-1)
+        return weights.teacher * ops.mean(ops.sqrt(1.0 + squared) - 1.0, axis=(1, 2))
 
     return loss
 

@@ -26,6 +26,9 @@ CLASS_STRIDE = 2  # that head looks at every second pixel along each side: a qua
 
 HEAD = "ab"
 CLASS_HEAD = "ab_class"
+TEACHER_GAP = "teacher_gap"
+
+FIRST_FILTERS = 32  # of MobileNet V1 at alpha 1
 
 # Where the MobileNet is tapped: the last activation before each halving, then the deepest one.
 TAPS = {4: "conv_pw_3_relu", 8: "conv_pw_5_relu", 16: "conv_pw_11_relu", 32: "conv_pw_13_relu"}
@@ -122,12 +125,13 @@ def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: 
     return _separable(x, width, "decoder_4b")
 
 
-def build_network(alpha: float, *, size: int | None = INPUT_SIZE) -> keras.Model:
+def build_network(alpha: float, *, size: int | None = INPUT_SIZE, name: str = "fusion") -> keras.Model:
     """The network as it is exported, randomly initialised.
 
     Args:
         alpha: width multiplier of the MobileNet, in (0, 2]; the other parts follow from it.
         size: pixels a side, a multiple of 32; None for any.
+        name: of the model.
 
     Returns:
         Input (n, size, size, 1), L in [-1, 1]; output (n, size / 4, size / 4, 2), ab in [-1, 1].
@@ -143,7 +147,7 @@ def build_network(alpha: float, *, size: int | None = INPUT_SIZE) -> keras.Model
     small = keras.initializers.RandomNormal(stddev=0.01)
     x = layers.Conv2D(2, 3, padding="same", kernel_initializer=small, name=f"{HEAD}_conv")(x)
     ab = layers.Activation("tanh", dtype="float32", name=HEAD)(x)
-    return keras.Model(lightness, ab, name="fusion")
+    return keras.Model(lightness, ab, name=name)
 
 
 def with_class_head(network: keras.Model) -> keras.Model:
@@ -151,6 +155,26 @@ def with_class_head(network: keras.Model) -> keras.Model:
     features = network.get_layer(f"{HEAD}_conv").input
     logits = layers.Conv2D(BINS, 1, CLASS_STRIDE, dtype="float32", name=CLASS_HEAD)(features)
     return keras.Model(network.input, [network.output, logits], name="fusion_training")
+
+
+def with_teacher(model: keras.Model, teacher: keras.Model) -> keras.Model:
+    """A training model with one more output: how far its ab is from the teacher's, (n, h, w, 2).
+
+    Args:
+        model: from `with_class_head`.
+        teacher: from `for_any_size`; it stays as it is.
+    """
+    teacher.trainable = False
+    gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], teacher(model.input, training=False)])
+    return keras.Model(model.input, [*model.outputs, gap], name=model.name)
+
+
+def for_any_size(network: keras.Model, *, name: str = "fusion") -> keras.Model:
+    """The same network, with the same weights, for pictures of any size."""
+    alpha = network.get_layer("conv1").filters / FIRST_FILTERS
+    twin = build_network(alpha, size=None, name=name)
+    twin.set_weights(network.get_weights())
+    return twin
 
 
 def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "imagenet") -> None:

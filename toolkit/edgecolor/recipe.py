@@ -9,13 +9,17 @@ from edgecolor_runtime.errors import UsageError
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1."""
+    """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1.
+
+    `teacher` counts only where the recipe names one.
+    """
 
     huber: float = 1.0
     log_error: float = 0.3
     colourfulness: float = 0.3
     classification: float = 0.1
     rebalance: float = 0.5
+    teacher: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,18 @@ class Augmentation:
     """What is done to a training photograph; only the cut and the flip touch the colours."""
 
     smallest_cut: float = 0.57  # side of the smallest cut, as a share of the photograph's
+    full_size_cut: float = 0.8  # the same where training is at full size
+    aspect: float = 1.4  # a cut is up to so many times wider, or higher, than it is in the photograph
     spectral: bool = True  # gray is a random blend of luma and Lab lightness: cameras differ
     gamma: float = 0.15  # standard deviation of log2 gamma
+    contrast: float = 0.1  # standard deviation of log2 contrast, about middle gray
     noise: float = 4.0  # largest standard deviation of sensor noise, in 8-bit steps
     noisy: float = 0.3  # share of photographs that get noise
-    blurred: float = 0.0  # share that is blurred, by up to `blur` pixels
+    blurred: float = 0.1  # share that is blurred, by up to `blur` pixels
     blur: float = 1.2  # largest standard deviation of the blur, in pixels
-    compressed: float = 0.0  # share that goes through JPEG at a quality of 30 to 95
+    sharpened: float = 0.4  # share, of the others, that is sharpened by an unsharp mask
+    sharpen: float = 1.5  # largest weight of that mask
+    compressed: float = 0.1  # share that goes through JPEG at a quality of 30 to 95
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ class Recipe:
     alpha: float = 0.25
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
+    teacher: str | None = None  # a .keras file, of any alpha, to learn from beside the truth
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224

@@ -32,8 +32,8 @@ from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.devices import clip_norm, scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_training
-from edgecolor.loss import chroma_loss, class_loss, soft_bins
-from edgecolor.network import build_network, load_network, with_class_head
+from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
+from edgecolor.network import build_network, for_any_size, load_network, with_class_head, with_teacher
 from edgecolor.recipe import Recipe
 from edgecolor.trunk import freeze_trunk, load_trunk
 from edgecolor_runtime.color import F32
@@ -70,7 +70,14 @@ def train(
     asked = json.loads(json.dumps({"recipe": asdict(recipe), "data_sha256": data.sha256}))  # as a file has it
     state = _open_run(run, asked)
     keras.utils.set_random_seed(recipe.seed)
-    batches = Batches(data, batch=recipe.batch, size=recipe.size, seed=recipe.seed, augment=recipe.augment)
+    batches = Batches(
+        data,
+        batch=recipe.batch,
+        size=recipe.size,
+        seed=recipe.seed,
+        outputs=3 if recipe.teacher else 2,
+        augment=recipe.augment,
+    )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
@@ -158,10 +165,14 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     prior = bin_prior(data)
     model = with_class_head(network)
+    losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
+    if recipe.teacher:
+        model = with_teacher(model, for_any_size(load_network(recipe.teacher), name="teacher"))
+        losses.append(teacher_loss(recipe.loss))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
         optimizer=optimizer,
-        loss=[chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)],
+        loss=losses,
         jit_compile=False,
     )
     return model
@@ -214,9 +225,11 @@ def save_network(network: keras.Model, alpha: float, path: Path) -> None:
 def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
     """What a model file and a model card say about how the network came to be."""
     before = Path(recipe.start).with_suffix(".json") if recipe.start else None
-    files = {"trunk": Path(recipe.trunk).name, "start": Path(recipe.start).name if recipe.start else None}
+    named = {"trunk": recipe.trunk, "start": recipe.start, "teacher": recipe.teacher}
+    files = {key: Path(path).name if path else None for key, path in named.items()}
     return {
         "alpha": recipe.alpha,
+        "saturation": state["epochs"][-1].get("saturation", 1.0),
         "training": {
             "recipe": asdict(recipe) | files,
             "epochs_done": state["done"],

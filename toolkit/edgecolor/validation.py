@@ -18,6 +18,7 @@ from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SIZE
 
 SHOWN = 12  # photographs on the sheet
 CHUNK = 16  # photographs through the network at once
+GAINS = (0.25, 4.0)  # a network that is hardly trained is not shown with more
 FLOOR = 1.0 / AB_SCALE  # error of one Lab unit: what 8-bit colours leave
 
 
@@ -25,6 +26,7 @@ def figures(network: Any, data: Dataset) -> dict[str, float]:
     """Figures over the whole val photographs; empty where there are none.
 
     Returns:
+        saturation: the gain on ab at which colourfulness errs least, over all pictures; 1 where it is right;
         val_gain_db: mean gain over gray of the error in ab, dB, a picture at a time;
         val_colour_share: mean colourfulness as a share of the originals';
         val_colourfulness_error: mean per-picture difference of colourfulness, likewise.
@@ -41,10 +43,24 @@ def figures(network: Any, data: Dataset) -> dict[str, float]:
         theirs.append(ops.convert_to_numpy(colourfulness(truth)))
     o, t = np.concatenate(ours), np.concatenate(theirs)
     return {
+        "saturation": matching_gain(o, t),
         "val_gain_db": float(np.concatenate(gain).mean()),
         "val_colour_share": float(o.mean() / t.mean()),
         "val_colourfulness_error": float(np.abs(o - t).mean() / t.mean()),
     }
+
+
+def matching_gain(ours: F32, truth: F32) -> float:
+    """The g that makes sum |g ours - truth| least: the median of truth / ours, weighted by ours.
+
+    Args:
+        ours: colourfulness of each picture, above 0; it grows in proportion to ab.
+        truth: of the originals.
+    """
+    ratios = truth / ours
+    order = np.argsort(ratios)
+    half = np.searchsorted(np.cumsum(ours[order]), ours.sum() / 2)
+    return round(float(ratios[order][half].clip(*GAINS)), 2)
 
 
 def _power(ab: F32) -> F32:

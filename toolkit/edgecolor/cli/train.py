@@ -27,6 +27,9 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A .keras file, wider as a rule, to learn from beside the truth.")
+    ] = None,
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Leave the MobileNet as it is; fine-tune it in a next run.")
     ] = Recipe.freeze,
@@ -65,6 +68,7 @@ def train(
         alpha=alpha,
         trunk=trunk,
         start=start,
+        teacher=teacher,
         freeze=freeze,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
