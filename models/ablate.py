@@ -16,6 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from edgecolor.classify import Classifier
 from edgecolor.evaluate import Evaluation, evaluate
 from edgecolor.plane import Difference, paired
 from edgecolor.predictor import open_predictor
@@ -29,7 +30,7 @@ UNDISTURBED = Augmentation(
 TABLE = Path(__file__).resolve().parent / "ablation.md"
 
 
-def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
+def variants(base: Recipe, teacher: str | None, eye: str | None) -> dict[str, Recipe]:
     """The runs: what changed, and the recipe; the first one is what the others are held against."""
     plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
     found = {
@@ -52,10 +53,14 @@ def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
     }
     if teacher:
         found["a teacher beside the truth"] = replace(base, teacher=teacher)
+    if eye:
+        found["what a classifier sees"] = replace(base, eye=eye)
     return found
 
 
-def run_all(data: Path, validation: Path, out: Path, runs: dict[str, Recipe]) -> None:
+def run_all(
+    data: Path, validation: Path, out: Path, runs: dict[str, Recipe], classifier: Classifier | None
+) -> None:
     """Trains what is missing, measures, and writes the table after every run."""
     found: dict[str, Evaluation] = {}
     base = next(iter(runs.values()))
@@ -63,7 +68,7 @@ def run_all(data: Path, validation: Path, out: Path, runs: dict[str, Recipe]) ->
         run = out / name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
         print(f"{name}:", file=sys.stderr)
         model = train(data, run, recipe, say=_say)
-        found[name] = evaluate(open_predictor(str(model)), validation)
+        found[name] = evaluate(open_predictor(str(model)), validation, classifier=classifier)
         seconds = sum(e["seconds"] for e in json.loads((run / "state.json").read_text())["epochs"])
         print(f"{seconds / 60:.0f} min", file=sys.stderr)
         TABLE.write_text(table(found, base), encoding="utf-8")
@@ -80,17 +85,23 @@ def table(found: dict[str, Evaluation], base: Recipe) -> str:
         f"Alpha {base.alpha:g}, {base.epochs} epochs at {base.size} pixels; "
         f"{reference.data.photographs} validation photographs. In brackets: against the first row, paired.",
         "",
-        "| change | G56, dB | G83, dB | best, dB | colourfulness error, of gray's |",
-        "|---|---|---|---|---|",
+        "| change | G56, dB | G83, dB | best, dB | colourfulness error, of gray's | recognised, of the gap |",
+        "|---|---|---|---|---|---|",
     ]
     for name, result in found.items():
         against = paired(result.scores, reference.scores)
         plane = result.plane
         lines.append(
             f"| {name} | {_gain(plane.g56, against['g56'])} | {_gain(plane.g83, against['g83'])} "
-            f"| {plane.best:+.2f} | {plane.colourfulness_error:.1%} |"
+            f"| {plane.best:+.2f} | {plane.colourfulness_error:.1%} | {_recognised(result)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _recognised(result: Evaluation) -> str:
+    """By probability, which scatters less than first choices."""
+    found = result.recognition.probability if result.recognition else None
+    return f"{found.ours.mean:.0%} ± {found.ours.error:.0%}" if found else ""
 
 
 def _gain(value: float | None, against: Difference | None) -> str:
@@ -111,16 +122,21 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="where the runs are kept")
     parser.add_argument("--trunk", default="imagenet", help="as for `edgecolor train`")
     parser.add_argument("--teacher", help="a trained .keras file: adds a run that learns from it")
+    parser.add_argument("--eye", help="as for `edgecolor train`: adds a run with the perceptual loss")
+    parser.add_argument(
+        "--classifier", type=Path, help="another ImageNet classifier's .tflite: adds a column"
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--size", type=int, default=96, help="pixels a side")
     parser.add_argument("--only", action="append", default=[], help="a change by its name; again for more")
     words = parser.parse_args()
     base = Recipe(trunk=words.trunk, epochs=words.epochs, full_size_epochs=0, size=words.size)
-    runs = variants(base, words.teacher)
+    runs = variants(base, words.teacher, words.eye)
     first = next(iter(runs))
     chosen = {name: recipe for name, recipe in runs.items() if not words.only or name in (first, *words.only)}
     try:
-        run_all(words.data, words.validation, words.output, chosen)
+        classifier = Classifier.open(words.classifier) if words.classifier else None
+        run_all(words.data, words.validation, words.output, chosen, classifier)
     except EdgecolorError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return error.exit_code
