@@ -44,6 +44,7 @@ def variants(base: Recipe, teacher: str | None, eye: str | None) -> dict[str, Re
         "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
         "classification head at 0.3": replace(base, loss=replace(base.loss, classification=0.3)),
         "no ImageNet weights": replace(base, trunk="none"),
+        "MobileNet at a tenth of the rate": replace(base, trunk_rate=0.1),
         "MobileNet frozen": replace(base, freeze=True),
         "no L-only augmentation": replace(base, augment=UNDISTURBED),
         "cuts keep their aspect": replace(base, augment=replace(base.augment, aspect=1.0)),

@@ -59,6 +59,7 @@ class Recipe:
     size: int = 128
     batch: int = 32
     learning_rate: float = 2e-3
+    trunk_rate: float = 1.0  # the MobileNet's learning rate, as a share of the others'
     warmup_steps: int = 500
     weight_decay: float = 0.02
     ema: float = 0.0  # momentum of the average of weights that is kept; 0 keeps the last ones
@@ -77,6 +78,8 @@ class Recipe:
             raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
         if not 0 < self.learning_rate < float("inf") or self.seed < 0:
             raise UsageError("--learning-rate must be above 0, and --seed at least 0.")
+        if not 0 <= self.trunk_rate <= 1:
+            raise UsageError(f"--trunk-rate {self.trunk_rate} must be from 0 to 1.")
         if not 0 <= self.ema < 1:
             raise UsageError(f"--ema {self.ema} must be at least 0 and below 1.")
         if self.precision not in ("float32", "mixed_bfloat16"):

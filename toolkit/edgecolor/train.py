@@ -29,11 +29,12 @@ import numpy as np
 
 from edgecolor import validation
 from edgecolor.dataset import Dataset, open_dataset
-from edgecolor.devices import clip_norm, scope
+from edgecolor.devices import scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
 from edgecolor.network import build_network, for_any_size, load_network, with_class_head, with_teacher
+from edgecolor.optimizer import make_optimizer
 from edgecolor.perception import open_eye, perceptual_loss, with_eye
 from edgecolor.recipe import Recipe
 from edgecolor.trunk import freeze_trunk, load_trunk
@@ -150,21 +151,6 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
 
 def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
     """The network with its training-only head, loss and optimizer; `steps` are those of an epoch."""
-    total = steps * recipe.epochs
-    warmup = min(recipe.warmup_steps, total // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 100,
-        decay_steps=total - warmup,
-        alpha=0.001,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warmup,
-    )
-    # Keras puts the average in the weights' place at the end of each epoch, where ours are kept.
-    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=recipe.weight_decay, global_clipnorm=clip_norm(5.0), **average
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     prior = bin_prior(data)
     model = with_class_head(network)
     losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
@@ -176,7 +162,7 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
         losses.append(perceptual_loss(recipe.loss.perception))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
-        optimizer=optimizer,
+        optimizer=make_optimizer(recipe, steps),
         loss=losses,
         jit_compile=False,
     )

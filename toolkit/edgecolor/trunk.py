@@ -79,6 +79,11 @@ def freeze_trunk(network: keras.Model) -> None:
         network.get_layer(f"{convolution.name}_bn").trainable = False
 
 
+def in_trunk(path: str) -> bool:
+    """Whether a variable, by its path such as conv_dw_1_bn/gamma, is the MobileNet's."""
+    return path.startswith(("conv1", "conv_dw_", "conv_pw_"))
+
+
 def _convolutions_of(network: keras.Model) -> list[Any]:
     """The branch's convolutions in the order they run; their names are Keras's MobileNet's."""
     names = ["conv1", *(f"conv_{kind}_{i}" for i in range(1, 14) for kind in ("dw", "pw"))]

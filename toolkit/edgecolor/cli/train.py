@@ -47,6 +47,9 @@ def train(
     size: Annotated[int, typer.Option(help="Pixels a side before that.")] = Recipe.size,
     batch: Annotated[int, typer.Option(help="Photographs in a step.")] = Recipe.batch,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
+    trunk_rate: Annotated[
+        float, typer.Option(help="The MobileNet's learning rate, as a share of the others'.")
+    ] = Recipe.trunk_rate,
     ema: Annotated[
         float, typer.Option(help="Momentum of the average of weights that is kept; 0 keeps the last ones.")
     ] = Recipe.ema,
@@ -83,6 +86,7 @@ def train(
         size=size,
         batch=batch,
         learning_rate=learning_rate,
+        trunk_rate=trunk_rate,
         ema=ema,
         precision=precision,
         seed=seed,
