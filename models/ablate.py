@@ -35,22 +35,17 @@ def variants(base: Recipe, teacher: str | None, eye: str | None) -> dict[str, Re
     plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
     found = {
         "the recipe": base,
-        "Huber alone, not rebalanced": replace(base, loss=plain),
+        "MobileNet at the full learning rate": replace(base, trunk_rate=1.0),
+        "MobileNet frozen": replace(base, freeze=True),
+        "no ImageNet weights": replace(base, trunk="none"),
+        "log error at 0.3": replace(base, loss=replace(base.loss, log_error=0.3)),
         "no rebalancing": replace(base, loss=replace(base.loss, rebalance=0.0)),
-        "stronger rebalancing, 0.8": replace(base, loss=replace(base.loss, rebalance=0.8)),
-        "no log error": replace(base, loss=replace(base.loss, log_error=0.0)),
-        "log error at 1": replace(base, loss=replace(base.loss, log_error=1.0)),
         "no colourfulness match": replace(base, loss=replace(base.loss, colourfulness=0.0)),
         "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
-        "classification head at 0.3": replace(base, loss=replace(base.loss, classification=0.3)),
-        "no ImageNet weights": replace(base, trunk="none"),
-        "MobileNet at a tenth of the rate": replace(base, trunk_rate=0.1),
-        "MobileNet frozen": replace(base, freeze=True),
+        "Huber alone, not rebalanced": replace(base, loss=plain),
         "no L-only augmentation": replace(base, augment=UNDISTURBED),
         "cuts keep their aspect": replace(base, augment=replace(base.augment, aspect=1.0)),
         "average of weights (EMA 0.99)": replace(base, ema=0.99),
-        "twice the learning rate": replace(base, learning_rate=2 * base.learning_rate),
-        "half the batch": replace(base, batch=base.batch // 2),
     }
     if teacher:
         found["a teacher beside the truth"] = replace(base, teacher=teacher)

@@ -21,6 +21,7 @@ from typing import Any
 
 from edgecolor.classify import Classifier
 from edgecolor.evaluate import Evaluation, Shown, evaluate, sheet_of
+from edgecolor.plane import Point, plain_point
 from edgecolor.predictor import open_predictor
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
@@ -86,6 +87,7 @@ def _table(facts: dict[str, Any]) -> list[str]:
         ("G83: the same at 83 %", _decibels(plane["g83"])),
         ("best gain at any saturation", _decibels(plane["best"])),
         ("gain as shipped", f"{_decibels(plane['gain'])} at {plane['share']:.0%}"),
+        *_plain_rows(facts),
         ("PSNR as shipped; gray", f"{plane['psnr']:.2f} dB; {plane['gray_psnr']:.2f} dB"),
         ("CIEDE2000 as shipped; gray", f"{plane['ciede2000']:.2f}; {plane['gray_ciede2000']:.2f}"),
         ("CIEDE2000, 95 % of a photograph's pixels under", f"{plane['ciede2000_p95']:.2f}"),
@@ -120,6 +122,11 @@ def _table(facts: dict[str, Any]) -> list[str]:
             if round(10 * p["saturation"]) % 2 == 0
         ),
     ]
+
+
+def _plain_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    plain = plain_point([Point(**p) for p in facts["plane"]["curve"]], facts["saturation"])
+    return [("gain at a saturation of 1", f"{_decibels(plain.gain)} at {plain.share:.0%}")] if plain else []
 
 
 def _recognition_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
+from edgecolor.cli.evaluate import table
 from edgecolor.evaluate import Shown, evaluate, photographs_of, square
 from edgecolor.predictor import ExportedPredictor, finish, open_predictor
 from edgecolor_runtime.color import F32, U8, lightness_to_gray, rgb_to_lab
@@ -72,6 +73,9 @@ def test_the_models_own_saturation_is_one_on_the_plane(folder: Path) -> None:
     assert raised.saturation == 2
     assert raised.plane.gain > plain.plane.gain + 3
     assert raised.plane.share == pytest.approx(2 * plain.plane.share, abs=0.05)
+    assert "without its own saturation" not in table(plain)
+    line = next(line for line in table(raised).splitlines() if "without its own saturation" in line)
+    assert float(line.split()[2]) == pytest.approx(plain.plane.gain, abs=0.05)
 
 
 def test_fidelity_measures_what_was_changed(folder: Path) -> None:

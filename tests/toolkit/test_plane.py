@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgecolor import plane as colour_plane
 from edgecolor.evaluate import square
-from edgecolor.plane import AS_IS, SATURATIONS, Score, paired, plane, score, tinted
+from edgecolor.plane import AS_IS, SATURATIONS, Point, Score, paired, plain_point, plane, score, tinted
 from edgecolor_runtime.color import U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 
@@ -143,3 +143,13 @@ def test_what_is_refused() -> None:
         plane([colourless])
     with pytest.raises(DataError, match="different photographs"):
         paired([colourless], [dataclasses.replace(colourless, name="other.png")])
+
+
+def test_what_the_model_would_be_without_its_own_saturation() -> None:
+    curve = [Point(0.0, 0.0, 0.0), Point(1.0, 0.6, 1.0), Point(1.6, 1.2, -0.2)]
+    assert plain_point(curve, 2.0) == Point(0.5, 0.3, 0.5)
+    below = plain_point(curve, 1 / 1.3)
+    assert below is not None
+    assert [below.share, below.gain] == pytest.approx([0.9, 0.4])
+    assert plain_point(curve, 1.0) is None
+    assert plain_point(curve, 0.5) is None

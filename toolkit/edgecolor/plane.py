@@ -188,6 +188,21 @@ def paired(ours: Sequence[Score], theirs: Sequence[Score]) -> dict[str, Differen
     return found
 
 
+def plain_point(curve: Sequence[Point], own: float) -> Point | None:
+    """Where the model would be without its own saturation; None if it has none, or the curve does not reach.
+
+    Args:
+        curve: of a `Plane`, on which 1 is the model's own saturation.
+        own: that saturation.
+    """
+    saturations = [p.saturation for p in curve]
+    if own == 1 or not saturations[0] <= 1 / own <= saturations[-1]:
+        return None
+    share = np.interp(1 / own, saturations, [p.share for p in curve])
+    gain = np.interp(1 / own, saturations, [p.gain for p in curve])
+    return Point(1 / own, float(share), float(gain))
+
+
 def _gains(scores: Sequence[Score]) -> Numbers:
     """PSNR over gray in dB, shape (photographs, saturations)."""
     psnr: Numbers = np.array([s.psnr for s in scores])

@@ -15,7 +15,7 @@ class LossWeights:
     """
 
     huber: float = 1.0
-    log_error: float = 0.3
+    log_error: float = 1.0
     colourfulness: float = 0.3
     classification: float = 0.1
     rebalance: float = 0.5
@@ -59,7 +59,7 @@ class Recipe:
     size: int = 128
     batch: int = 32
     learning_rate: float = 2e-3
-    trunk_rate: float = 1.0  # the MobileNet's learning rate, as a share of the others'
+    trunk_rate: float = 0.1  # the MobileNet's learning rate, as a share of the others'
     warmup_steps: int = 500
     weight_decay: float = 0.02
     ema: float = 0.0  # momentum of the average of weights that is kept; 0 keeps the last ones

@@ -112,6 +112,7 @@ def table(result: Evaluation) -> str:
         f"G83          {_gain(plane.g83)}",
         f"best         {plane.best:+.3f} dB",
         f"as it is     {plane.gain:+.3f} dB at a share of {plane.share:.1%}",
+        *_without_its_own(result),
         f"PSNR         {plane.psnr:.2f} dB; gray {plane.gray_psnr:.2f} dB",
         f"over a tint  {plane.gain_over_tint:+.3f} dB; the tint itself {plane.tint_gain:+.3f} dB over gray",
         f"SSIM         {plane.ssim:.4f}; gray {plane.gray_ssim:.4f}",
@@ -128,6 +129,14 @@ def table(result: Evaluation) -> str:
     if result.fidelity:
         lines += ["", *_fidelity_lines(result.fidelity)]
     return "\n".join(lines)
+
+
+def _without_its_own(result: Evaluation) -> Iterator[str]:
+    """As the network says it, without the gain that the model file asks for."""
+    from edgecolor.plane import plain_point
+
+    if plain := plain_point(result.plane.curve, result.saturation):
+        yield f"at 1         {plain.gain:+.3f} dB at a share of {plain.share:.1%}, without its own saturation"
 
 
 def _recognition_lines(recognition: Recognition) -> Iterator[str]:
