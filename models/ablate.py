@@ -30,7 +30,7 @@ UNDISTURBED = Augmentation(
 TABLE = Path(__file__).resolve().parent / "ablation.md"
 
 
-def variants(base: Recipe, teacher: str | None, eye: str | None) -> dict[str, Recipe]:
+def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
     """The runs: what changed, and the recipe; the first one is what the others are held against."""
     plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
     found = {
@@ -49,8 +49,6 @@ def variants(base: Recipe, teacher: str | None, eye: str | None) -> dict[str, Re
     }
     if teacher:
         found["a teacher beside the truth"] = replace(base, teacher=teacher)
-    if eye:
-        found["what a classifier sees"] = replace(base, eye=eye)
     return found
 
 
@@ -118,7 +116,6 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="where the runs are kept")
     parser.add_argument("--trunk", default="imagenet", help="as for `edgecolor train`")
     parser.add_argument("--teacher", help="a trained .keras file: adds a run that learns from it")
-    parser.add_argument("--eye", help="as for `edgecolor train`: adds a run with the perceptual loss")
     parser.add_argument(
         "--classifier", type=Path, help="another ImageNet classifier's .tflite: adds a column"
     )
@@ -127,7 +124,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="a change by its name; again for more")
     words = parser.parse_args()
     base = Recipe(trunk=words.trunk, epochs=words.epochs, full_size_epochs=0, size=words.size)
-    runs = variants(base, words.teacher, words.eye)
+    runs = variants(base, words.teacher)
     first = next(iter(runs))
     chosen = {name: recipe for name, recipe in runs.items() if not words.only or name in (first, *words.only)}
     try:

@@ -6,8 +6,6 @@ full range of JFIF (ITU-T T.871). The white is the one that the primaries sum to
 
 from __future__ import annotations
 
-from typing import Any, overload
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +18,6 @@ _RGB_TO_XYZ = np.array(
 _RGB_TO_XYZ_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(1, keepdims=True)  # XYZ over the white's XYZ
 _XYZ_RELATIVE_TO_RGB = np.linalg.inv(_RGB_TO_XYZ_RELATIVE)
 
-_KNEE = 0.0031308  # linear light where sRGB's straight part meets its curve
 _DELTA = 6 / 29  # where CIE LAB's cube root meets its straight part
 
 # BT.601 luma weights; the chroma factors follow from them.
@@ -39,19 +36,18 @@ LINEAR_OF_BYTE: F32 = _linear(np.arange(256) / 255).astype(np.float32)
 """Linear light in [0, 1] of an 8-bit sRGB value, shape (256,)."""
 
 
-def _gamma(linear: Any, xp: Any = np) -> Any:
-    linear = xp.clip(linear, 0, 1)
-    # The power is taken of nothing near 0, where its gradient is infinite: training goes through here, too.
-    curved = 1.055 * xp.maximum(linear, _KNEE) ** (1 / 2.4) - 0.055
-    return xp.where(linear <= _KNEE, 12.92 * linear, curved)
+def _gamma(linear: F32) -> F32:
+    linear = np.clip(linear, 0, 1)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return srgb.astype(np.float32)
 
 
 def _f(t: F32) -> F32:
     return np.where(t > _DELTA**3, np.cbrt(t), t / (3 * _DELTA**2) + 4 / 29).astype(np.float32)
 
 
-def _f_inverse(f: Any, xp: Any = np) -> Any:
-    return xp.where(f > _DELTA, f**3, (f - 4 / 29) * (3 * _DELTA**2))
+def _f_inverse(f: NDArray[np.floating]) -> F32:
+    return np.where(f > _DELTA, f**3, (f - 4 / 29) * (3 * _DELTA**2)).astype(np.float32)
 
 
 LIGHTNESS_OF_LUMA: F32 = (116 * _f(LINEAR_OF_BYTE) - 16).astype(np.float32)
@@ -65,27 +61,17 @@ def rgb_to_lab(rgb: U8) -> F32:
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
-@overload
-def lab_to_rgb(lab: F32) -> F32: ...
-@overload
-def lab_to_rgb(lab: Any, xp: Any) -> Any: ...
-def lab_to_rgb(lab: Any, xp: Any = np) -> Any:
-    """CIE LAB, shape (..., 3), to sRGB in [0, 255], same shape, not rounded; out of gamut is clipped.
-
-    Args:
-        lab: a float32 array, or a tensor.
-        xp: numpy, or for tensors a module of the same functions.
-    """
+def lab_to_rgb(lab: F32) -> F32:
+    """CIE LAB, shape (..., 3), to sRGB in [0, 255], same shape, not rounded; out of gamut is clipped."""
     fy = (lab[..., 0] + 16) / 116
-    f = xp.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
-    linear = xp.matmul(_f_inverse(f, xp), _XYZ_RELATIVE_TO_RGB.T.astype(np.float32))
-    return _gamma(linear, xp) * np.float32(255)
+    f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
+    return _gamma(_f_inverse(f) @ _XYZ_RELATIVE_TO_RGB.T.astype(np.float32)) * np.float32(255)
 
 
 def lightness_to_gray(lightness: F32) -> U8:
     """L* in [0, 100] to the 8-bit neutral of that lightness, same shape."""
     y = _f_inverse((np.asarray(lightness, np.float32) + 16) / 116)
-    return np.asarray(np.rint(_gamma(y) * 255), dtype=np.uint8)
+    return np.rint(_gamma(y) * 255).astype(np.uint8)
 
 
 def rgb_to_chroma(rgb: F32) -> F32:

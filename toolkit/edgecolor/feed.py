@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import keras
 import numpy as np
@@ -33,17 +32,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         size: int,
         seed: int,
         outputs: int = 2,
-        truth_goes_in: bool = False,
         augment: Augmentation | None = None,
     ) -> None:
-        """Batches of `batch` photographs.
-
-        The ab target is repeated for each of `outputs`; `truth_goes_in` makes it the second input, too.
-        """
+        """Batches of `batch` photographs; the ab target is repeated for each of the model's `outputs`."""
         super().__init__(workers=1)
         self._data, self._rows = data, data.rows["train"]
         self._batch, self._seed, self._outputs = min(batch, len(self._rows)), seed, outputs
-        self._truth_goes_in = truth_goes_in
         self._augment = augment or Augmentation()
         self.start_epoch(0, size)
 
@@ -61,14 +55,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches in an epoch; the incomplete last one is left out."""
         return len(self._rows) // self._batch
 
-    def __getitem__(self, index: int) -> tuple[Any, tuple[F32, ...]]:
-        """One batch: (L, (ab, ...)) or ((L, ab), (ab, ...)), on the network's scales."""
+    def __getitem__(self, index: int) -> tuple[F32, tuple[F32, ...]]:
+        """One batch: (L, (ab, ...)), on the network's scales."""
         rng = np.random.default_rng([self._seed, self._epoch, index])
         rows = self._order[index * self._batch : (index + 1) * self._batch]
         cuts = [self._cut(int(row), rng) for row in rows]
         lightness = np.stack([c[0] for c in cuts])[..., None]
         ab = np.stack([c[1] for c in cuts])
-        return (lightness, ab) if self._truth_goes_in else lightness, (ab,) * self._outputs
+        return lightness, (ab,) * self._outputs
 
     def _cut(self, row: int, rng: np.random.Generator) -> tuple[F32, F32]:
         a, size = self._augment, self._size

@@ -11,7 +11,7 @@ from edgecolor_runtime.errors import UsageError
 class LossWeights:
     """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1.
 
-    `teacher` and `perception` count only where the recipe names a teacher and an eye.
+    `teacher` counts only where the recipe names one.
     """
 
     huber: float = 1.0
@@ -20,7 +20,6 @@ class LossWeights:
     classification: float = 0.1
     rebalance: float = 0.5
     teacher: float = 1.0
-    perception: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,6 @@ class Recipe:
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
     teacher: str | None = None  # a .keras file, of any alpha, to learn from beside the truth
-    eye: str = (
-        "none"  # a file of MobileNet weights of alpha 0.25, "imagenet" or "none": what sees the picture
-    )
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224
@@ -84,11 +80,6 @@ class Recipe:
             raise UsageError(f"--ema {self.ema} must be at least 0 and below 1.")
         if self.precision not in ("float32", "mixed_bfloat16"):
             raise UsageError(f"--precision {self.precision}: expected float32 or mixed_bfloat16.")
-
-    @property
-    def has_eye(self) -> bool:
-        """Whether a classifier looks at the coloured picture."""
-        return self.eye != "none"
 
     def size_of(self, epoch: int) -> int:
         """Pixels a side in this epoch, counted from 0."""

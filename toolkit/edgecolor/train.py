@@ -35,7 +35,6 @@ from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
 from edgecolor.network import build_network, for_any_size, load_network, with_class_head, with_teacher
 from edgecolor.optimizer import make_optimizer
-from edgecolor.perception import open_eye, perceptual_loss, with_eye
 from edgecolor.recipe import Recipe
 from edgecolor.trunk import freeze_trunk, load_trunk
 from edgecolor_runtime.color import F32
@@ -77,8 +76,7 @@ def train(
         batch=recipe.batch,
         size=recipe.size,
         seed=recipe.seed,
-        outputs=2 + bool(recipe.teacher) + recipe.has_eye,
-        truth_goes_in=recipe.has_eye,
+        outputs=3 if recipe.teacher else 2,
         augment=recipe.augment,
     )
     before = keras.config.dtype_policy()
@@ -157,9 +155,6 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     if recipe.teacher:
         model = with_teacher(model, for_any_size(load_network(recipe.teacher), name="teacher"))
         losses.append(teacher_loss(recipe.loss))
-    if recipe.has_eye:
-        model = with_eye(model, open_eye(recipe.eye))
-        losses.append(perceptual_loss(recipe.loss.perception))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
         optimizer=make_optimizer(recipe, steps),
@@ -216,7 +211,7 @@ def save_network(network: keras.Model, alpha: float, path: Path) -> None:
 def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
     """What a model file and a model card say about how the network came to be."""
     before = Path(recipe.start).with_suffix(".json") if recipe.start else None
-    named = {key: getattr(recipe, key) for key in ("trunk", "start", "teacher", "eye")}
+    named = {key: getattr(recipe, key) for key in ("trunk", "start", "teacher")}
     files = {key: Path(path).name if path else None for key, path in named.items()}
     return {
         "alpha": recipe.alpha,

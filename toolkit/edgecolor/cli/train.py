@@ -30,13 +30,6 @@ def train(
     teacher: Annotated[
         str | None, typer.Option(help="A .keras file, wider as a rule, to learn from beside the truth.")
     ] = None,
-    eye: Annotated[
-        str,
-        typer.Option(
-            help="MobileNet weights of alpha 0.25 for the loss of what a classifier sees: a Keras .h5, "
-            "imagenet (downloaded) or none."
-        ),
-    ] = Recipe.eye,
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Leave the MobileNet as it is; fine-tune it in a next run.")
     ] = Recipe.freeze,
@@ -79,7 +72,6 @@ def train(
         trunk=trunk,
         start=start,
         teacher=teacher,
-        eye=eye,
         freeze=freeze,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
