@@ -166,6 +166,22 @@ def test_a_frozen_branch_stays_and_the_average_is_what_is_kept(
     assert 0 < way(average, "decoder_8a_pw") < way(last, "decoder_8a_pw")
 
 
+def test_what_is_kept_is_the_average_with_the_start(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
+    start = unbroken / "model.keras"
+    words = ["--start", str(start), *SMALL[:-1], "1"]
+    for name, blend in (("alone", "0"), ("average", "0.5")):
+        command = ["train", str(prepared), "-o", str(tmp_path / name), "--quiet", *words, "--blend", blend]
+        assert main(command) == 0
+    begun, alone, average = (
+        load_network(path).get_weights()
+        for path in (start, tmp_path / "alone" / "model.keras", tmp_path / "average" / "model.keras")
+    )
+    for before, after, mean in zip(begun, alone, average, strict=True):
+        np.testing.assert_allclose(mean, (before + after) / 2, rtol=1e-2, atol=2e-3)
+    with pytest.raises(UsageError, match="--blend"):
+        Recipe(blend=0.5)
+
+
 def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
     """With the teacher's word alone for a loss, training brings the student to it and leaves it alone."""
     teacher = unbroken / "model.keras"

@@ -48,6 +48,7 @@ class Recipe:
     alpha: float = 0.25
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
+    blend: float = 0.0  # share of `start`'s weights in those that are kept
     teacher: str | None = None  # a .keras file, of any alpha, to learn from beside the truth
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
@@ -74,6 +75,8 @@ class Recipe:
             raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
         if not 0 < self.learning_rate < float("inf") or self.seed < 0:
             raise UsageError("--learning-rate must be above 0, and --seed at least 0.")
+        if not 0 <= self.blend < 1 or (self.blend and not self.start):
+            raise UsageError(f"--blend {self.blend} must be at least 0 and below 1, and needs a --start.")
         if not 0 <= self.trunk_rate <= 1:
             raise UsageError(f"--trunk-rate {self.trunk_rate} must be from 0 to 1.")
         if not 0 <= self.ema < 1:

@@ -95,7 +95,7 @@ def train(
         model.load_weights(run / state["checkpoint"])
         say(f"resumed after epoch {state['done']} of {recipe.epochs}")
         if not _is_published(run, state["done"]):  # killed right after the checkpoint
-            _publish(run, network, recipe, state, data)
+            _publish(run, kept(network, recipe), recipe, state, data)
     for epoch in range(state["done"], recipe.epochs):
         batches.start_epoch(epoch, recipe.size_of(epoch))
         if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
@@ -110,9 +110,10 @@ def train(
             shuffle=False,  # the order is ours, so that it can be resumed
             callbacks=[watch, *_tensorboard(run)],
         )
-        state["epochs"].append(watch.figures | validation.figures(network, data))
+        result = kept(network, recipe)
+        state["epochs"].append(watch.figures | validation.figures(result, data))
         _keep(run, model, state)
-        _publish(run, network, recipe, state, data)
+        _publish(run, result, recipe, state, data)
         say(_line(epoch, recipe, state["epochs"][-1]))
     return run / "model.keras"
 
@@ -145,6 +146,25 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     if recipe.freeze:
         freeze_trunk(network)
     return network
+
+
+def kept(network: keras.Model, recipe: Recipe) -> keras.Model:
+    """The network as it is published: averaged with the one it started from where the recipe says so.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (arXiv:2109.01903): what fine-tuning gains
+    on pictures like those trained on, the average keeps in part, and it loses less on others.
+    """
+    if not recipe.blend or not recipe.start:
+        return network
+    begun = load_network(recipe.start)
+    blended = for_any_size(begun)
+    blended.set_weights(
+        [
+            recipe.blend * before + (1 - recipe.blend) * after
+            for before, after in zip(begun.get_weights(), network.get_weights(), strict=True)
+        ]
+    )
+    return blended
 
 
 def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:

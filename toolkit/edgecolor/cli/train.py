@@ -27,6 +27,9 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
     ] = None,
+    blend: Annotated[
+        float, typer.Option(help="Share of --start's weights in those that are kept: 0.5 is the average.")
+    ] = Recipe.blend,
     teacher: Annotated[
         str | None, typer.Option(help="A .keras file, wider as a rule, to learn from beside the truth.")
     ] = None,
@@ -71,6 +74,7 @@ def train(
         alpha=alpha,
         trunk=trunk,
         start=start,
+        blend=blend,
         teacher=teacher,
         freeze=freeze,
         epochs=epochs,
