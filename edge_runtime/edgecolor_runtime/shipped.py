@@ -20,7 +20,8 @@ class ShippedModel:
 
 
 SHIPPED: dict[str, ShippedModel] = {
-    "s": ShippedModel("s.tflite", "3f214be36fc298d26669a1ca7006369e83058d84fd37601fcb1f3ecc811d89d2"),
+    "m": ShippedModel("m.tflite", "e1b456096a840671d8cbf39b6b8b314b11a1ed1f2a348d9ade980302897c6d04"),
+    "s": ShippedModel("s.tflite", "78ca7f3bc0063afd5780f2adbed6bede111f505e106274af812a6ce3eb9b0937"),
 }
 """Name -> model; `s` is the default of every command."""
 
