@@ -13,6 +13,7 @@ from edgecolor.network import (
     CLASS_STRIDE,
     build_network,
     decoder_width,
+    for_any_size,
     load_imagenet,
     load_network,
     with_class_head,
@@ -47,6 +48,15 @@ def test_width_multiplier_scales_the_whole_network() -> None:
     assert small < 0.4e6
     assert medium < 1.3e6
     assert decoder_width(0.25) < decoder_width(0.5) < decoder_width(1.0)
+
+
+def test_a_network_for_any_size_is_the_same_network(network: keras.Model) -> None:
+    gray = np.random.default_rng(1).uniform(-1, 1, (1, 224, 224, 1)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(for_any_size(network)(gray)), np.asarray(network(gray)), atol=1e-6)
+    lightness = keras.Input((224, 224, 1))
+    ab = keras.layers.Conv2D(2, 3, 4, padding="same")(lightness)
+    with pytest.raises(UsageError, match="not a fusion network"):
+        for_any_size(keras.Model(lightness, ab))
 
 
 @pytest.mark.parametrize(("alpha", "size"), [(0, 224), (3, 224), (0.25, 200)])

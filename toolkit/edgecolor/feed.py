@@ -89,7 +89,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
 
     def _box(self, rng: np.random.Generator) -> Box:
-        """A random cut: never enlarged before full size, and of another aspect than the photograph's."""
+        """A random cut of another aspect than the photograph's; before full size it is hardly enlarged."""
         a = self._augment
         full = self._size == INPUT_SIZE
         smallest = a.full_size_cut if full else max(a.smallest_cut, self._size / INPUT_SIZE)

@@ -170,10 +170,17 @@ def with_teacher(model: keras.Model, teacher: keras.Model) -> keras.Model:
 
 
 def for_any_size(network: keras.Model, *, name: str = "fusion") -> keras.Model:
-    """The same network, with the same weights, for pictures of any size."""
-    alpha = network.get_layer("conv1").filters / FIRST_FILTERS
-    twin = build_network(alpha, size=None, name=name)
-    twin.set_weights(network.get_weights())
+    """The same network, with the same weights, for pictures of any size.
+
+    Raises:
+        UsageError: the network has the signature of a fusion network, but not its layers.
+    """
+    try:
+        alpha = network.get_layer("conv1").filters / FIRST_FILTERS
+        twin = build_network(alpha, size=None, name=name)
+        twin.set_weights(network.get_weights())
+    except ValueError as error:
+        raise UsageError("The teacher is not a fusion network as `edgecolor train` writes it.") from error
     return twin
 
 

@@ -157,7 +157,7 @@ def kept(network: keras.Model, recipe: Recipe) -> keras.Model:
     if not recipe.blend or not recipe.start:
         return network
     begun = load_network(recipe.start)
-    blended = for_any_size(begun)
+    blended = build_network(recipe.alpha, size=None)
     blended.set_weights(
         [
             recipe.blend * before + (1 - recipe.blend) * after
