@@ -13,9 +13,9 @@ from edgecolor.network import (
     CLASS_STRIDE,
     build_network,
     decoder_width,
-    for_any_size,
     load_imagenet,
     load_network,
+    resized,
     with_class_head,
 )
 from edgecolor_runtime.errors import DataError, ModelFileError, UsageError
@@ -52,11 +52,11 @@ def test_width_multiplier_scales_the_whole_network() -> None:
 
 def test_a_network_for_any_size_is_the_same_network(network: keras.Model) -> None:
     gray = np.random.default_rng(1).uniform(-1, 1, (1, 224, 224, 1)).astype(np.float32)
-    np.testing.assert_allclose(np.asarray(for_any_size(network)(gray)), np.asarray(network(gray)), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(resized(network, None)(gray)), np.asarray(network(gray)), atol=1e-6)
     lightness = keras.Input((224, 224, 1))
     ab = keras.layers.Conv2D(2, 3, 4, padding="same")(lightness)
     with pytest.raises(UsageError, match="not a fusion network"):
-        for_any_size(keras.Model(lightness, ab))
+        resized(keras.Model(lightness, ab), None)
 
 
 @pytest.mark.parametrize(("alpha", "size"), [(0, 224), (3, 224), (0.25, 200)])

@@ -125,11 +125,15 @@ def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: 
     return _separable(x, width, "decoder_4b")
 
 
-def build_network(alpha: float, *, size: int | None = INPUT_SIZE, name: str = "fusion") -> keras.Model:
+def build_network(
+    alpha: float, *, width: int | None = None, size: int | None = INPUT_SIZE, name: str = "fusion"
+) -> keras.Model:
     """The network as it is exported, randomly initialised.
 
     Args:
-        alpha: width multiplier of the MobileNet, in (0, 2]; the other parts follow from it.
+        alpha: width multiplier of the MobileNet, in (0, 2].
+        width: channels of encoder, fusion and decoder at stride 4, a multiple of 8; by default as
+            `decoder_width` has it.
         size: pixels a side, a multiple of 32; None for any.
         name: of the model.
 
@@ -138,7 +142,7 @@ def build_network(alpha: float, *, size: int | None = INPUT_SIZE, name: str = "f
     """
     if not 0 < alpha <= 2 or (size is not None and size % 32):
         raise UsageError(f"alpha {alpha} must lie in (0, 2] and size {size} be a multiple of 32.")
-    width = decoder_width(alpha)
+    width = width or decoder_width(alpha)
     lightness = layers.Input((size, size, 1), name="L")
     encoder = _encoder(lightness, width)
     mobilenet = _mobilenet(lightness, alpha, size)
@@ -162,25 +166,40 @@ def with_teacher(model: keras.Model, teacher: keras.Model) -> keras.Model:
 
     Args:
         model: from `with_class_head`.
-        teacher: from `for_any_size`; it stays as it is.
+        teacher: from `resized`, for any size; it stays as it is.
     """
     teacher.trainable = False
     gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], teacher(model.input, training=False)])
     return keras.Model(model.input, [*model.outputs, gap], name=model.name)
 
 
-def for_any_size(network: keras.Model, *, name: str = "fusion") -> keras.Model:
-    """The same network, with the same weights, for pictures of any size.
+def widths(network: keras.Model) -> tuple[float, int]:
+    """Alpha and the decoder's width of a fusion network.
 
     Raises:
         UsageError: the network has the signature of a fusion network, but not its layers.
     """
     try:
-        alpha = network.get_layer("conv1").filters / FIRST_FILTERS
-        twin = build_network(alpha, size=None, name=name)
+        return (
+            network.get_layer("conv1").filters / FIRST_FILTERS,
+            int(network.get_layer("encoder_2").filters),
+        )
+    except ValueError as error:
+        raise UsageError("This is not a fusion network as `edgecolor train` writes it.") from error
+
+
+def resized(network: keras.Model, size: int | None, *, name: str = "fusion") -> keras.Model:
+    """The same network, with the same weights, for pictures of another size; None for any.
+
+    Raises:
+        UsageError: not a fusion network as `edgecolor train` writes it.
+    """
+    alpha, width = widths(network)
+    twin = build_network(alpha, width=width, size=size, name=name)
+    try:
         twin.set_weights(network.get_weights())
     except ValueError as error:
-        raise UsageError("The teacher is not a fusion network as `edgecolor train` writes it.") from error
+        raise UsageError("This is not a fusion network as `edgecolor train` writes it.") from error
     return twin
 
 

@@ -48,7 +48,7 @@ def round_kernels(network: Any, inputs: F32) -> None:
         if _is_plain(layer):
             kernel = layer.kernel.numpy()
             layer.kernel.assign(_rounded(kernel, _covariances(layer, seen), layer))
-            _take_back(network, layer, (layer(seen) - wanted).numpy().mean(axis=(0, 1, 2)))
+            take_back(network, layer, (layer(seen) - wanted).numpy().mean(axis=(0, 1, 2)))
 
 
 def _walk(network: Any, original: Any, inputs: F32) -> Iterator[tuple[Any, Any, Any]]:
@@ -167,13 +167,13 @@ def round_rows(rows: F32, covariances: F64) -> F64:
     return result
 
 
-def _take_back(network: Any, layer: Any, shift: F32) -> None:
+def take_back(network: Any, layer: Any, shift: F32) -> None:
     """Lets the batch norm or bias behind a layer absorb a shift of its mean output, (channels,)."""
     import keras
 
     for follower in network.layers:
         if isinstance(follower, keras.layers.BatchNormalization) and follower.input is layer.output:
-            follower.moving_mean.assign_add(shift)
+            follower.moving_mean.assign(follower.moving_mean + shift)
             return
     if layer.use_bias:
-        layer.bias.assign_sub(shift)
+        layer.bias.assign(layer.bias - shift)

@@ -33,12 +33,13 @@ from edgecolor.devices import scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
-from edgecolor.network import build_network, for_any_size, load_network, with_class_head, with_teacher
+from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teacher
 from edgecolor.optimizer import make_optimizer
 from edgecolor.recipe import Recipe
 from edgecolor.trunk import freeze_trunk, load_trunk
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.errors import DataError, UsageError
+from edgecolor_runtime.preprocess import INPUT_SIZE
 
 PRIOR_PHOTOGRAPHS = 4000  # enough for the frequency of the rarest bins to settle within a few percent
 TRUNK_PHOTOGRAPHS = 64  # enough pixels to know each channel's mean and deviation by
@@ -131,17 +132,16 @@ def _open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     """The network for any picture size, with the weights that training starts from."""
-    network = build_network(recipe.alpha, size=None)
     if recipe.start:
-        weights = load_network(recipe.start).get_weights()
-        if [w.shape for w in weights] != [w.shape for w in network.get_weights()]:
-            raise UsageError(
-                f"{recipe.start} is not a fusion network of alpha {recipe.alpha}. Name its --alpha."
-            )
-        network.set_weights(weights)
-    elif recipe.trunk != "none":
-        lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
-        load_trunk(network, recipe.alpha, recipe.trunk, lightness)
+        begun = load_network(recipe.start)
+        if widths(begun)[0] != recipe.alpha:
+            raise UsageError(f"{recipe.start} has an alpha of {widths(begun)[0]:g}. Name it with --alpha.")
+        network = resized(begun, None)
+    else:
+        network = build_network(recipe.alpha, size=None)
+        if recipe.trunk != "none":
+            lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
+            load_trunk(network, recipe.alpha, recipe.trunk, lightness)
     network = for_training(network)
     if recipe.freeze:
         freeze_trunk(network)
@@ -157,7 +157,7 @@ def kept(network: keras.Model, recipe: Recipe) -> keras.Model:
     if not recipe.blend or not recipe.start:
         return network
     begun = load_network(recipe.start)
-    blended = build_network(recipe.alpha, size=None)
+    blended = resized(begun, None)
     blended.set_weights(
         [
             recipe.blend * before + (1 - recipe.blend) * after
@@ -173,7 +173,7 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     model = with_class_head(network)
     losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
     if recipe.teacher:
-        model = with_teacher(model, for_any_size(load_network(recipe.teacher), name="teacher"))
+        model = with_teacher(model, resized(load_network(recipe.teacher), None, name="teacher"))
         losses.append(teacher_loss(recipe.loss))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
@@ -209,7 +209,7 @@ def _keep(run: Path, model: keras.Model, state: dict[str, Any]) -> None:
 
 def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, Any], data: Dataset) -> None:
     """The network and its pictures, and last the facts, which say that the rest is there."""
-    save_network(network, recipe.alpha, run / "model.keras")
+    save_network(network, run / "model.keras")
     validation.write_sheet(network, data, run / f"val-{state['done']:04d}.jpg")
     _write_json(run / "model.json", facts(recipe, state, data))
 
@@ -219,12 +219,10 @@ def _is_published(run: Path, done: int) -> bool:
     return path.exists() and bool(_read_json(path)["training"]["epochs_done"] == done)
 
 
-def save_network(network: keras.Model, alpha: float, path: Path) -> None:
+def save_network(network: keras.Model, path: Path) -> None:
     """Writes the network alone, float32 and static at 224 x 224, whatever it was trained as."""
-    static = build_network(alpha)
-    static.set_weights(network.get_weights())
     partial = path.with_name(f".partial-{path.name}")
-    static.save(partial)
+    resized(network, INPUT_SIZE).save(partial)
     partial.replace(path)
 
 
