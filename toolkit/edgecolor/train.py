@@ -15,7 +15,6 @@ Only keras and numpy are imported, so the same command trains on TensorFlow, JAX
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import platform
 import time
@@ -36,6 +35,7 @@ from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
 from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teacher
 from edgecolor.optimizer import make_optimizer
 from edgecolor.recipe import Recipe
+from edgecolor.run_folder import RECIPE, STATE, open_run, read_json, write_json
 from edgecolor.trunk import freeze_trunk, load_trunk
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.errors import DataError, UsageError
@@ -69,8 +69,8 @@ def train(
         UsageError: the run folder belongs to another recipe or other data.
     """
     data = open_dataset(data_path)
-    asked = json.loads(json.dumps({"recipe": asdict(recipe), "data_sha256": data.sha256}))  # as a file has it
-    state = _open_run(run, asked)
+    asked = {"recipe": asdict(recipe), "data_sha256": data.sha256}
+    state = open_run(run, asked)
     keras.utils.set_random_seed(recipe.seed)
     batches = Batches(
         data,
@@ -91,7 +91,7 @@ def train(
     finally:
         keras.config.set_dtype_policy(before)
     run.mkdir(parents=True, exist_ok=True)
-    _write_json(run / "recipe.json", asked)  # only now: what cannot be begun must not bind the next attempt
+    write_json(run / RECIPE, asked)  # only now: what cannot be begun must not bind the next attempt
     if state["done"]:
         model.load_weights(run / state["checkpoint"])
         say(f"resumed after epoch {state['done']} of {recipe.epochs}")
@@ -117,17 +117,6 @@ def train(
         _publish(run, result, recipe, state, data)
         say(_line(epoch, recipe, state["epochs"][-1]))
     return run / "model.keras"
-
-
-def _open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    path = run / "recipe.json"
-    found = _read_json(path) if path.exists() else asked
-    if found != asked:
-        theirs, ours = found.get("recipe", {}), asked["recipe"]
-        differing = [k for k in ours if theirs.get(k) != ours[k]] or ["data"]
-        raise UsageError(f"{run} was begun with another {', '.join(differing)}. Name another folder with -o.")
-    state = run / "state.json"
-    return _read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
 
 
 def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
@@ -202,7 +191,7 @@ def _keep(run: Path, model: keras.Model, state: dict[str, Any]) -> None:
     model.save_weights(partial)
     partial.replace(run / checkpoint)
     state.update(done=done, checkpoint=checkpoint)
-    _write_json(run / "state.json", state)
+    write_json(run / STATE, state)
     if previous and previous != checkpoint:
         (run / previous).unlink(missing_ok=True)
 
@@ -211,12 +200,12 @@ def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, A
     """The network and its pictures, and last the facts, which say that the rest is there."""
     save_network(network, run / "model.keras")
     validation.write_sheet(network, data, run / f"val-{state['done']:04d}.jpg")
-    _write_json(run / "model.json", facts(recipe, state, data))
+    write_json(run / "model.json", facts(recipe, state, data))
 
 
 def _is_published(run: Path, done: int) -> bool:
     path = run / "model.json"
-    return path.exists() and bool(_read_json(path)["training"]["epochs_done"] == done)
+    return path.exists() and bool(read_json(path)["training"]["epochs_done"] == done)
 
 
 def save_network(network: keras.Model, path: Path) -> None:
@@ -241,7 +230,7 @@ def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any
             "data_sha256": data.sha256,
             "hours": round(sum(e["seconds"] for e in state["epochs"]) / 3600, 2),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "started_from": _read_json(before).get("training") if before and before.is_file() else None,
+            "started_from": read_json(before).get("training") if before and before.is_file() else None,
             "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
         },
         "accuracy": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
@@ -291,17 +280,3 @@ def _line(epoch: int, recipe: Recipe, found: dict[str, float]) -> str:
     shown = ("loss", "val_gain_db", "val_colour_share", "val_colourfulness_error", "images_per_second")
     text = "  ".join(f"{k} {found[k]:.3f}" for k in shown if k in found)
     return f"epoch {epoch + 1}/{recipe.epochs} done  {text}"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: unreadable ({error}). Name another folder with -o.") from error
-    return value
