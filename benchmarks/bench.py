@@ -27,11 +27,11 @@ import PIL
 import tasks
 from frame import HEIGHT, WIDTH, gray_jpeg
 from process import start
-from timing import Spread, in_turns, ratios, spread
 
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.errors import EdgecolorError, UsageError
 from edgecolor_runtime.shipped import SHIPPED
+from edgecolor_runtime.timing import Spread, in_turns, ratios, spread
 
 REFERENCE = Path(__file__).parents[1] / "models" / "s" / "s.keras"
 CALIBRATION = REFERENCE.parents[2] / "calibration"

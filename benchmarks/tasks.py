@@ -10,13 +10,13 @@ import numpy as np
 from frame import gray_frame
 from numpy.typing import NDArray
 from PIL import Image
-from timing import Task
 
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.interpreter import Interpreter
 from edgecolor_runtime.picture import Picture, open_picture
 from edgecolor_runtime.preprocess import INPUT_SIZE
 from edgecolor_runtime.sinks import encode, save
+from edgecolor_runtime.timing import Task
 
 UNIT = "Pillow YCbCr to RGB"
 MERGED = "(a) gray to merged YCbCr"

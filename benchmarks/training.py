@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from timing import Task, in_turns, spread
 
 from edgecolor.dataset import Dataset, open_dataset, prepare
 from edgecolor.feed import Batches
@@ -27,6 +26,7 @@ from edgecolor.loss import chroma_loss, class_loss
 from edgecolor.network import build_network
 from edgecolor.recipe import Recipe
 from edgecolor.train import bin_prior, compiled
+from edgecolor_runtime.timing import Task, in_turns, spread
 
 CALIBRATION = Path(__file__).parents[1] / "calibration"
 STEPS_AN_EPOCH = 500  # for the learning rate's schedule alone

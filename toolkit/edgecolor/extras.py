@@ -23,3 +23,17 @@ def need_keras(what: str) -> None:
             also = "" if name in ("keras", "tensorflow") else f" {name}"
             raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'{also}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def need_module(what: str, name: str) -> None:
+    """Makes sure that a module of the workstation side can be imported.
+
+    Args:
+        what: the command that needs it, for the message.
+        name: of the module.
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'")

@@ -145,12 +145,13 @@ def round_rows(rows: F32, covariances: F64) -> F64:
         covariances: (k, k) of the inputs of all rows, or (m, k, k), positive definite.
 
     Returns:
-        (m, k): whole multiples of largest / 127 of each row, the largest itself unchanged.
+        (m, k): whole multiples of largest / 127 of each row, the largest itself and zeros unchanged.
     """
     weights = rows.astype(np.float64)
     scale = np.maximum(np.abs(weights).max(axis=1, keepdims=True), 1e-30) / STEPS
     steps = np.rint(weights / scale)
     pinned = np.arange(weights.shape[1]) == np.abs(weights).argmax(axis=1)[:, None]
+    pinned |= weights == 0  # a pruned weight stays pruned
     shared = covariances.ndim == 2
     for _ in range(SWEEPS):
         before = steps.copy()

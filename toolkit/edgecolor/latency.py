@@ -1,0 +1,34 @@
+"""How long exported files take to run, compared in one run on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgecolor_runtime.interpreter import load_interpreter
+from edgecolor_runtime.preprocess import INPUT_SHAPE, NETWORK_INPUT, quantize
+from edgecolor_runtime.timing import Taken, in_turns
+
+REPEATS = 100
+
+
+def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) -> dict[str, list[Taken]]:
+    """Runs each TFLite file in turns, on a ramp from black to white.
+
+    Args:
+        flatbuffers: by a name each.
+        repeats: turns.
+    """
+    side = INPUT_SHAPE[1]
+    ramp = np.broadcast_to(np.arange(side, dtype=np.uint8), (side, side)).reshape(INPUT_SHAPE)
+
+    def task(flatbuffer: bytes) -> Any:
+        interpreter = load_interpreter(flatbuffer)
+        x: Any = NETWORK_INPUT[ramp]
+        if interpreter.input.dtype == np.int8:
+            x = quantize(x, interpreter.input.scale, interpreter.input.zero_point)
+        return lambda: interpreter(x)
+
+    return in_turns({name: task(f) for name, f in flatbuffers.items()}, repeats=repeats)
