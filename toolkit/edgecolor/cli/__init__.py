@@ -19,6 +19,7 @@ from edgecolor.cli.export import export
 from edgecolor.cli.prune import prune
 from edgecolor.cli.run import run
 from edgecolor.cli.train import train
+from edgecolor.cli.tune import tune
 from edgecolor_runtime.errors import EdgecolorError
 
 app = typer.Typer(
@@ -48,7 +49,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, prune, export, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, tune, prune, export, evaluate)
 
 for _command in COMMANDS:
     # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.
