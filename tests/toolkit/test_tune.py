@@ -79,7 +79,7 @@ def test_the_picture(tmp_path: Path) -> None:
 def test_what_cannot_be_searched() -> None:
     for words in ({"trials": 0}, {"epochs": 0}, {"minutes": 0.0}):
         with pytest.raises(UsageError):
-            Tuning(**words)  # type: ignore[arg-type]
+            Tuning(**words)
 
 
 @pytest.mark.slow
