@@ -3,8 +3,8 @@
     python models/variants.py models/m PREPARED PHOTOGRAPHS -o runs/variants --write models/variants.md
 
 `edgecolor tune` searches for half the multiply-adds, `edgecolor prune` takes 70 % of the prunable weights;
-both go on where a killed run stopped. Then all are exported to int8 and compared on photographs, none of which
-may have been trained on. PREPARED is what `edgecolor dataset` made.
+both go on where a killed run stopped. Then all are exported to int8 and compared on photographs that were not
+trained on. PREPARED is what `edgecolor dataset` made.
 """
 
 from __future__ import annotations
