@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import pytest
 
 from edgecolor import edgetpu
@@ -63,6 +64,25 @@ def test_a_compiled_model_keeps_its_description_and_golden_vectors(
     assert report["edgetpu"]["compiler"] == "16.0.384591198"
     assert report["edgetpu"]["on_chip"] == round(5.90 * 2**20)
     assert report["edgetpu"]["off_chip"] == 0
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_network_is_exported_and_compiled_in_one_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = keras.layers.Input((224, 224, 1))
+    x = keras.layers.Conv2D(2, 3, 4, padding="same")(entry)
+    keras.Model(entry, keras.layers.Activation("tanh")(x)).save(tmp_path / "tiny.keras")
+    (tmp_path / "pictures").mkdir()
+    for picture in sorted((ROOT / "calibration").glob("*.jpg"))[:20]:
+        shutil.copy(picture, tmp_path / "pictures")
+    assert call(tmp_path / "tiny.keras", "--calibration", str(tmp_path / "pictures"), "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    model = read(tmp_path / "out.tflite")
+    assert report["edgetpu"]["mapped"] == 2
+    assert model.info["edgetpu"] == report["edgetpu"]
+    assert {op.name for op in read_graph(model.flatbuffer).operators} == {"CUSTOM:edgetpu-custom-op"}
+    assert report["bytes"] == (tmp_path / "out.tflite").stat().st_size
 
 
 @pytest.mark.usefixtures("compiler")
@@ -154,6 +174,9 @@ def test_wrong_usage(
     assert main(["export", str(model), "-o", "x.tflite", "--min-mapped", "1"]) == 2
     assert "add --edgetpu" in capsys.readouterr().err
     assert main(["export", str(model), "-o", "x.tflite", "--float16", "--edgetpu"]) == 2
+    assert "leave --float16 out" in capsys.readouterr().err
+    assert main(["export", str(model), "--calibration", ".", "-o", "x.tflite"]) == 5
+    assert "exported already" in capsys.readouterr().err
 
 
 def test_what_no_edge_tpu_takes_is_refused_before_the_compiler(model: Path) -> None:

@@ -6,47 +6,27 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgecolor import __version__, edgetpu
 from edgecolor.bias import correct_output
 from edgecolor.calibration import Calibration, read_calibration
 from edgecolor.check_set import read_check_set
-from edgecolor.convert import Conversion, convert, need_tensorflow, repair
-from edgecolor.coverage import Coverage, compare, histograms, verify_coverage
+from edgecolor.convert import Conversion, convert, need_tensorflow
+from edgecolor.coverage import Coverage
 from edgecolor.edgetpu import Compilation
 from edgecolor.facts import ends, gain_of, read_facts, told_by
 from edgecolor.golden import choose_golden
 from edgecolor.graph import Graph, read_graph
-from edgecolor.metrics import ab_difference
-from edgecolor.repair import MOST
-from edgecolor.verify import (
-    Fidelity,
-    measure,
-    miss,
-    outputs,
-    passes,
-    run_pictures,
-    to_real,
-    verify_fidelity,
-    verify_graph,
-)
+from edgecolor.judge import Judged, Say, judge, judge_coverage, judge_halves, mend
+from edgecolor.verify import Fidelity, passes, verify_fidelity
 from edgecolor_runtime import sinks
 from edgecolor_runtime.color import U8
-from edgecolor_runtime.errors import EdgecolorError, GateError, ModelFileError, UsageError
-from edgecolor_runtime.interpreter import Interpreter, load_interpreter
+from edgecolor_runtime.errors import EdgecolorError, ModelFileError, UsageError
 from edgecolor_runtime.model_file import PRECISIONS, pack, parse, read
-from edgecolor_runtime.preprocess import AB_SCALE
-
-STEADY = 0.75  # Lab units between the files of two halves of a set; 20 good pictures: 0.55, our 142: 0.23
-
-Say = Callable[[str], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -80,18 +60,6 @@ class ExportReport:
     edgetpu: Compilation | None = None
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A conversion, run on the check set."""
-
-    conversion: Conversion
-    graph: Graph
-    interpreter: Interpreter
-    raw: NDArray[Any]
-    fidelity: Fidelity
-    time_ratio: float | None = None
-
-
 def export_model(
     model: Path,
     out: Path,
@@ -100,7 +68,7 @@ def export_model(
     precision: str = "int8",
     name: str | None = None,
     saturation: float | None = None,
-    mend: bool = True,
+    repair: bool = True,
     min_mapped: float | None = None,
     force: bool = False,
     say: Say = lambda _: None,
@@ -116,7 +84,7 @@ def export_model(
         precision: one of the runtime's PRECISIONS.
         name: what the model calls itself; by default as the facts say, or the file's stem.
         saturation: the default gain on ab; by default as the facts say, or 1.
-        mend: leave the costliest layers in float where int8 misses its gate; never for an Edge TPU.
+        repair: leave the costliest layers in float where int8 misses its gate; never for an Edge TPU.
         min_mapped: compile for an Edge TPU, and refuse where it maps a smaller share of the operators.
         force: replace an existing `out`.
         say: takes a line of progress.
@@ -142,11 +110,11 @@ def export_model(
     say(f"{len(pictures.names)} calibration pictures")
     conversion = make_flatbuffer(model, pictures.gray, precision, halves=precision == "int8")
     say(f"converted to {precision}")
-    coverage = _coverage(pictures.gray, conversion, facts, say)
-    apart = _halves_apart(conversion, say)
-    judged = _judge(conversion, precision)
-    if precision == "int8" and mend and compiler is None and not passes(judged.fidelity, precision):
-        judged = _mended(judged, pictures.gray, say)
+    coverage = judge_coverage(pictures.gray, conversion, facts, say)
+    apart = judge_halves(conversion, say)
+    judged = judge(conversion, precision)
+    if precision == "int8" and repair and compiler is None and not passes(judged.fidelity, precision):
+        judged = mend(judged, pictures.gray, say)
     verify_fidelity(judged.fidelity, precision)
     info = {
         "name": name,
@@ -226,6 +194,10 @@ def _verify_archive(model: Path) -> None:
     # Told at once; the child takes seconds before it looks.
     if not model.is_file():
         raise ModelFileError(f"{model}: no such file. Name a .keras file.")
+    if model.suffix == ".tflite":
+        raise ModelFileError(
+            f"{model}: exported already; only --edgetpu does more with it. Name a .keras file."
+        )
     if not zipfile.is_zipfile(model):
         raise ModelFileError(f"{model}: not a .keras file.")
 
@@ -253,58 +225,11 @@ def _verify_out(out: Path, model: Path, *, force: bool) -> None:
         raise UsageError(f"{out} would replace what is exported; choose another -o.")
 
 
-def _coverage(gray: U8, conversion: Conversion, facts: dict[str, Any], say: Say) -> Coverage | None:
-    if "coverage" not in facts:
-        say("coverage of the calibration set unknown: no histograms of the training data beside the model")
-        return None
-    found = compare(histograms(gray, conversion.reference), facts["coverage"])
-    verify_coverage(found)
-    if lacking := found.lacking():
-        say(f"note: the calibration set reaches only a part of the training data: {lacking}")
-    return found
-
-
-def _halves_apart(conversion: Conversion, say: Say) -> float | None:
-    """Lab units between what the files of the two halves say to the check set."""
-    if not conversion.halves:
-        return None
-    one, other = (outputs(half, read_check_set().gray) for half in conversion.halves)
-    apart = ab_difference(one * np.float32(AB_SCALE), other * np.float32(AB_SCALE))
-    if apart > STEADY:
-        say(f"note: two halves of the calibration set give files {apart:.2f} Lab units apart; add pictures")
-    return apart
-
-
-def _judge(conversion: Conversion, precision: str) -> _Judged:
-    graph = read_graph(conversion.flatbuffer)
-    verify_graph(graph, precision, conversion.kernel_values, conversion.float_layers)
-    interpreter = load_interpreter(conversion.flatbuffer)
-    raw = run_pictures(interpreter, read_check_set().gray)
-    fidelity = measure(to_real(raw, interpreter.output), conversion.check_reference)
-    return _Judged(conversion, graph, interpreter, raw, fidelity)
-
-
-def _mended(judged: _Judged, gray: U8, say: Say) -> _Judged:
-    """The same network with as few layers in float as its gate needs."""
-    say(f"{miss(judged.fidelity, 'int8')} Looking for the layers that cost most")
-    with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
-        found = repair(judged.conversion, gray, Path(folder))
-    if not found.float_layers:
-        raise GateError(
-            f"{miss(judged.fidelity, 'int8')} Leaving {MOST:.0%} of its {found.layers} layers in float does "
-            "not mend it. Calibrate with more kinds of pictures, or export with --int16x8 or --float16."
-        )
-    names, ratio = found.float_layers, found.time_ratio
-    say(f"left in float: {', '.join(names)}, {len(names)} of {found.layers} layers; {ratio:g} x int8's time")
-    conversion = replace(judged.conversion, flatbuffer=found.flatbuffer, float_layers=names)
-    return replace(_judge(conversion, "int8"), time_ratio=ratio)
-
-
 def _about(pictures: Calibration) -> dict[str, Any]:
     return {"manifest_sha256": pictures.sha256, "photographs": len(pictures.names)}
 
 
-def _info(judged: _Judged, facts: dict[str, Any]) -> dict[str, Any]:
+def _info(judged: Judged, facts: dict[str, Any]) -> dict[str, Any]:
     conversion = judged.conversion
     return {
         "alpha": conversion.alpha,

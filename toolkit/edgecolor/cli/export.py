@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A .keras file, from `edgecolor train` or your own.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file; with --edgetpu also an exported int8 .tflite.")
+    ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .tflite file to write.")],
     int8: Annotated[
@@ -85,7 +87,7 @@ def export(
             precision=asked[0] if asked else "int8",
             name=name,
             saturation=saturation,
-            mend=not no_repair,
+            repair=not no_repair,
             min_mapped=share,
             force=force,
             say=lambda line: None if quiet else print(line, file=sys.stderr, flush=True),
