@@ -121,6 +121,14 @@ def test_twenty_black_pictures_make_no_model(network: Path, capsys: pytest.Captu
     assert not (network / "out.tflite").exists()
 
 
+@pytest.mark.slow
+def test_floats_need_no_calibration(network: Path) -> None:
+    for i in range(20):
+        Image.new("L", (64, 64)).save(network / "pictures" / f"{i}.png")
+    assert export(network, "--float16") == 0
+    assert read(network / "out.tflite").info["calibration"]["coverage"] is None
+
+
 def test_coverage_and_stability_are_in_the_report_and_the_file(
     network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

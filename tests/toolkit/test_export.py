@@ -108,6 +108,8 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
     assert 0 < report["halves_ab_difference"] < 1
     assert report["float_layers"] == model.info["float_layers"] == []
     assert "converted to int8" in told.err
+    assert "coverage of the calibration set unknown" in told.err, "tiny.json has no histograms"
+    assert report["coverage"] is model.info["calibration"]["coverage"] is None
     assert leftovers(folder) == ["out.tflite"]
 
 
@@ -249,6 +251,19 @@ def test_a_file_that_loses_colour_is_not_written(
     monkeypatch.setattr(export, "convert", lambda *_, **__: stronger)
     assert call(folder, "--no-repair") == 3
     assert "strays from the float network" in capsys.readouterr().err
+    assert leftovers(folder) == []
+
+
+def test_a_file_that_no_allowed_repair_mends_is_not_written(
+    folder: Path, converted: Conversion, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halved colours are no quantization error, so the real search finds no layer to blame."""
+    paler = replace(converted, check_reference=converted.check_reference * np.float32(2))
+    monkeypatch.setattr(export, "convert", lambda *_, **__: paler)
+    assert call(folder) == 3
+    told = capsys.readouterr().err
+    assert "Looking for the layers that cost most" in told
+    assert "Leaving 25% of its 3 layers in float does not mend it" in told
     assert leftovers(folder) == []
 
 

@@ -31,6 +31,9 @@ from edgecolor_runtime import errors
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, MissingError
 
+CALIBRATED = frozenset({"int8", "int16x8", "dynamic"})
+"""Precisions with int8 kernels: the calibration pictures choose how these are rounded, and int8 ranges."""
+
 
 @dataclass(frozen=True)
 class Conversion:

@@ -13,6 +13,7 @@ import numpy as np
 from edgecolor.bias import correct_output
 from edgecolor.calibration import network_input, representative
 from edgecolor.check_set import read_check_set
+from edgecolor.convert import CALIBRATED
 from edgecolor.graph import read_graph
 from edgecolor.repair import fewest_float_layers, time_ratio
 from edgecolor.rounding import round_kernels
@@ -22,7 +23,6 @@ from edgecolor_runtime.errors import EdgecolorError, GateError, UsageError
 from edgecolor_runtime.preprocess import INPUT_SHAPE
 
 BATCH = 16  # pictures at a time through the float network
-ROUNDED = frozenset({"int8", "int16x8", "dynamic"})  # precisions with int8 kernels
 RANKED_BY = 8  # calibration pictures that tell what a layer costs
 
 
@@ -45,7 +45,7 @@ def _convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     gray: U8 = np.load(folder / "gray.npy")
     np.save(folder / "reference.npy", _answers(network, gray))
     np.save(folder / "check.npy", _answers(network, read_check_set().gray))
-    if job["precision"] in ROUNDED:
+    if job["precision"] in CALIBRATED:
         round_kernels(network, network_input(gray))
     network.save(folder / "model.keras")
     if job["float_layers"]:

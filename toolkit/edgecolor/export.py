@@ -15,7 +15,7 @@ from edgecolor import __version__, edgetpu
 from edgecolor.bias import correct_output
 from edgecolor.calibration import Calibration, read_calibration
 from edgecolor.check_set import read_check_set
-from edgecolor.convert import Conversion, convert, need_tensorflow
+from edgecolor.convert import CALIBRATED, Conversion, convert, need_tensorflow
 from edgecolor.coverage import Coverage
 from edgecolor.edgetpu import Compilation
 from edgecolor.facts import ends, gain_of, read_facts, told_by
@@ -36,7 +36,8 @@ class ExportReport:
     """What was written.
 
     Attributes:
-        coverage: of the calibration set; None where the training data's histograms are not known.
+        coverage: of the calibration set; None where the training data's histograms are not known, or the
+            precision needs no calibration.
         halves_ab_difference: Lab units between the int8 files of two halves of the set; None for others.
         float_layers: layers that were left in float so that the int8 file passes its gate.
         time_ratio: what they cost: median time of a run over plain int8's, on this machine's CPU.
@@ -110,7 +111,9 @@ def export_model(
     say(f"{len(pictures.names)} calibration pictures")
     conversion = make_flatbuffer(model, pictures.gray, precision, halves=precision == "int8")
     say(f"converted to {precision}")
-    coverage = judge_coverage(pictures.gray, conversion, facts, say)
+    coverage = None
+    if precision in CALIBRATED:
+        coverage = judge_coverage(pictures.gray, conversion, facts, say)
     apart = judge_halves(conversion, say)
     judged = judge(conversion, precision)
     if precision == "int8" and repair and compiler is None and not passes(judged.fidelity, precision):
@@ -157,6 +160,7 @@ def compile_exported(model: Path, out: Path, *, min_mapped: float, force: bool =
     _verify_call("int8", source.info["name"], 1.0, min_mapped)
     _verify_out(out, model, force=force)
     compiler = edgetpu.find_compiler()
+    sinks.remove_partial(out)
     packed, compilation = edgetpu.compile_model(source, compiler, min_mapped=min_mapped)
     sinks.write(out, packed, force=force)
     return _report(out, source.info, read_graph(source.flatbuffer), len(packed), compilation)
