@@ -24,7 +24,7 @@ COMPILER = "edgetpu_compiler"
 ON_CHIP = 8 << 20  # bytes; "roughly 8 MB of SRAM" (https://coral.ai/docs/edgetpu/compiler/)
 EXECUTABLE = (
     1 << 20
-)  # bytes of them that the compiled program takes: in the logs, 8 MiB less used less remaining
+)  # bytes of them for the compiled program: 8 MiB less what the logs call used and remaining
 TIME_LIMIT = 600  # seconds; the compiler gives up by itself after 180
 
 _ROW = re.compile(r"^(\S+)[ \t]+(\d+)[ \t]+(\S.*?)\s*$", re.MULTILINE)
@@ -177,12 +177,16 @@ def read_log(log: str) -> Compilation:
         raise EdgecolorError(
             f"{COMPILER} printed no table of operators; this edgecolor reads that of version 16."
         )
+    unmapped: dict[str, str] = {}
+    for name, _, status in rows:
+        if status != _MAPPED:
+            unmapped[name] = f"{unmapped[name]}, {status}" if name in unmapped else status
     version = re.search(r"Compiler version (\S+)", log)
     return Compilation(
         compiler=version.group(1) if version else "unknown",
         operators=sum(count for _, count, _ in rows),
         mapped=sum(count for _, count, status in rows if status == _MAPPED),
-        unmapped={name: status for name, _, status in rows if status != _MAPPED},
+        unmapped=unmapped,
         on_chip=_size(log, "On-chip memory used for caching model parameters"),
         off_chip=_size(log, "Off-chip memory used for streaming uncached model parameters"),
     )

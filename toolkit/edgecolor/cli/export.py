@@ -23,7 +23,10 @@ def export(
         bool, typer.Option("--int8", help="Integers throughout: any device. The default.")
     ] = False,
     int16x8: Annotated[
-        bool, typer.Option("--int16x8", help="int8 weights, int16 in between: truest, and slow on a CPU.")
+        bool,
+        typer.Option(
+            "--int16x8", help="int8 weights, int16 in between: truer, and a hundred times slower on a CPU."
+        ),
     ] = False,
     float32: Annotated[bool, typer.Option("--float32", help="As trained.")] = False,
     float16: Annotated[bool, typer.Option("--float16", help="Half the size of float32.")] = False,
