@@ -22,9 +22,7 @@ from edgecolor_runtime.model_file import ModelFile, pack
 
 COMPILER = "edgetpu_compiler"
 ON_CHIP = 8 << 20  # bytes; "roughly 8 MB of SRAM" (https://coral.ai/docs/edgetpu/compiler/)
-EXECUTABLE = (
-    1 << 20
-)  # bytes of them for the compiled program: 8 MiB less what the logs call used and remaining
+EXECUTABLE = 1 << 20  # bytes of them for the program: 8 MiB less what the logs call used and remaining
 TIME_LIMIT = 600  # seconds; the compiler gives up by itself after 180
 
 _ROW = re.compile(r"^(\S+)[ \t]+(\d+)[ \t]+(\S.*?)\s*$", re.MULTILINE)
