@@ -27,6 +27,9 @@ DELEGATES = {
 }
 """Delegate name -> operating system -> its library, found on the loader's path."""
 
+EDGE_TPU_OPERATOR = "edgetpu-custom-op"
+"""What the Edge TPU compiler puts in the place of all operators that it mapped; only the delegate runs it."""
+
 _STDERR = threading.Lock()
 
 
@@ -93,7 +96,8 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
         delegate: "edgetpu", or the path of an external delegate's library. None: the CPU.
 
     Raises:
-        MissingError: No interpreter library, or the delegate cannot be loaded.
+        MissingError: No interpreter library, the delegate cannot be loaded, or the graph is compiled for an
+            Edge TPU and is asked to run without one.
         ModelFileError: The library refuses the graph, or it has not one input and one output.
     """
     library, name = _library()
@@ -106,6 +110,11 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
             interpreter.allocate_tensors()
         return _TFLite(interpreter, name)
     except (ValueError, RuntimeError) as error:
+        if EDGE_TPU_OPERATOR in str(error):
+            raise MissingError(
+                "this model is compiled for an Edge TPU: run it with --delegate edgetpu where one is plugged "
+                "in, or take the int8 model that it was compiled from"
+            ) from error
         raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
 
 

@@ -25,7 +25,9 @@ from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.preprocess import INPUT_SHAPE, OUTPUT_SHAPE
 
 FORMAT = 1  # of edgecolor.json; raised when an older reader would misread it
-PRECISIONS = ("int8", "float32", "float16", "dynamic")
+PRECISIONS = ("int8", "int16x8", "float32", "float16", "dynamic")
+"""What a network computes in. All but int8 have float32 inputs and outputs."""
+
 GOLDEN_LIMIT = 100_000  # bytes of golden.npz
 GAIN_LIMIT = 100  # of a model's own saturation; NaN fails it, too
 FILE_LIMIT = 256 << 20  # bytes; what is larger is no model of this kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import secrets
@@ -33,6 +34,7 @@ QUALITY = 95  # of JPEG and WebP
 _JPEG_SEGMENT = 65_533 - 29  # bytes of one APP1 segment behind its length and the XMP namespace
 _JPEG_SIDE = 65_500
 _WEBP_SIDE = 16_383
+_PART = ".part"  # how the name of a file ends while it is written
 _XMP_TAG = 700  # in TIFF
 
 
@@ -195,9 +197,20 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     # Beside the target, because a rename is atomic only within one file system.
-    temporary = path.parent / f".{secrets.token_hex(6)}.part"
+    temporary = path.parent / f"{_stem(path)}{secrets.token_hex(6)}{_PART}"
     try:
         yield temporary
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _stem(path: Path) -> str:
+    return f".{path.name[:50]}."  # 200 bytes at most, of the 255 that a name may have
+
+
+def remove_partial(path: Path) -> None:
+    """Remove what a killed process left of this file beside it. Not while another process writes it."""
+    for left in path.parent.glob(f"{glob.escape(_stem(path))}*{_PART}"):
+        with suppress(OSError):
+            left.unlink()

@@ -1,15 +1,18 @@
-"""models/ablate.py and models/remake.py: what they would train. The training itself is tested elsewhere."""
+"""models/ablate.py, remake.py, describe.py: what they do around trainings, which are tested elsewhere."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from edgecolor.coverage import EDGES
+from edgecolor.dataset import open_dataset
 from edgecolor.recipe import Recipe
 from edgecolor_runtime.errors import DataError
 
@@ -47,6 +50,26 @@ def test_a_released_model_can_be_made_again(name: str) -> None:
     for run in runs:
         assert asdict(remake.recipe_of(run)) == run["recipe"]
         assert len(run["data_sha256"]) == 64
+
+
+def test_a_model_is_described_by_the_data_it_was_trained_on(tmp_path: Path, prepared: Path) -> None:
+    describe = load("describe").describe
+    folder = tmp_path / "s"
+    folder.mkdir()
+    shutil.copy(MODELS / "s" / "s.keras", folder)
+    facts = json.loads((MODELS / "s" / "s.json").read_text())
+    (folder / "s.json").write_text(json.dumps(facts))
+    with pytest.raises(DataError, match="not the data that s was trained on"):
+        describe(folder, prepared)
+    facts["training"]["data_sha256"] = open_dataset(prepared).sha256
+    (folder / "s.json").write_text(json.dumps(facts))
+    describe(folder, prepared)
+    found = json.loads((folder / "s.json").read_text())
+    coverage = found.pop("coverage")
+    facts.pop("coverage", None)
+    assert found == facts, "nothing else changes"
+    assert coverage.keys() == EDGES.keys()
+    assert all(abs(sum(shares) - 1) < 1e-3 for shares in coverage.values())
 
 
 def test_other_data_is_refused(tmp_path: Path, prepared: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
+from edgecolor.coverage import EDGES
 from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.feed import Batches, whole
 from edgecolor.network import load_network
@@ -133,6 +134,8 @@ def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
     facts = json.loads((unbroken / "model.json").read_text())
     assert facts["training"]["epochs_done"] == 3
     assert facts["saturation"] == state["epochs"][2]["saturation"]
+    totals = {name: round(sum(shares), 3) for name, shares in facts["coverage"].items()}
+    assert totals == dict.fromkeys(EDGES, 1.0)
     assert (unbroken / "val-0003.jpg").stat().st_size > 10_000
     assert list((unbroken / "tensorboard").rglob("events*"))
     assert load_network(unbroken / "model.keras").input_shape == (None, 224, 224, 1)

@@ -1,4 +1,4 @@
-"""The calibration set: photographs that set the int8 ranges, and on which the exported file is judged.
+"""The calibration set: photographs that set the int8 ranges.
 
 A calibration folder holds pictures and, if it is to be reproducible, `manifest.csv` with at least the columns
 `file` and `sha256`. With a manifest every hash is verified and every picture must be listed; without one all

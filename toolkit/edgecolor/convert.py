@@ -1,13 +1,15 @@
 """Keras to a TFLite flatbuffer, in a child process.
 
 The converter leaks memory over many conversions and writes to stderr whatever it likes; a process of its own
-gives the memory back and keeps the log out of sight. Parent and child share a folder:
+gives the memory back and keeps the log out of sight. Parent and child (`converter.py`) share a folder:
 
-    job.json        in    model, precision
+    job.json        in    what to do
     gray.npy        in    uint8 (n, 224, 224): the calibration pictures
-    model.tflite    out   the flatbuffer
-    reference.npy   out   float32 (n, 56, 56, 2): what the float network says to these pictures, in [-1, 1]
-    facts.json      out   parameters, kernels, versions
+    model.keras     both  what a repair starts from: the network as it was converted
+    model.tflite    out   the flatbuffer; half-0.tflite and half-1.tflite where halves were asked for
+    reference.npy   both  float32 (n, 56, 56, 2): what the float network says to the pictures, in [-1, 1]
+    check.npy       both  the same for the check set
+    facts.json      out   parameters, kernels, versions, float layers
     error.json      out   instead of these, an error of our own tree
 """
 
@@ -18,23 +20,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecolor.calibration import network_input, representative
-from edgecolor.rounding import round_kernels
 from edgecolor_runtime import errors
 from edgecolor_runtime.color import F32, U8
-from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
-from edgecolor_runtime.preprocess import INPUT_SHAPE
+from edgecolor_runtime.errors import EdgecolorError, MissingError
 
-PRECISIONS = ("int8", "float32", "float16", "dynamic")
-
-BATCH = 16  # pictures at a time through the float network
+CALIBRATED = frozenset({"int8", "int16x8", "dynamic"})
+"""Precisions with int8 kernels: the calibration pictures choose how these are rounded, and int8 ranges."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,11 @@ class Conversion:
 
     Attributes:
         flatbuffer: the TFLite file.
-        reference: float32 (n, 56, 56, 2) in [-1, 1], the float network's outputs for the pictures.
+        reference: float32 (n, 56, 56, 2) in [-1, 1], what the float network says to the calibration pictures.
+        check_reference: the same for the check set.
+        network: the .keras file with its kernels rounded, as it was converted.
+        halves: int8 files of the same kernels, calibrated on every second picture and on the others; or none.
+        float_layers: names of the layers that were left in float.
         parameters: of the Keras network.
         kernel_values: how many of them are convolution kernels; the file must hold all of these.
         alpha: width multiplier of the MobileNet branch; 0 where there is none.
@@ -52,10 +54,31 @@ class Conversion:
 
     flatbuffer: bytes
     reference: F32
+    check_reference: F32
+    network: bytes
+    halves: tuple[bytes, ...]
+    float_layers: tuple[str, ...]
     parameters: int
     kernel_values: int
     alpha: float
     created_by: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """An int8 file with its costliest layers in float.
+
+    Attributes:
+        flatbuffer: the TFLite file.
+        float_layers: names of the layers in float; empty where no allowed number of them passes the gate.
+        layers: how many the network has.
+        time_ratio: median time of a run over that of the plain int8 file, on this machine's CPU.
+    """
+
+    flatbuffer: bytes
+    float_layers: tuple[str, ...]
+    layers: int
+    time_ratio: float
 
 
 def need_tensorflow() -> None:
@@ -68,25 +91,74 @@ def need_tensorflow() -> None:
         raise MissingError("`edgecolor export` needs TensorFlow: pip install 'edgecolor[train]'")
 
 
-def convert(model: Path, gray: U8, precision: str, folder: Path) -> Conversion:
+def convert(
+    model: Path,
+    gray: U8,
+    precision: str,
+    folder: Path,
+    *,
+    float_layers: Sequence[str] = (),
+    halves: bool = False,
+) -> Conversion:
     """Converts a .keras file in a child process.
 
     Args:
         model: the .keras file.
         gray: uint8 (n, 224, 224), the calibration pictures.
-        precision: one of PRECISIONS.
+        precision: one of the runtime's PRECISIONS.
         folder: an empty folder for the exchange.
+        float_layers: for int8, names of layers to leave in float.
+        halves: whether to convert from each half of the pictures, too; for int8.
 
     Raises:
         ModelFileError: not a Keras file of this signature.
         GateError: the converter refuses the network.
+        UsageError: no layer has one of the names.
     """
-    job = {"model": str(model), "precision": precision}
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     np.save(folder / "gray.npy", gray)
+    job = {"task": "convert", "model": str(model), "precision": precision}
+    _run(folder, job | {"float_layers": list(float_layers), "halves": halves})
+    return Conversion(
+        flatbuffer=(folder / "model.tflite").read_bytes(),
+        reference=np.load(folder / "reference.npy"),
+        check_reference=np.load(folder / "check.npy"),
+        network=(folder / "model.keras").read_bytes(),
+        halves=tuple((folder / f"half-{i}.tflite").read_bytes() for i in (0, 1)) if halves else (),
+        float_layers=tuple(float_layers),
+        **_facts(folder),
+    )
+
+
+def repair(conversion: Conversion, gray: U8, folder: Path) -> Repair:
+    """Finds the fewest layers to leave in float for an int8 file that misses its gate, in a child process.
+
+    Args:
+        conversion: the network that misses it.
+        gray: uint8 (n, 224, 224), the calibration pictures.
+        folder: an empty folder for the exchange.
+
+    Raises:
+        GateError: the converter refuses the network.
+    """
+    np.save(folder / "gray.npy", gray)
+    np.save(folder / "reference.npy", conversion.reference)
+    np.save(folder / "check.npy", conversion.check_reference)
+    (folder / "model.keras").write_bytes(conversion.network)
+    _run(folder, {"task": "repair", "model": "the network"})
+    facts = _facts(folder)
+    return Repair(
+        flatbuffer=(folder / "model.tflite").read_bytes(),
+        float_layers=tuple(facts["float_layers"]),
+        layers=facts["layers"],
+        time_ratio=facts["time_ratio"],
+    )
+
+
+def _run(folder: Path, job: dict[str, Any]) -> None:
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     quiet["PYTHONSAFEPATH"] = "1"  # a keras.py in the user's folder is not imported for Keras
-    command = [sys.executable, "-m", "edgecolor.convert", str(folder)]
+    command = [sys.executable, "-m", "edgecolor.converter", str(folder)]
     child = subprocess.run(
         command, check=False, env=os.environ | quiet, capture_output=True, text=True, errors="replace"
     )
@@ -95,99 +167,9 @@ def convert(model: Path, gray: U8, precision: str, folder: Path) -> Conversion:
         raise getattr(errors, error["kind"])(error["text"])
     if child.returncode:
         last = (child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"])[-1]
-        raise EdgecolorError(f"{model}: the conversion failed: {last}")
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    return Conversion((folder / "model.tflite").read_bytes(), np.load(folder / "reference.npy"), **facts)
+        raise EdgecolorError(f"{job['model']}: the conversion failed: {last}")
 
 
-def _child(folder: Path) -> None:
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    gray: U8 = np.load(folder / "gray.npy")
-    try:
-        from edgecolor.network import load_network
-
-        network = load_network(job["model"])
-        np.save(folder / "reference.npy", _run(network, gray))
-        if job["precision"] == "int8":
-            round_kernels(network, network_input(gray))
-        flatbuffer = _flatbuffer(network, gray, job["precision"])
-    except EdgecolorError as error:
-        told = {"kind": type(error).__name__, "text": str(error)}
-        (folder / "error.json").write_text(json.dumps(told), encoding="utf-8")
-        return
-    (folder / "model.tflite").write_bytes(flatbuffer)
-    (folder / "facts.json").write_text(json.dumps(_facts(network)), encoding="utf-8")
-
-
-def _run(network: Any, gray: U8) -> F32:
-    parts = [gray[i : i + BATCH] for i in range(0, len(gray), BATCH)]
-    return np.concatenate([np.asarray(network(network_input(p), training=False), np.float32) for p in parts])
-
-
-def _flatbuffer(network: Any, gray: U8, precision: str) -> bytes:
-    import tensorflow as tf
-
-    # A concrete function fixes the batch of one and the size, also of a network built for any size.
-    spec = tf.TensorSpec(INPUT_SHAPE, tf.float32, name="L")
-    function = tf.function(lambda x: network(x, training=False)).get_concrete_function(spec)
-    # The Keras 3 model as second argument would silently leave the weights out.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    _OPTIONS[precision](tf, converter, gray)
-    try:
-        flatbuffer: bytes = converter.convert()
-    except Exception as error:  # MLIR raises one class of its own for everything
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = next((line for line in lines if "error" in line), lines[0])[:300]
-        raise GateError(f"TensorFlow Lite cannot express this network as {precision}: {reason}") from error
-    return flatbuffer
-
-
-def _int8(tf: Any, converter: Any, gray: U8) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: representative(gray)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-
-
-def _float16(tf: Any, converter: Any, gray: U8) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-
-
-def _dynamic(tf: Any, converter: Any, gray: U8) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
-def _float32(tf: Any, converter: Any, gray: U8) -> None:
-    pass
-
-
-_OPTIONS: dict[str, Callable[[Any, Any, U8], None]] = {
-    "int8": _int8,
-    "float32": _float32,
-    "float16": _float16,
-    "dynamic": _dynamic,
-}
-
-
-def _facts(network: Any) -> dict[str, Any]:
-    import keras
-    import tensorflow as tf
-
-    import edgecolor
-
-    kernels = [w for w in network.weights if len(w.shape) >= 2]
-    first = next((layer for layer in network.layers if layer.name == "conv1"), None)  # of the MobileNet
-    return {
-        "parameters": int(network.count_params()),
-        "kernel_values": int(sum(np.prod(w.shape) for w in kernels)),
-        "alpha": 0.0 if first is None else first.filters / 32,
-        "created_by": ", ".join(
-            f"{module.__name__} {module.__version__}" for module in (edgecolor, tf, keras)
-        ),
-    }
-
-
-if __name__ == "__main__":
-    _child(Path(sys.argv[1]))
+def _facts(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    return facts

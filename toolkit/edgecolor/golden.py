@@ -1,4 +1,4 @@
-"""Which calibration pictures become golden vectors: few, telling, and small enough for the model file."""
+"""Which pictures of the check set become golden vectors: few, telling, small enough for the file."""
 
 from __future__ import annotations
 

@@ -91,6 +91,16 @@ class Operator:
         return any(tensor.dtype in FLOAT_TYPES for tensor in self.inputs + self.outputs)
 
     @property
+    def layer(self) -> str:
+        """Name of the Keras layer whose output it computes: fuse_16_relu of fusion_1/fuse_16_relu_1/Relu6;...
+
+        The converter fuses several layers into one operator and names it after the last of them. Keras adds
+        the `_1` when the network is called a second time, for the conversion.
+        """
+        last = self.outputs[0].name.split(";")[0]
+        return last.split("/")[1].removesuffix("_1") if "/" in last else last
+
+    @property
     def macs(self) -> int:
         """Multiply-adds of a convolution or a matrix product; 0 for the rest."""
         if self.name in {"CONV_2D", "FULLY_CONNECTED"}:  # kernel: (out, h, w, in) or (out, in)
@@ -129,8 +139,9 @@ class Graph:
         return sum(t.elements for t in tensors.values() if len(t.shape) > 1)
 
     def per_tensor_kernels(self) -> list[str]:
-        """Names of convolution kernels that have one scale for all channels."""
+        """Names of integer convolution kernels that have one scale for all channels."""
         convolutions = [op for op in self.operators if op.macs and op.name != "FULLY_CONNECTED"]
+        convolutions = [op for op in convolutions if op.inputs[1].dtype not in FLOAT_TYPES]
         found = [(op.inputs[1], op.outputs[0].shape[-1]) for op in convolutions]
         return [kernel.name for kernel, channels in found if len(kernel.scales) != channels]
 

@@ -200,7 +200,10 @@ def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, A
     """The network and its pictures, and last the facts, which say that the rest is there."""
     save_network(network, run / "model.keras")
     validation.write_sheet(network, data, run / f"val-{state['done']:04d}.jpg")
-    write_json(run / "model.json", facts(recipe, state, data))
+    about = facts(recipe, state, data)
+    if state["done"] == recipe.epochs:  # what `edgecolor export` holds a calibration set against
+        about["coverage"] = validation.training_histograms(network, data)
+    write_json(run / "model.json", about)
 
 
 def _is_published(run: Path, done: int) -> bool:

@@ -1,4 +1,7 @@
-"""How training goes, on the val rows after every epoch: figures, and pictures of the same few photographs."""
+"""How training goes, on the val rows after every epoch: figures, and pictures of the same few photographs.
+
+After the last one also what the train rows are like, for `edgecolor export`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
+from edgecolor.coverage import Histograms, histograms
 from edgecolor.dataset import Dataset
 from edgecolor.feed import whole
 from edgecolor.loss import colourfulness
@@ -16,6 +20,7 @@ from edgecolor.sheet import contact_sheet
 from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
 from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SIZE
 
+SAMPLED = 400  # train photographs that tell what the training data is like
 SHOWN = 12  # photographs on the sheet
 CHUNK = 16  # photographs through the network at once
 GAINS = (0.25, 4.0)  # of saturation; a network that is hardly trained is not shown with more
@@ -73,6 +78,15 @@ def _power(ab: F32) -> F32:
 
 def _predict(network: Any, lightness: F32) -> F32:
     return np.asarray(ops.convert_to_numpy(network(lightness, training=False)), dtype=np.float32)
+
+
+def training_histograms(network: Any, data: Dataset) -> Histograms:
+    """What the training data is like: histograms of some train photographs and of the network's answers."""
+    rows = data.rows["train"]
+    rows = rows[:: max(1, len(rows) // SAMPLED)][:SAMPLED]
+    chunks = np.array_split(rows, -(-len(rows) // CHUNK))
+    answers = [_predict(network, whole(data, chunk)[0]) for chunk in chunks]
+    return histograms(data.luma[rows], np.concatenate(answers))
 
 
 def write_sheet(network: Any, data: Dataset, path: Path) -> None:

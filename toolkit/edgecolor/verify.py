@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from edgecolor.graph import Graph, Tensor
 from edgecolor.metrics import ab_difference, mean_chroma
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import GateError
-from edgecolor_runtime.interpreter import Interpreter, TensorInfo
+from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
 from edgecolor_runtime.preprocess import (
     AB_SCALE,
     INPUT_SHAPE,
@@ -25,15 +26,16 @@ from edgecolor_runtime.preprocess import (
 
 @dataclass(frozen=True)
 class Gate:
-    """How far an exported file may be from the float network, on the calibration pictures."""
+    """How far an exported file may be from the float network, on the check set."""
 
     ab_difference: float  # Lab units, mean over both channels, at most
     chroma_ratio: float  # at least, and its inverse at most
 
 
 GATES = {
-    "int8": Gate(1.5, 0.95),
-    "dynamic": Gate(1.5, 0.95),
+    "int8": Gate(1.0, 0.97),
+    "int16x8": Gate(0.5, 0.98),
+    "dynamic": Gate(1.0, 0.97),
     "float16": Gate(0.1, 0.99),
     "float32": Gate(0.01, 0.999),
 }
@@ -48,17 +50,21 @@ class Fidelity:
     chroma_ratio: float  # mean chroma over the float network's
 
 
-def verify_graph(graph: Graph, precision: str, kernel_values: int) -> None:
+_CASTS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+
+
+def verify_graph(graph: Graph, precision: str, kernel_values: int, float_layers: Sequence[str] = ()) -> None:
     """Refuses a file that is not what its precision promises.
 
     Args:
         graph: of the file.
         precision: one of `GATES`.
         kernel_values: how many weights the Keras network's kernels have.
+        float_layers: names of the layers that may compute in float, of an int8 file.
 
     Raises:
-        GateError: other inputs or outputs, weights missing; for int8 also a float operator or one that an
-            Edge TPU does not map.
+        GateError: other inputs or outputs, weights missing; for int8 and int16x8 also a float operator or
+            one that an Edge TPU does not map.
     """
     dtype = "INT8" if precision == "int8" else "FLOAT32"
     _verify_end("input", graph.inputs, INPUT_SHAPE, dtype)
@@ -66,12 +72,14 @@ def verify_graph(graph: Graph, precision: str, kernel_values: int) -> None:
     inside = graph.stored_weights()
     if inside < kernel_values:
         raise GateError(f"The exported file holds {inside} of {kernel_values} kernel weights.")
-    if precision != "int8":
+    if precision not in {"int8", "int16x8"}:
         return
-    floats = graph.float_operators()
+    casts = _CASTS if precision == "int16x8" or float_layers else frozenset()
+    inside_ends = [op for op in graph.operators if op.name not in casts]
+    floats = sorted({op.name for op in inside_ends if op.has_float and op.layer not in float_layers})
     if floats:
-        raise GateError(f"The exported file is not int8: {', '.join(floats)} still compute in float.")
-    unmapped = graph.unmapped_operators()
+        raise GateError(f"The exported file is not {precision}: {', '.join(floats)} still compute in float.")
+    unmapped = sorted(set(graph.unmapped_operators()) - casts)
     if unmapped:
         raise GateError(f"An Edge TPU does not map {', '.join(unmapped)}. Build the network without.")
     coarse = graph.per_tensor_kernels()
@@ -88,16 +96,26 @@ def _verify_end(side: str, tensors: tuple[Tensor, ...], shape: tuple[int, ...], 
 
 def run_pictures(interpreter: Interpreter, gray: U8) -> NDArray[Any]:
     """Gray pictures, uint8 (n, 224, 224), to the graph's raw outputs, int8 or float32 (n, 56, 56, 2)."""
-    entry = interpreter.input
-    table: NDArray[Any] = NETWORK_INPUT
-    if entry.dtype == np.int8:
-        table = quantize(NETWORK_INPUT, entry.scale, entry.zero_point)
+    table = raw_table(interpreter.input)
     return np.concatenate([interpreter(table[picture].reshape(INPUT_SHAPE)) for picture in gray])
+
+
+def raw_table(entry: TensorInfo) -> NDArray[Any]:
+    """What the graph's input takes for each 8-bit luma: int8 or float32 (256,)."""
+    if entry.dtype == np.int8:
+        return quantize(NETWORK_INPUT, entry.scale, entry.zero_point)
+    return NETWORK_INPUT
 
 
 def to_real(raw: NDArray[Any], output: TensorInfo) -> F32:
     """Raw outputs to float32 in [-1, 1], same shape."""
     return dequantize(raw, output.scale, output.zero_point) if raw.dtype == np.int8 else raw
+
+
+def outputs(flatbuffer: bytes, gray: U8) -> F32:
+    """What a TFLite file says to gray pictures, uint8 (n, 224, 224): float32 (n, 56, 56, 2) in [-1, 1]."""
+    interpreter = load_interpreter(flatbuffer)
+    return to_real(run_pictures(interpreter, gray), interpreter.output)
 
 
 def measure(exported: F32, reference: F32) -> Fidelity:
@@ -108,18 +126,31 @@ def measure(exported: F32, reference: F32) -> Fidelity:
     return Fidelity(len(reference), ab_difference(ours, theirs), ratio)
 
 
+def passes(fidelity: Fidelity, precision: str) -> bool:
+    """Whether a file of this precision colours like the float network."""
+    gate = GATES[precision]
+    close = fidelity.ab_difference <= gate.ab_difference
+    return close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio
+
+
+def miss(fidelity: Fidelity, precision: str) -> str:
+    """How far a file is from its gate, in a sentence."""
+    gate = GATES[precision]
+    return (
+        f"The {precision} file strays from the float network: ab {fidelity.ab_difference:.2f} Lab units "
+        f"apart (at most {gate.ab_difference:g}), chroma {fidelity.chroma_ratio:.3f} of its "
+        f"({gate.chroma_ratio:g} to {1 / gate.chroma_ratio:.3g})."
+    )
+
+
 def verify_fidelity(fidelity: Fidelity, precision: str) -> None:
     """Refuses a file that colours unlike the float network.
 
     Raises:
         GateError: the ab difference or the chroma ratio is beyond this precision's gate.
     """
-    gate = GATES[precision]
-    close = fidelity.ab_difference <= gate.ab_difference
-    if not (close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio):
+    if not passes(fidelity, precision):
         raise GateError(
-            f"The {precision} file strays from the float network: ab {fidelity.ab_difference:.2f} Lab units "
-            f"apart (at most {gate.ab_difference:g}), chroma {fidelity.chroma_ratio:.3f} of its "
-            f"({gate.chroma_ratio:g} to {1 / gate.chroma_ratio:.3g}). Calibrate with more pictures, or with "
-            "some of your own camera."
+            f"{miss(fidelity, precision)} Calibrate with more kinds of pictures: your own camera's beside "
+            "those of calibration/."
         )
