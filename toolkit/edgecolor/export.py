@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,8 @@ def export_model(
     need_tensorflow()
     pictures = read_calibration(calibration)
     say(f"{len(pictures.names)} calibration pictures")
-    with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
-        conversion = convert(model, pictures.gray, precision, Path(folder))
+    conversion = make_flatbuffer(model, pictures.gray, precision)
     say(f"converted to {precision}")
-    if precision == "int8":
-        conversion = _corrected(conversion, pictures.gray)
     graph = read_graph(conversion.flatbuffer)
     verify_graph(graph, precision, conversion.kernel_values)
     interpreter = load_interpreter(conversion.flatbuffer)
@@ -108,6 +105,29 @@ def export_model(
     packed = pack(conversion.flatbuffer, info, golden)
     sinks.write(out, packed, force=force)
     return _report(out, info, graph, fidelity, len(packed))
+
+
+def make_flatbuffer(
+    model: Path, gray: U8, precision: str, float_layers: Sequence[str] = ()
+) -> Conversion:
+    """Converts a .keras file and corrects its bias: from the same input, the same bytes.
+
+    Args:
+        model: the .keras file.
+        gray: the calibration pictures, uint8 (n, 224, 224).
+        precision: one of PRECISIONS.
+        float_layers: layers that an int8 file keeps in float; none is possible yet.
+
+    Raises:
+        UsageError: layers in float.
+        ModelFileError: not a .keras file of this signature.
+        GateError: the converter refuses the network.
+    """
+    if float_layers:
+        raise UsageError("This edgecolor exports no int8 file with layers in float.")
+    with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
+        conversion = convert(model, gray, precision, Path(folder))
+    return _corrected(conversion, gray) if precision == "int8" else conversion
 
 
 def read_facts(model: Path) -> dict[str, Any]:

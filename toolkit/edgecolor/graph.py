@@ -5,7 +5,7 @@ Only the schema is taken from the interpreter's package: generated reading code,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -45,6 +45,18 @@ It maps a few more under conditions; what is absent here (TILE, BROADCAST_TO, TR
 stops the mapping or moves data that a better graph would not move.
 """
 
+_KERNEL_OPERATIONS = frozenset({"convolution", "depthwise", "MatMul", "conv_transpose"})  # TensorFlow's
+
+_NUMPY_TYPES = {
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "FLOAT16": np.float16,
+    "FLOAT32": np.float32,
+}
+
 FLOAT_TYPES = frozenset({"FLOAT32", "FLOAT16", "FLOAT64", "BFLOAT16"})
 
 
@@ -59,6 +71,8 @@ class Tensor:
         scales: quantization scales: none, one for the tensor, or one a channel.
         zero_point: of a tensor with one scale, else 0.
         stored: whether its data is in the file; false for what is computed.
+        values: what is stored, in the file's own numbers; None for what is computed, and for other types than
+            integers of 8, 16, 32 and 64 bits and floats of 16 and 32.
     """
 
     name: str
@@ -67,6 +81,7 @@ class Tensor:
     scales: tuple[float, ...]
     zero_point: int
     stored: bool
+    values: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def elements(self) -> int:
@@ -79,11 +94,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator and the tensors that it reads and writes; an absent optional input is left out."""
+    """An operator and the tensors that it reads and writes; an absent optional input is left out.
+
+    `version` is that of the operator's definition in TFLite: an older interpreter knows lower ones only.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    version: int = 1
+
+    @property
+    def layer(self) -> str:
+        """The Keras layer whose kernel it applies, or else whose result it gives, as the names tell it."""
+        parts = [part for t in (*self.inputs[1:2], *self.outputs) if self.macs for part in t.name.split(";")]
+        kernels = [part for part in parts if part.rpartition("/")[2] in _KERNEL_OPERATIONS]
+        return layer_of(kernels[0] if kernels else self.outputs[0].name)
 
     @property
     def has_float(self) -> bool:
@@ -133,6 +159,18 @@ class Graph:
         convolutions = [op for op in self.operators if op.macs and op.name != "FULLY_CONNECTED"]
         found = [(op.inputs[1], op.outputs[0].shape[-1]) for op in convolutions]
         return [kernel.name for kernel, channels in found if len(kernel.scales) != channels]
+
+
+def layer_of(tensor: str) -> str:
+    """The Keras layer in a tensor's name: "fusion_1/conv1_1/convolution;..." gives conv1; else the name.
+
+    The converter joins the names of what it fused, the result's first. Each is model/layer/operation; Keras
+    counts both scopes up when it traces a network again, which puts the same "_1" behind model and layer.
+    """
+    model, *inside = tensor.split(";")[0].split("/")
+    if len(inside) < 2:
+        return tensor
+    return inside[0].removesuffix("_1") if model.endswith("_1") else inside[0]
 
 
 @dataclass(frozen=True)
@@ -186,6 +224,11 @@ def read_graph(flatbuffer: bytes) -> Graph:
         raise ModelFileError(f"The TFLite file is broken: {error}") from error
 
 
+def read_tree(flatbuffer: bytes) -> Any:
+    """A TFLite flatbuffer as the schema's own objects, whole; `read_graph` says what is wrong with a broken one."""
+    return _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
+
+
 def _graph(model: Any) -> Graph:
     sub = model.subgraphs[0]
     tensors = [_tensor(t, model.buffers[t.buffer]) for t in sub.tensors]
@@ -194,7 +237,15 @@ def _graph(model: Any) -> Graph:
     def pick(indices: Any) -> tuple[Tensor, ...]:
         return tuple(tensors[i] for i in indices if i >= 0)
 
-    operators = tuple(Operator(codes[o.opcodeIndex], pick(o.inputs), pick(o.outputs)) for o in sub.operators)
+    operators = tuple(
+        Operator(
+            codes[o.opcodeIndex],
+            pick(o.inputs),
+            pick(o.outputs),
+            int(model.operatorCodes[o.opcodeIndex].version),
+        )
+        for o in sub.operators
+    )
     return Graph(operators, pick(sub.inputs), pick(sub.outputs))
 
 
@@ -208,14 +259,23 @@ def _tensor(tensor: Any, buffer: Any) -> Tensor:
     quantization = tensor.quantization
     scales = None if quantization is None else quantization.scale
     shape = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    dtype = _names("TensorType")[tensor.type]
+    stored = buffer.data is not None and len(buffer.data) > 0
     return Tensor(
         name=tensor.name.decode(),
         shape=() if shape is None else tuple(map(int, shape)),
-        dtype=_names("TensorType")[tensor.type],
+        dtype=dtype,
         scales=() if scales is None else tuple(map(float, scales)),
         zero_point=int(quantization.zeroPoint[0]) if scales is not None and len(scales) == 1 else 0,
-        stored=buffer.data is not None and len(buffer.data) > 0,
+        stored=stored,
+        values=_values(buffer.data, dtype, tensor.shape) if stored else None,
     )
+
+
+def _values(data: Any, dtype: str, shape: Any) -> NDArray[Any] | None:
+    if (kind := _NUMPY_TYPES.get(dtype)) is None:
+        return None
+    return np.frombuffer(bytes(data), kind).reshape(() if shape is None else shape)
 
 
 def find_bias(

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
@@ -47,7 +48,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, export, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, export, check, evaluate)
 
 for _command in COMMANDS:
     # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.

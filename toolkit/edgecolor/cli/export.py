@@ -52,7 +52,7 @@ def export(
     ]
     if len(asked) > 1:
         raise UsageError(f"--{' and --'.join(asked)}: choose one.")
-    folder = calibration or _default_calibration()
+    folder = calibration or default_calibration()
     from edgecolor.export import export_model
 
     report = export_model(
@@ -68,7 +68,12 @@ def export(
     print(_json(report) if as_json else _text(report))
 
 
-def _default_calibration() -> Path:
+def default_calibration() -> Path:
+    """./calibration, where it has a manifest.
+
+    Raises:
+        UsageError: it has none.
+    """
     from edgecolor.calibration import MANIFEST
     from edgecolor_runtime.errors import UsageError
 
