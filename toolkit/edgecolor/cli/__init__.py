@@ -17,6 +17,7 @@ from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
+from edgecolor.cli.inspect import inspect
 from edgecolor.cli.run import run
 from edgecolor.cli.train import train
 from edgecolor_runtime.errors import EdgecolorError
@@ -48,7 +49,7 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, export, check, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, export, check, inspect, evaluate)
 
 for _command in COMMANDS:
     # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.
