@@ -137,8 +137,9 @@ class Colorizer:
         """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
         if gray.shape != (INPUT_SIZE, INPUT_SIZE):
             raise UsageError(f"gray has shape {gray.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
-        raw: NDArray[Any] = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
-        return raw[0]
+        (raw,) = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
+        output: NDArray[Any] = raw
+        return output
 
     def colorize(self, gray: Image.Image) -> ColorFrame:
         """Colour a frame of mode L and any size."""

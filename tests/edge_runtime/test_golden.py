@@ -23,10 +23,10 @@ class Answering:
         self._change = change
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        answer = next(self._answers)
+        answer: NDArray[Any] = next(self._answers)[None]
         if answer.dtype == np.int8:
-            return np.clip(answer[None].astype(int) + int(self._change), -128, 127).astype(np.int8)
-        return np.asarray(answer[None] + np.float32(self._change))
+            return (answer.astype(int) + int(self._change)).clip(-128, 127).astype(np.int8)
+        return np.add(answer, np.float32(self._change))
 
 
 def answering(model: ModelFile, name: str, change: float, **info: Any) -> Colorizer:

@@ -27,7 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def flip() -> Callable[[bytes, str, int, int, int], bytes]:
-    """Changes one bit: flip(flatbuffer, layer, input of its operator: 1 kernel or 2 bias, byte, bit)."""
+    """Changes one bit. Takes a flatbuffer, a layer, an input of its operator (1: kernel), byte, bit."""
 
     def change(flatbuffer: bytes, layer: str, of: int, byte: int, bit: int) -> bytes:
         data = bytearray(flatbuffer)

@@ -19,10 +19,12 @@ from edgecolor import check, export
 from edgecolor.calibration import read_calibration
 from edgecolor.cli import main
 from edgecolor.convert import Conversion
+from edgecolor.evaluate import Fidelity
 from edgecolor.export import make_flatbuffer
 from edgecolor.layers import layer_errors
 from edgecolor.network import load_network
 from edgecolor.plane import Difference
+from edgecolor.reference import FloatReference
 from edgecolor_runtime import pack, read
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there")
@@ -179,7 +181,7 @@ def test_every_precision_can_be_checked(
 def test_the_gate_of_g56() -> None:
     def failures(mean: float) -> list[str]:
         paired: dict[str, Difference | None] = {"g56": Difference(mean, 0.01)}
-        colour = check.Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
+        colour = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
         return check._colour(colour, 24, "int8")
 
     assert failures(-0.04) == failures(0.2) == []
@@ -191,9 +193,7 @@ def test_the_gate_of_g56() -> None:
 def test_a_gpu_that_computes_otherwise_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = check.FloatReference
-
-    class Second(real):  # type: ignore[misc, valid-type]
+    class Second(FloatReference):
         def output(self, grays: Any) -> Any:
             return super().output(grays) + np.float32(0.002 if self.device == "CPU:0" else 0)
 

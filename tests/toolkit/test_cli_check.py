@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor_runtime import colorizer, pack, read_shipped
+from edgecolor_runtime import colorizer, load_interpreter, pack, read_shipped
 from edgecolor_runtime.shipped import SHIPPED
 
 Flip = Callable[[bytes, str, int, int, int], bytes]
@@ -73,8 +73,6 @@ def test_changed_golden_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_an_interpreter_that_returns_garbage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = colorizer.load_interpreter
-
     class Garbage:
         def __init__(self, inside: Any) -> None:
             self.name, self.input, self.output = inside.name, inside.input, inside.output
@@ -83,7 +81,7 @@ def test_an_interpreter_that_returns_garbage(
         def __call__(self, x: Any) -> Any:
             return self._random.integers(-128, 128, self.output.shape).astype(np.int8)
 
-    monkeypatch.setattr(colorizer, "load_interpreter", lambda *a, **k: Garbage(real(*a, **k)))
+    monkeypatch.setattr(colorizer, "load_interpreter", lambda *a, **k: Garbage(load_interpreter(*a, **k)))
     assert main(["check", "s"]) == 3
     assert "Try another interpreter or delegate version" in capsys.readouterr().err
 

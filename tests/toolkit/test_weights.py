@@ -1,11 +1,11 @@
-"""Two exports of one network, compared value by value: one wrong bit is named, another processor is understood."""
+"""Two exports of one network, value by value: one wrong bit is named, another processor is understood."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import flatbuffers
+import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import TensorType
@@ -46,7 +46,12 @@ def test_the_same_bytes_have_no_deviation(shipped: bytes) -> None:
     ("layer", "of", "byte", "said"),
     [
         ("conv_dw_5", 1, 130, "1 of 576 values of"),
-        ("fusion_global", 1, 0, "1 of 32768 values of fusion_global_1/convolution INT8 differ, first [0, 0, 0, 0]"),
+        (
+            "fusion_global",
+            1,
+            0,
+            "1 of 32768 values of fusion_global_1/convolution INT8 differ, first [0, 0, 0",
+        ),
         ("conv1", 2, 8, "1 of 8 values of conv1_relu_1/Relu6 INT32 differ, first [2]"),
         ("ab_conv", 2, 4, "1 of 2 values of ab_conv_1/BiasAdd INT32 differ, first [1]"),
     ],

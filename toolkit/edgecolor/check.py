@@ -1,10 +1,11 @@
-"""An exported file against the float network that it was made from: its weights, its colours, its golden vectors."""
+"""An exported file against the float network that it was made from: weights, colours, golden vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 
 from edgecolor.calibration import read_calibration
@@ -24,7 +25,9 @@ from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.model_file import ModelFile
 
 G56_LOSS = 0.05  # dB, paired, at most; a gain is no failure: ab and chroma bound how far it may stray
-FLOAT_LIMIT = 1e-3  # of the network's output, largest difference: another device, or the golden vectors' float16
+FLOAT_LIMIT = (
+    1e-3  # of the network's output, largest difference: another device, or the golden vectors' float16
+)
 
 TOLD = 3  # deviations that the failing line names
 
@@ -131,8 +134,8 @@ def _calibration(model: ModelFile, name: str, folder: Path) -> U8:
     pictures = read_calibration(folder)
     if pictures.sha256 != wanted:
         raise DataError(
-            f"{folder}: its pictures have the hash {pictures.sha256}, and {name} was calibrated with {wanted}. "
-            "Name those with --calibration, or export the file again."
+            f"{folder}: its pictures have the hash {pictures.sha256}, and {name} was calibrated with "
+            f"those of {wanted}. Name them with --calibration, or export the file again."
         )
     return pictures.gray
 

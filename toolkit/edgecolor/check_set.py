@@ -1,7 +1,7 @@
 """The check set: the photographs inside this package on which every exported file is judged.
 
-They never calibrate. A file that is judged only on what calibrated it passes whatever that was: ranges taken from
-black pictures are perfect for black pictures. `check_pictures/manifest.csv` has their sources and licences.
+They never calibrate. A file that is judged only on what calibrated it passes whatever that was: ranges taken
+from black pictures are perfect for black pictures. Sources and licences are in `check_pictures/manifest.csv`.
 """
 
 from __future__ import annotations

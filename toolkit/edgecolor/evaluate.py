@@ -65,7 +65,7 @@ class Fidelity:
     worst_name: str
     chroma_ratio: float  # mean chroma over the reference's
     ciede2000: float  # between their finished pictures, mean over photographs and pixels
-    hue_error: float | None  # degrees between those, where both have chroma; None where there is no such pixel
+    hue_error: float | None  # degrees between those, where both have chroma; None where none has
     paired: dict[str, Difference | None]  # dB, model minus reference
 
 

@@ -107,9 +107,7 @@ def export_model(
     return _report(out, info, graph, fidelity, len(packed))
 
 
-def make_flatbuffer(
-    model: Path, gray: U8, precision: str, float_layers: Sequence[str] = ()
-) -> Conversion:
+def make_flatbuffer(model: Path, gray: U8, precision: str, float_layers: Sequence[str] = ()) -> Conversion:
     """Converts a .keras file and corrects its bias: from the same input, the same bytes.
 
     Args:

@@ -167,7 +167,7 @@ def layer_of(tensor: str) -> str:
     The converter joins the names of what it fused, the result's first. Each is model/layer/operation; Keras
     counts both scopes up when it traces a network again, which puts the same "_1" behind model and layer.
     """
-    model, *inside = tensor.split(";")[0].split("/")
+    model, *inside = tensor.partition(";")[0].split("/")
     if len(inside) < 2:
         return tensor
     return inside[0].removesuffix("_1") if model.endswith("_1") else inside[0]
@@ -225,7 +225,7 @@ def read_graph(flatbuffer: bytes) -> Graph:
 
 
 def read_tree(flatbuffer: bytes) -> Any:
-    """A TFLite flatbuffer as the schema's own objects, whole; `read_graph` says what is wrong with a broken one."""
+    """An intact TFLite flatbuffer, whole, as the schema's own objects; `read_graph` refuses a broken one."""
     return _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
 
 

@@ -67,7 +67,7 @@ TFLITE_RUNTIME_214 = {
     "TRANSPOSE": 6,
     "TRANSPOSE_CONV": 4,
 }
-"""Operator -> highest version that tflite-runtime 2.14.0 loads: asked of the library itself, version by version."""
+"""Operator -> highest version that tflite-runtime 2.14.0 loads, found by asking the library itself."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,9 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         known = ", ".join(SHIPPED)
-        raise ModelFileError(f"{path}: no such file, nor a shipped model's name (there are: {known}).") from None
+        raise ModelFileError(
+            f"{path}: no such file, nor a shipped model's name (there are: {known})."
+        ) from None
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}.") from error
 
@@ -216,4 +218,6 @@ def _kernels(graph: Graph) -> Iterator[tuple[Operator, Tensor]]:
 def _kernel(operator: Operator, kernel: Tensor) -> Kernel:
     assert kernel.values is not None
     zero = kernel.values == kernel.zero_point
-    return Kernel(operator.layer, operator.name, kernel.shape, kernel.dtype, operator.macs, float(np.mean(zero)))
+    return Kernel(
+        operator.layer, operator.name, kernel.shape, kernel.dtype, operator.macs, float(np.mean(zero))
+    )

@@ -67,16 +67,14 @@ def layer_errors(flatbuffer: bytes, network: Any, grays: U8) -> list[LayerError]
 
 
 def _matched(graph: Graph, network: Any) -> dict[str, str]:
-    """Name of an operator's output -> the Keras layer whose output it is; each layer once, by its last operator."""
-    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in network.layers if _is_single(layer)}
-    ends = {id(tensor): layer for layer in network.layers if _is_single(layer) for tensor in [layer.output]}
+    """An operator's output, by name -> the Keras layer that ends in it; the last operator of each layer."""
+    single = [layer for layer in network.layers if _is_single(layer)]
+    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in single}
+    end = next((layer.name for layer in single if layer.output is network.outputs[0]), "")
     last: dict[str, str] = {}
     for operator in graph.operators:
         (output,) = operator.outputs[:1]
-        if output in graph.outputs:
-            layer = ends[id(network.outputs[0])].name
-        else:
-            layer = layer_of(output.name)
+        layer = end if output in graph.outputs else layer_of(output.name)
         # A later operator that begins with the same layer, or has fused its end, ends it.
         for part in output.name.split(";")[1:]:
             last.pop(layer_of(part), None)

@@ -43,7 +43,9 @@ class FloatReference:
 
         with tf.device(self.device):
             parts = [network_input(grays[i : i + BATCH]) for i in range(0, len(grays), BATCH)]
-            return np.concatenate([np.asarray(self.network(part, training=False), np.float32) for part in parts])
+            return np.concatenate(
+                [np.asarray(self.network(part, training=False), np.float32) for part in parts]
+            )
 
     def predict(self, grays: U8) -> F32:
         """8-bit luma (n, 224, 224) to ab in Lab units (n, 56, 56, 2)."""

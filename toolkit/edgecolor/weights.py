@@ -1,11 +1,12 @@
 """Every stored value of an exported file against the same export made again from its reference.
 
-The export is deterministic: on one kind of processor the same network and pictures give the same bytes, and a
-single wrong bit is a difference that is named with its layer. Another kind of processor sums in another order. That
-leaves float files as they are, but the joint rounding of int8 kernels amplifies it: with the vector instructions
-from AVX up switched off (oneDNN, OpenBLAS), 30 tensors of the small model differ: kernels in at most 2 % of their
-values and by at most 5 steps, scales by 0.013 %, biases by at most 1.6 steps of their convolution's output. Such
-differences, in several tensors at once, are told and let pass; one wrong byte lies in one tensor.
+The export is deterministic: on one kind of processor the same network and pictures give the same bytes, and
+one wrong bit is a difference that is named with its layer. Another kind of processor sums in another order.
+That leaves float files as they are, but the joint rounding of int8 kernels amplifies it. With oneDNN and
+OpenBLAS held to SSE4 (`ONEDNN_MAX_CPU_ISA`, `OPENBLAS_CORETYPE`) the small model differs in 42 places:
+kernels in at most 2 % of their values and by at most 5 steps, scales by 0.013 %, biases by less than 4 steps of their
+convolution's output. So small differences, in several places at once, are told and let pass; one wrong byte
+lies in one place.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Deviation:
 
 
 def compare_exports(stored: bytes, remade: bytes) -> list[Deviation]:
-    """Compares two flatbuffers of one network: operators, shapes, types, scales, zero points, stored values, options.
+    """Compares two flatbuffers of one network: operators and their options, tensors and their stored values.
 
     Returns:
         What differs, in the order of the operators; empty if and only if the bytes are the same.
@@ -87,7 +88,8 @@ def _other_operators(found: tuple[Operator, ...], wanted: tuple[Operator, ...]) 
     ours, theirs = found[at], wanted[at]
     return Deviation(
         theirs.layer,
-        f"operator {at} is {ours.name} version {ours.version}, expected {theirs.name} version {theirs.version}",
+        f"operator {at} is {ours.name} version {ours.version}, "
+        f"expected {theirs.name} version {theirs.version}",
     )
 
 
@@ -96,7 +98,9 @@ def _compare(operator: Operator, found: Tensor, wanted: Tensor) -> Iterator[Devi
     for what in ("shape", "dtype", "zero_point", "stored"):
         ours, theirs = getattr(found, what), getattr(wanted, what)
         if ours != theirs:
-            yield Deviation(layer, f"{what.replace('_', ' ')} of {_short(wanted)} is {ours}, expected {theirs}")
+            yield Deviation(
+                layer, f"{what.replace('_', ' ')} of {_short(wanted)} is {ours}, expected {theirs}"
+            )
             return
     if found.scales != wanted.scales:
         yield _scales(layer, found, wanted)
@@ -154,7 +158,10 @@ def _without_values(flatbuffer: bytes) -> Any:
     tree = read_tree(flatbuffer)
     read = read_graph(flatbuffer)
     known = {
-        t.name for op in read.operators for t in (*op.inputs, *op.outputs) if not t.stored or t.values is not None
+        t.name
+        for op in read.operators
+        for t in (*op.inputs, *op.outputs)
+        if not t.stored or t.values is not None
     }
     for tensor in tree.subgraphs[0].tensors:
         if tensor.name.decode() in known:

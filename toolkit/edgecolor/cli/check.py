@@ -24,15 +24,16 @@ def check(
     model: Annotated[str, typer.Argument(metavar="FILE", help="A model file, or a shipped model's name.")],
     *,
     reference: Annotated[
-        Path | None, typer.Option(help="The .keras that FILE was exported from: compares weights and colours.")
+        Path | None,
+        typer.Option(help="The .keras that FILE was made from: compares weights and colours."),
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="The pictures that calibrated FILE; by default ./calibration if it has a manifest."),
+        typer.Option(help="What calibrated FILE; by default ./calibration if it has a manifest."),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder of colour photographs to compare colours on. Else edgecolor's check set."),
+        typer.Option(help="A folder of photographs to compare colours on. Else edgecolor's check set."),
     ] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="With --reference: the error of each layer, too.")
@@ -63,7 +64,7 @@ def check(
     from edgecolor_runtime.shipped import open_model
 
     if reference is None and (calibration or data or layers):
-        raise UsageError("--calibration, --data and --layers compare with a network: name it with --reference.")
+        raise UsageError("--calibration, --data and --layers need a network to compare with: --reference.")
     colorizer = Colorizer(open_model(model), threads=threads, delegate=delegate)
     found = replay(colorizer)
     report = {**_about(model, colorizer, threads), "golden": _json(found) | {"passed": found.passed}}
@@ -146,7 +147,8 @@ def _json(result: Replay | ReferenceCheck | LayerError) -> dict[str, Any]:
 
 
 def _file_lines(report: dict[str, Any]) -> Iterator[str]:
-    yield f"file         {report['file']}: {report['name']} {report['version']}, {report['precision']}, intact"
+    name, version, precision = report["name"], report["version"], report["precision"]
+    yield f"file         {report['file']}: {name} {version}, {precision}, intact"
     yield f"sha256       {report['sha256']}"
 
 
@@ -154,7 +156,7 @@ def _golden_lines(found: Replay) -> Iterator[str]:
     where = f"delegate {found.delegate}" if found.delegate else "CPU"
     limits = found.limits
     yield f"interpreter  {found.interpreter}, {where}"
-    yield f"golden       {found.pictures} pictures; in steps of 1/128 of the output, against the exported outputs:"
+    yield f"golden       {found.pictures} pictures against their exported outputs, in steps of 1/128:"
     for name, value, limit in (
         ("mean", found.mean, limits.mean),
         ("99.9 %", found.p999, limits.p999),
@@ -166,15 +168,16 @@ def _golden_lines(found: Replay) -> Iterator[str]:
 def _reference_lines(found: ReferenceCheck) -> Iterator[str]:
     from edgecolor.cli.evaluate import fidelity_lines
 
-    yield f"float        {found.reference} on {found.device}; {found.golden:.2g} from the golden vectors' at most"
+    yield f"float        {found.reference} on {found.device}"
+    yield f"{'':13}{found.golden:.2g} at most from the float outputs of the golden vectors"
     if found.gpu_against_cpu is not None:
         yield f"{'':13}{found.device} and the CPU differ by {found.gpu_against_cpu:.2g} at most"
     if not found.deviations:
         yield "weights      every stored value is that of the export made again"
     elif found.other_processor:
         yield (
-            f"weights      {len(found.deviations)} tensors differ as an export on another kind of processor does; "
-            "all else is equal"
+            f"weights      {len(found.deviations)} tensors differ, by as little as an export on another "
+            "kind of processor does:"
         )
     for deviation in found.deviations[:DEVIATIONS]:
         yield f"{'':13}{deviation.layer}: {deviation.text}"

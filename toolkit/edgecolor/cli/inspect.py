@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from edgecolor.inspection import Inspection, OperatorUse
+    from edgecolor.inspection import Inspection
 
 
 def inspect(
@@ -53,7 +53,7 @@ def _file_lines(found: Inspection) -> Iterator[str]:
 def _own_lines(found: Inspection) -> Iterator[str]:
     info = found.info
     if info is None:
-        yield "metadata     none of edgecolor's: `run` and `check` refuse it, `export` makes files that have it"
+        yield "metadata     none of edgecolor's: `run` and `check` refuse this file"
         return
     yield (
         f"model        {info['name']} {info['version']}, {info['precision']}, alpha {info['alpha']:g}, "
@@ -85,7 +85,9 @@ def _graph_lines(found: Inspection) -> Iterator[str]:
     for title, ends in (("input", found.inputs), ("output", found.outputs)):
         meaning = f": {found.info[title]['meaning']}" if found.info and "meaning" in found.info[title] else ""
         for end in ends:
-            scale = "" if end["scale"] is None else f", scale {end['scale']:.6g}, zero point {end['zero_point']}"
+            scale = (
+                "" if end["scale"] is None else f", scale {end['scale']:.6g}, zero point {end['zero_point']}"
+            )
             shape = " x ".join(map(str, end["shape"]))
             yield f"{title:13}{end['dtype']} {shape}{scale}{meaning}"
     parameters = f"{found.info['parameters']:,} parameters, " if found.info else ""
@@ -95,11 +97,12 @@ def _graph_lines(found: Inspection) -> Iterator[str]:
     )
     yield f"{'operator':26}{'count':>6}{'version':>9}   tflite-runtime 2.14   Edge TPU"
     for use in found.operators:
-        yield f"{use.name:26}{use.count:6}{use.version:9}   {_loads(use):21} {'yes' if use.edge_tpu else 'no'}"
+        loads, maps = _word(use.tflite_runtime), _word(use.edge_tpu)
+        yield f"{use.name:26}{use.count:6}{use.version:9}   {loads:21} {maps}"
 
 
-def _loads(use: OperatorUse) -> str:
-    return "not known" if use.tflite_runtime is None else ("yes" if use.tflite_runtime else "no")
+def _word(answer: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[answer]
 
 
 def _layer_lines(found: Inspection) -> Iterator[str]:
