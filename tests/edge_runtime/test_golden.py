@@ -26,7 +26,8 @@ class Answering:
         answer: NDArray[Any] = next(self._answers)[None]
         if answer.dtype == np.int8:
             return (answer.astype(int) + int(self._change)).clip(-128, 127).astype(np.int8)
-        return np.add(answer, np.float32(self._change))
+        changed: NDArray[Any] = np.add(answer, np.float32(self._change))
+        return changed
 
 
 def answering(model: ModelFile, name: str, change: float, **info: Any) -> Colorizer:

@@ -176,15 +176,21 @@ def _reference_lines(found: ReferenceCheck) -> Iterator[str]:
         yield "weights      every stored value is that of the export made again"
     elif found.other_processor:
         yield (
-            f"weights      {len(found.deviations)} tensors differ, by as little as an export on another "
-            "kind of processor does:"
+            f"weights      differ in {_places(len(found.deviations))}, by as little as an export on "
+            "another kind of processor does:"
         )
+    else:
+        yield f"weights      not those of the export made again, in {_places(len(found.deviations))}: FAILS"
     for deviation in found.deviations[:DEVIATIONS]:
         yield f"{'':13}{deviation.layer}: {deviation.text}"
     if (more := len(found.deviations) - DEVIATIONS) > 0:
         yield f"{'':13}and {more} more"
     yield f"colours      on {found.photographs} photographs"
     yield from fidelity_lines(found.colour)
+
+
+def _places(count: int) -> str:
+    return "1 place" if count == 1 else f"{count} places"
 
 
 def _layer_lines(errors: Sequence[LayerError]) -> Iterator[str]:
