@@ -4,7 +4,7 @@ The export is deterministic: on one kind of processor the same network and pictu
 one wrong bit is a difference that is named with its layer. Another kind of processor sums in another order.
 That leaves float files as they are, but the joint rounding of int8 kernels amplifies it. With oneDNN and
 OpenBLAS held to SSE4 (`ONEDNN_MAX_CPU_ISA`, `OPENBLAS_CORETYPE`) the small model differs in 42 places:
-kernels in at most 2 % of their values and by at most 5 steps, scales by 0.013 %, biases by less than 4 steps of
+kernels in up to 2 % of their values, by up to 5 steps, scales by 0.013 %, biases by less than 4 steps of
 their convolution's output. So small differences, in several places at once, are told and let pass; one wrong
 byte lies in one place.
 """
