@@ -31,8 +31,12 @@ class Limits:
 SAME = Limits(0, 0, 0)
 """int8 on a CPU with ai-edge-litert: the same integers on x86-64 and arm64, and with 2.1 and 2.3."""
 
-FLOAT = Limits(0.01, 0.05, 0.1)
-"""float32 and float16 on a CPU: sums in another order. litert against tflite-runtime: at most 0.001 steps."""
+FLOAT = Limits(0.001, 0.005, 0.01)
+"""float32 and float16 on a CPU: sums in another order.
+
+tflite-runtime 2.14 against litert 2.3 on x86-64, 36 photographs: 0.000002 steps in the mean, 0.00003 at most. Far
+more is allowed, as other processors have other vectors, and still a hundredth of a step at most.
+"""
 
 ROUNDED = Limits(1.5, 10, 14)
 """Integers that other kernels round otherwise: tflite-runtime; and dynamic range, scaled anew at each run.
