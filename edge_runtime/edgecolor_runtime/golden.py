@@ -34,8 +34,8 @@ SAME = Limits(0, 0, 0)
 FLOAT = Limits(0.001, 0.005, 0.01)
 """float32 and float16 on a CPU: sums in another order.
 
-tflite-runtime 2.14 against litert 2.3 on x86-64, 36 photographs: 0.000002 steps in the mean, 0.00003 at most. Far
-more is allowed, as other processors have other vectors, and still a hundredth of a step at most.
+tflite-runtime 2.14 against litert 2.3 on x86-64, 36 photographs: 0.000002 steps in the mean, 0.00003 at most.
+More is allowed, as other processors have other vectors; a hundredth of a step is still nothing.
 """
 
 ROUNDED = Limits(1.5, 10, 14)

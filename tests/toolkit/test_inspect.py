@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,17 @@ def test_broken_files_are_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr()
     assert told.out == "" and "not the one that its metadata describes" in told.err
     assert "shipped model's name (there are: " in told.err
+
+
+def test_without_the_schema_it_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgecolor import graph
+
+    graph._schema.cache_clear()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    assert main(["inspect", "s"]) == 4
+    assert "pip install 'ai-edge-litert" in capsys.readouterr().err
 
 
 def test_float_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor_runtime.errors import MissingError, ModelFileError
+from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
 
 EDGE_TPU_OPERATORS = frozenset(
     {
@@ -210,6 +210,7 @@ def read_graph(flatbuffer: bytes) -> Graph:
 
     Raises:
         ModelFileError: not a TFLite flatbuffer, broken, or with more than one subgraph.
+        MissingError: ai-edge-litert, which has the schema, is not installed.
     """
     if flatbuffer[4:8] != b"TFL3":
         raise ModelFileError("Not a TFLite file: the identifier TFL3 is not there.")
@@ -218,7 +219,7 @@ def read_graph(flatbuffer: bytes) -> Graph:
         if len(model.subgraphs) != 1:
             raise ModelFileError(f"The TFLite file has {len(model.subgraphs)} subgraphs; expected 1.")
         return _graph(model)
-    except ModelFileError:
+    except EdgecolorError:
         raise
     except Exception as error:  # broken bytes raise nearly anything in the generated code
         raise ModelFileError(f"The TFLite file is broken: {error}") from error
