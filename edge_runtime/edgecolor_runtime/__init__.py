@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PictureError,
         UsageError,
     )
+    from edgecolor_runtime.golden import Replay, replay, verify_replay
     from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
     from edgecolor_runtime.model_file import Golden, ModelFile, pack, parse, read
     from edgecolor_runtime.picture import Picture, open_picture
@@ -36,6 +37,7 @@ _HOME = {
         "PictureError",
         "UsageError",
     ),
+    "golden": ("Replay", "replay", "verify_replay"),
     "interpreter": ("Interpreter", "TensorInfo", "load_interpreter"),
     "model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
     "picture": ("Picture", "open_picture"),
@@ -57,6 +59,7 @@ __all__ = [
     "ModelFileError",
     "Picture",
     "PictureError",
+    "Replay",
     "ShippedModel",
     "TensorInfo",
     "UsageError",
@@ -68,7 +71,9 @@ __all__ = [
     "parse",
     "read",
     "read_shipped",
+    "replay",
     "save",
+    "verify_replay",
 ]
 
 

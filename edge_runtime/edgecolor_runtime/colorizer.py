@@ -103,6 +103,7 @@ class Colorizer:
             )
         self.model = model
         self.saturation = gain
+        self.delegate = delegate
         self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
         _check(self.interpreter.input, model.info["input"], INPUT_SHAPE, "input")
         _check(self.interpreter.output, model.info["output"], OUTPUT_SHAPE, "output")
@@ -130,10 +131,15 @@ class Colorizer:
         Returns:
             ab in Lab units, shape (56, 56, 2), without the saturation gain.
         """
+        return self._real(self.raw(gray)) * np.float32(AB_SCALE)
+
+    def raw(self, gray: U8) -> NDArray[Any]:
+        """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
         if gray.shape != (INPUT_SIZE, INPUT_SIZE):
             raise UsageError(f"gray has shape {gray.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
-        raw = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
-        return self._real(raw[0]) * np.float32(AB_SCALE)
+        (raw,) = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
+        output: NDArray[Any] = raw
+        return output
 
     def colorize(self, gray: Image.Image) -> ColorFrame:
         """Colour a frame of mode L and any size."""

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -116,6 +116,43 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
                 "in, or take the int8 model that it was compiled from"
             ) from error
         raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+
+
+def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]]:
+    """Load a graph for a look inside: slowly, on the CPU, with kernels that keep what they compute.
+
+    Returns:
+        Takes the graph's input and gives every computed tensor by its name, dequantized.
+
+    Raises:
+        MissingError: No interpreter library.
+        ModelFileError: The library refuses the graph.
+    """
+    library, name = _library()
+    try:
+        interpreter = library.Interpreter(
+            model_content=flatbuffer,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+    (entry,) = interpreter.get_input_details()
+    details = interpreter.get_tensor_details()
+
+    def trace(x: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        interpreter.set_tensor(entry["index"], x)
+        interpreter.invoke()
+        return {d["name"]: _real(interpreter.get_tensor(d["index"]), d) for d in details if d["name"]}
+
+    return trace
+
+
+def _real(values: NDArray[Any], details: dict[str, Any]) -> NDArray[np.float32]:
+    scale, zero_point = details["quantization"]
+    real: NDArray[np.float32] = values.astype(np.float32)
+    return (real - np.float32(zero_point)) * np.float32(scale) if scale else real
 
 
 @contextmanager

@@ -32,7 +32,9 @@ GOLDEN_LIMIT = 100_000  # bytes of golden.npz
 GAIN_LIMIT = 100  # of a model's own saturation; NaN fails it, too
 FILE_LIMIT = 256 << 20  # bytes; what is larger is no model of this kind
 
-_INFO, _GOLDEN, _SUMS = _MEMBERS = ("edgecolor.json", "golden.npz", "SHA256SUMS")
+INFO_MEMBER = "edgecolor.json"  # what tells our zip from another's
+
+_INFO, _GOLDEN, _SUMS = _MEMBERS = (INFO_MEMBER, "golden.npz", "SHA256SUMS")
 _FLATBUFFER = "flatbuffer"  # its name in SHA256SUMS
 _GOLDEN_UNPACKED_LIMIT = 16 << 20  # bytes, before anything is inflated
 _TEXT = ("name", "version", "precision", "licence", "flatbuffer_sha256")

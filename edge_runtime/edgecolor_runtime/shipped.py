@@ -32,6 +32,15 @@ def read_shipped(name: str = "s") -> ModelFile:
     Raises:
         ModelFileError: No model of this name, or its file is not the one that this release pins.
     """
+    return parse(shipped_bytes(name), f"shipped model {name}")
+
+
+def shipped_bytes(name: str) -> bytes:
+    """The file of a shipped model, which is the one that this release pins.
+
+    Raises:
+        ModelFileError: No model of this name, or another file.
+    """
     if name not in SHIPPED:
         known = ", ".join(SHIPPED) or "none"
         raise ModelFileError(f"no shipped model is called {name} (there are: {known})")
@@ -46,7 +55,7 @@ def read_shipped(name: str = "s") -> ModelFile:
         raise ModelFileError(
             f"shipped model {name} is not the file of this release; reinstall edgecolor-runtime"
         )
-    return parse(data, f"shipped model {name}")
+    return data
 
 
 def open_model(name: str | Path) -> ModelFile:

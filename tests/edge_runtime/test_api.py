@@ -27,6 +27,7 @@ def test_all_is_pinned() -> None:
         "ModelFileError",
         "Picture",
         "PictureError",
+        "Replay",
         "ShippedModel",
         "TensorInfo",
         "UsageError",
@@ -38,7 +39,9 @@ def test_all_is_pinned() -> None:
         "parse",
         "read",
         "read_shipped",
+        "replay",
         "save",
+        "verify_replay",
     ]
     for name in edgecolor_runtime.__all__:
         assert getattr(edgecolor_runtime, name) is not None

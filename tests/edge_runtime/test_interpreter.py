@@ -82,6 +82,18 @@ def test_golden_vectors_come_out_bit_for_bit(tiny: ModelFile) -> None:
         np.testing.assert_array_equal(interpreter(table[gray].reshape(INPUT_SHAPE))[0], exported)
 
 
+def test_a_tracer_gives_what_lies_inside(tiny: ModelFile) -> None:
+    interpreter = load_interpreter(tiny.flatbuffer)
+    x = np.random.default_rng(0).integers(-128, 128, INPUT_SHAPE).astype(np.int8)
+    inside = module.load_tracer(tiny.flatbuffer)(x)
+    output = (interpreter(x).astype(np.float32) - interpreter.output.zero_point) * interpreter.output.scale
+    ends = [values for values in inside.values() if values.shape == OUTPUT_SHAPE]
+    assert min(np.abs(values - output).max() for values in ends) <= 2 * interpreter.output.scale
+    assert {values.shape[1:3] for values in inside.values() if values.ndim == 4} >= {(112, 112), (56, 56)}
+    with pytest.raises(ModelFileError, match="cannot load this model"):
+        module.load_tracer(b"\x1c\0\0\0TFL3" + b"\0" * 100)
+
+
 def test_no_chatter_on_stderr_but_the_rest_is_let_through(
     tiny: ModelFile, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgecolor_runtime import Colorizer
-
-ROOT = Path(__file__).parents[2]
+from edgecolor_runtime import SHIPPED, Colorizer
 
 RUN = """
 import sys
@@ -26,26 +24,9 @@ save(colorizer.colorize(picture.gray), photo + ".jpg", of=picture)
 """
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment of its own with edgecolor-runtime over tflite-runtime, and without litert."""
-    base = shutil.which("python3.11")
-    if base is None:
-        pytest.skip("no python3.11, the last that tflite-runtime has a wheel for")
-    folder = tmp_path_factory.mktemp("tflite")
-    subprocess.run([base, "-m", "venv", folder], check=True)
-    pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wanted = ["tflite-runtime==2.14.*", "numpy<2", "pillow"]
-    done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"pip cannot install tflite-runtime here: {done.stderr.strip().splitlines()[-1]}")
-    subprocess.run([*pip, "--no-deps", ROOT / "edge_runtime"], check=True)
-    return folder / "bin" / "python"
-
-
 @pytest.mark.slow
 def test_tflite_runtime_colours_like_litert(
-    python: Path, colorizer: Colorizer, tiny_path: Path, tmp_path: Path
+    tflite_python: Path, colorizer: Colorizer, tiny_path: Path, tmp_path: Path
 ) -> None:
     golden, result, photo = (tmp_path / name for name in ("golden.npy", "result.npy", "photo.png"))
     grays = colorizer.model.golden.gray
@@ -54,7 +35,10 @@ def test_tflite_runtime_colours_like_litert(
 
     Image.fromarray(grays[0]).save(photo)
     done = subprocess.run(
-        [python, "-c", RUN, tiny_path, golden, result, photo], capture_output=True, text=True, check=False
+        [tflite_python, "-c", RUN, tiny_path, golden, result, photo],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("tflite-runtime 2.14") and " 1." in done.stdout
@@ -66,12 +50,31 @@ def test_tflite_runtime_colours_like_litert(
 
 
 @pytest.mark.slow
-def test_tflite_runtime_under_numpy_2_is_explained(python: Path, tiny_path: Path, tmp_path: Path) -> None:
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--target", tmp_path, "numpy>=2"], check=True)
+def test_tflite_runtime_under_numpy_2_is_explained(
+    tflite_python: Path, tiny_path: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [tflite_python, "-m", "pip", "install", "--quiet", "--target", tmp_path, "numpy>=2"], check=True
+    )
     code = f"from edgecolor_runtime import Colorizer; Colorizer.open({str(tiny_path)!r})"
     done = subprocess.run(
-        [python, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        [tflite_python, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stderr.splitlines()[-1].startswith(
         "edgecolor_runtime.errors.MissingError: tflite-runtime was built for numpy 1"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
+def test_tflite_runtime_passes_the_check(tflite_python: Path, name: str) -> None:
+    """The command line, too, works where neither litert nor TensorFlow is."""
+    words = ["-m", "edgecolor", "check", name, "--json"]
+    done = subprocess.run([tflite_python, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    golden = json.loads(done.stdout)["golden"]
+    assert golden["interpreter"].startswith("tflite-runtime 2.14") and golden["passed"]

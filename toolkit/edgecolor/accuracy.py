@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor.dataset import Dataset
-from edgecolor.export import outputs
 from edgecolor.loss import colourfulness
 from edgecolor.metrics import psnr
 from edgecolor.plane import SHARES, Difference
+from edgecolor.verify import outputs
 from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
 from edgecolor_runtime.preprocess import AB_SCALE, block_mean
 

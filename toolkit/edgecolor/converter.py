@@ -15,12 +15,14 @@ from edgecolor.calibration import network_input, representative
 from edgecolor.check_set import read_check_set
 from edgecolor.convert import CALIBRATED
 from edgecolor.graph import read_graph
-from edgecolor.repair import fewest_float_layers, time_ratio
+from edgecolor.latency import invoke_times
+from edgecolor.repair import fewest_float_layers
 from edgecolor.rounding import round_kernels
 from edgecolor.verify import measure, outputs, passes
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, GateError, UsageError
 from edgecolor_runtime.preprocess import INPUT_SHAPE
+from edgecolor_runtime.timing import ratios
 
 BATCH = 16  # pictures at a time through the float network
 RANKED_BY = 8  # calibration pictures that tell what a layer costs
@@ -80,8 +82,12 @@ def _repair(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     found = fewest_float_layers(quantize.layers, cost, suffices)
     repaired = finished(found)
     (folder / "model.tflite").write_bytes(repaired)
-    ratio = time_ratio(repaired, quantize(()), gray[0])
-    return {"float_layers": found, "layers": len(quantize.layers), "time_ratio": ratio}
+    times = invoke_times({"repaired": repaired, "int8": quantize(())})
+    return {
+        "float_layers": found,
+        "layers": len(quantize.layers),
+        "time_ratio": round(ratios(times["repaired"], times["int8"]).median, 2),
+    }
 
 
 _TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {"convert": _convert, "repair": _repair}
@@ -184,7 +190,7 @@ class Quantizer:
             raise _refusal(error, "int8") from error
         self._nodes: dict[str, list[str]] = {}
         for operator in read_graph(self._debugger.calibrated_model).operators:
-            self._nodes.setdefault(operator.layer, []).append(operator.outputs[0].name)
+            self._nodes.setdefault(operator.last_layer, []).append(operator.outputs[0].name)
         self.layers = list(self._nodes)
 
     def __call__(self, float_layers: Iterable[str]) -> bytes:

@@ -64,6 +64,8 @@ class Fidelity:
     worst: float  # of one photograph
     worst_name: str
     chroma_ratio: float  # mean chroma over the reference's
+    ciede2000: float  # between their finished pictures, mean over photographs and pixels
+    hue_error: float | None  # degrees between those, where both have chroma; None where none has
     paired: dict[str, Difference | None]  # dB, model minus reference
 
 
@@ -130,16 +132,20 @@ def evaluate(
             chunk = list(pool.map(lambda path: _read(path, folder), paths[start : start + CHUNK]))
             grays = np.stack([p.gray for p in chunk])
             ab = model.predict(grays)
+            ours: list[U8] = []
             for photograph, (finished, placed) in zip(chunk, place(chunk, ab), strict=True):
                 scores.append(placed)
+                ours.append(finished)
                 if classifier:
                     recognised.append(recognise(classifier, photograph.rgb, photograph.gray, finished, tint))
                 if show:
                     show(Shown(photograph, finished))
             if reference:
                 true_ab = reference.predict(grays)
-                reference_scores += [placed for _, placed in place(chunk, true_ab)]
-                drifts += [_drift(p.name, a, r) for p, a, r in zip(chunk, ab, true_ab, strict=True)]
+                theirs = list(place(chunk, true_ab))
+                reference_scores += [placed for _, placed in theirs]
+                names, pictures = [p.name for p in chunk], [finished for finished, _ in theirs]
+                drifts += pool.map(_drift, names, ab, true_ab, ours, pictures)
             if progress:
                 progress(len(scores), len(paths))
     ordered = [s.name for s in sorted(scores, key=lambda s: s.psnr[AS_IS] - s.psnr[0])]
@@ -215,11 +221,19 @@ class _Drift(NamedTuple):
     ab_difference: float
     chroma: float
     reference_chroma: float
+    ciede2000: float
+    hue_error: float | None
 
 
-def _drift(name: str, ab: F32, reference: F32) -> _Drift:
+def _drift(name: str, ab: F32, reference: F32, finished: U8, reference_finished: U8) -> _Drift:
+    lab, true_lab = rgb_to_lab(finished), rgb_to_lab(reference_finished)
     return _Drift(
-        name, metrics.ab_difference(ab, reference), metrics.mean_chroma(ab), metrics.mean_chroma(reference)
+        name,
+        metrics.ab_difference(ab, reference),
+        metrics.mean_chroma(ab),
+        metrics.mean_chroma(reference),
+        float(metrics.ciede2000(lab, true_lab).mean()),
+        metrics.hue_error(lab[..., 1:], true_lab[..., 1:]),
     )
 
 
@@ -230,12 +244,15 @@ def _fidelity(
     reference_chroma = float(np.mean([d.reference_chroma for d in drifts]))
     if reference_chroma == 0:
         raise DataError(f"{reference}: this reference gives no colour at all to compare with.")
+    hues = [d.hue_error for d in drifts if d.hue_error is not None]
     return Fidelity(
         reference=reference,
         ab_difference=float(np.mean([d.ab_difference for d in drifts])),
         worst=worst.ab_difference,
         worst_name=worst.name,
         chroma_ratio=float(np.mean([d.chroma for d in drifts])) / reference_chroma,
+        ciede2000=float(np.mean([d.ciede2000 for d in drifts])),
+        hue_error=float(np.mean(hues)) if hues else None,
         paired=differences,
     )
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import importlib.util
 import os
 
-from edgecolor_runtime.errors import MissingError
+from edgecolor_runtime.errors import MissingError, UsageError
 
 
-def need_keras(what: str) -> None:
+def need_keras(what: str, *, backend: str | None = None) -> None:
     """Makes sure that Keras and its backend can be imported; keeps TensorFlow's start-up chatter off stderr.
 
     Args:
         what: the command that needs it, for the message.
+        backend: the only one that will do; None for the one that KERAS_BACKEND names.
 
     Raises:
-        MissingError: Keras or the backend that KERAS_BACKEND names is not installed.
+        MissingError: Keras or the backend is not installed.
+        UsageError: KERAS_BACKEND names another backend.
     """
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    named = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in (None, named):
+        raise UsageError(f"`edgecolor {what}` works with Keras on {backend}: unset KERAS_BACKEND={named}.")
+    backend = named
     for name in ("keras", backend):
         if importlib.util.find_spec(name) is None:
             also = "" if name in ("keras", "tensorflow") else f" {name}"

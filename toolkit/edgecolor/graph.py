@@ -5,7 +5,7 @@ Only the schema is taken from the interpreter's package: generated reading code,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor_runtime.errors import MissingError, ModelFileError
+from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
 
 EDGE_TPU_OPERATORS = frozenset(
     {
@@ -45,6 +45,18 @@ It maps a few more under conditions; what is absent here (TILE, BROADCAST_TO, TR
 stops the mapping or moves data that a better graph would not move.
 """
 
+_KERNEL_OPERATIONS = frozenset({"convolution", "depthwise", "MatMul", "conv_transpose"})  # TensorFlow's
+
+_NUMPY_TYPES = {
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "FLOAT16": np.float16,
+    "FLOAT32": np.float32,
+}
+
 FLOAT_TYPES = frozenset({"FLOAT32", "FLOAT16", "FLOAT64", "BFLOAT16"})
 
 
@@ -59,6 +71,8 @@ class Tensor:
         scales: quantization scales: none, one for the tensor, or one a channel.
         zero_point: of a tensor with one scale, else 0.
         stored: whether its data is in the file; false for what is computed.
+        values: what is stored, in the file's own numbers; None for what is computed, and for other types than
+            integers of 8, 16, 32 and 64 bits and floats of 16 and 32.
     """
 
     name: str
@@ -67,6 +81,7 @@ class Tensor:
     scales: tuple[float, ...]
     zero_point: int
     stored: bool
+    values: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def elements(self) -> int:
@@ -79,11 +94,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator and the tensors that it reads and writes; an absent optional input is left out."""
+    """An operator and the tensors that it reads and writes; an absent optional input is left out.
+
+    `version` is that of the operator's definition in TFLite: an older interpreter knows lower ones only.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    version: int = 1
+
+    @property
+    def layer(self) -> str:
+        """The Keras layer whose kernel it applies, or else whose result it gives, as the names tell it."""
+        parts = [part for t in (*self.inputs[1:2], *self.outputs) if self.macs for part in t.name.split(";")]
+        kernels = [part for part in parts if part.rpartition("/")[2] in _KERNEL_OPERATIONS]
+        return layer_of(kernels[0] if kernels else self.outputs[0].name)
 
     @property
     def has_float(self) -> bool:
@@ -91,14 +117,9 @@ class Operator:
         return any(tensor.dtype in FLOAT_TYPES for tensor in self.inputs + self.outputs)
 
     @property
-    def layer(self) -> str:
-        """Name of the Keras layer whose output it computes: fuse_16_relu of fusion_1/fuse_16_relu_1/Relu6;...
-
-        The converter fuses several layers into one operator and names it after the last of them. Keras adds
-        the `_1` when the network is called a second time, for the conversion.
-        """
-        last = self.outputs[0].name.split(";")[0]
-        return last.split("/")[1].removesuffix("_1") if "/" in last else last
+    def last_layer(self) -> str:
+        """The Keras layer whose result it gives: of several that are fused into one operator, the last."""
+        return layer_of(self.outputs[0].name)
 
     @property
     def macs(self) -> int:
@@ -146,6 +167,18 @@ class Graph:
         return [kernel.name for kernel, channels in found if len(kernel.scales) != channels]
 
 
+def layer_of(tensor: str) -> str:
+    """The Keras layer in a tensor's name: "fusion_1/conv1_1/convolution;..." gives conv1; else the name.
+
+    The converter joins the names of what it fused, the result's first. Each is model/layer/operation; Keras
+    counts both scopes up when it traces a network again, which puts the same "_1" behind model and layer.
+    """
+    model, *inside = tensor.partition(";")[0].split("/")
+    if len(inside) < 2:
+        return tensor
+    return inside[0].removesuffix("_1") if model.endswith("_1") else inside[0]
+
+
 @dataclass(frozen=True)
 class Convolution:
     """A convolution's values, dequantized.
@@ -183,6 +216,7 @@ def read_graph(flatbuffer: bytes) -> Graph:
 
     Raises:
         ModelFileError: not a TFLite flatbuffer, broken, or with more than one subgraph.
+        MissingError: ai-edge-litert, which has the schema, is not installed.
     """
     if flatbuffer[4:8] != b"TFL3":
         raise ModelFileError("Not a TFLite file: the identifier TFL3 is not there.")
@@ -191,10 +225,15 @@ def read_graph(flatbuffer: bytes) -> Graph:
         if len(model.subgraphs) != 1:
             raise ModelFileError(f"The TFLite file has {len(model.subgraphs)} subgraphs; expected 1.")
         return _graph(model)
-    except ModelFileError:
+    except EdgecolorError:
         raise
     except Exception as error:  # broken bytes raise nearly anything in the generated code
         raise ModelFileError(f"The TFLite file is broken: {error}") from error
+
+
+def read_tree(flatbuffer: bytes) -> Any:
+    """An intact TFLite flatbuffer, whole, as the schema's own objects; `read_graph` refuses a broken one."""
+    return _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
 
 
 def _graph(model: Any) -> Graph:
@@ -205,7 +244,15 @@ def _graph(model: Any) -> Graph:
     def pick(indices: Any) -> tuple[Tensor, ...]:
         return tuple(tensors[i] for i in indices if i >= 0)
 
-    operators = tuple(Operator(codes[o.opcodeIndex], pick(o.inputs), pick(o.outputs)) for o in sub.operators)
+    operators = tuple(
+        Operator(
+            codes[o.opcodeIndex],
+            pick(o.inputs),
+            pick(o.outputs),
+            int(model.operatorCodes[o.opcodeIndex].version),
+        )
+        for o in sub.operators
+    )
     return Graph(operators, pick(sub.inputs), pick(sub.outputs))
 
 
@@ -219,14 +266,23 @@ def _tensor(tensor: Any, buffer: Any) -> Tensor:
     quantization = tensor.quantization
     scales = None if quantization is None else quantization.scale
     shape = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    dtype = _names("TensorType")[tensor.type]
+    stored = buffer.data is not None and len(buffer.data) > 0
     return Tensor(
         name=tensor.name.decode(),
         shape=() if shape is None else tuple(map(int, shape)),
-        dtype=_names("TensorType")[tensor.type],
+        dtype=dtype,
         scales=() if scales is None else tuple(map(float, scales)),
         zero_point=int(quantization.zeroPoint[0]) if scales is not None and len(scales) == 1 else 0,
-        stored=buffer.data is not None and len(buffer.data) > 0,
+        stored=stored,
+        values=_values(buffer.data, dtype, tensor.shape) if stored else None,
     )
+
+
+def _values(data: Any, dtype: str, shape: Any) -> NDArray[Any] | None:
+    if (kind := _NUMPY_TYPES.get(dtype)) is None:
+        return None
+    return np.frombuffer(bytes(data), kind).reshape(() if shape is None else shape)
 
 
 def find_bias(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from edgecolor.verify import raw_table
 from edgecolor_runtime.interpreter import load_interpreter
-from edgecolor_runtime.preprocess import INPUT_SHAPE, NETWORK_INPUT, quantize
-from edgecolor_runtime.timing import Taken, in_turns
+from edgecolor_runtime.preprocess import INPUT_SHAPE
+from edgecolor_runtime.timing import Taken, Task, in_turns
 
 REPEATS = 100
 
@@ -24,11 +24,9 @@ def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) ->
     side = INPUT_SHAPE[1]
     ramp = np.broadcast_to(np.arange(side, dtype=np.uint8), (side, side)).reshape(INPUT_SHAPE)
 
-    def task(flatbuffer: bytes) -> Any:
+    def task(flatbuffer: bytes) -> Task:
         interpreter = load_interpreter(flatbuffer)
-        x: Any = NETWORK_INPUT[ramp]
-        if interpreter.input.dtype == np.int8:
-            x = quantize(x, interpreter.input.scale, interpreter.input.zero_point)
+        x = raw_table(interpreter.input)[ramp]
         return lambda: interpreter(x)
 
     return in_turns({name: task(f) for name, f in flatbuffers.items()}, repeats=repeats)

@@ -27,7 +27,8 @@ import numpy as np
 
 from edgecolor import validation
 from edgecolor.dataset import Dataset, open_dataset
-from edgecolor.export import export_model, read_facts
+from edgecolor.export import export_model
+from edgecolor.facts import read_facts
 from edgecolor.feed import Batches
 from edgecolor.latency import invoke_times
 from edgecolor.legacy import carry_back, magnitude_pruning, pruning_callback, tf_keras, to_legacy
@@ -290,6 +291,7 @@ def _facts(
     return facts | {
         "saturation": figures.get("saturation", facts.get("saturation", 1.0)),
         "accuracy": {k: v for k, v in figures.items() if k.startswith("val_")},
+        "coverage": validation.training_histograms(network, data),
         "pruning": asdict(pruning)
         | {
             "model": model.name,

@@ -6,18 +6,9 @@ layers that spoil a picture together both show, where taking one of them out of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
-
-from edgecolor.verify import raw_table
-from edgecolor_runtime.color import U8
-from edgecolor_runtime.interpreter import load_interpreter
-from edgecolor_runtime.preprocess import INPUT_SHAPE
-
 MOST = 0.25  # of the layers; a file with more of them in float is no int8 file any more
-RUNS = 25  # of each file, for its median time
 
 Layers = Iterable[str]
 
@@ -48,23 +39,3 @@ def fewest_float_layers(
         if suffices(fewer):
             chosen = fewer
     return tuple(layer for layer in layers if layer in chosen)
-
-
-def time_ratio(one: bytes, other: bytes, picture: U8) -> float:
-    """Median time of a run of one int8 file over that of another; their runs take turns, on one thread.
-
-    Args:
-        one: a TFLite file.
-        other: a TFLite file.
-        picture: uint8 (224, 224), what they see.
-    """
-    files = [load_interpreter(flatbuffer) for flatbuffer in (one, other)]
-    seen = [raw_table(file.input)[picture].reshape(INPUT_SHAPE) for file in files]
-    seconds = np.empty((RUNS, 2))
-    for row in seconds:
-        for i in (0, 1):
-            begun = time.perf_counter()
-            files[i](seen[i])
-            row[i] = time.perf_counter() - begun
-    mine, theirs = np.median(seconds, axis=0)
-    return round(float(mine / theirs), 2)

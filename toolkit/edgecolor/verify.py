@@ -76,7 +76,7 @@ def verify_graph(graph: Graph, precision: str, kernel_values: int, float_layers:
         return
     casts = _CASTS if precision == "int16x8" or float_layers else frozenset()
     inside_ends = [op for op in graph.operators if op.name not in casts]
-    floats = sorted({op.name for op in inside_ends if op.has_float and op.layer not in float_layers})
+    floats = sorted({op.name for op in inside_ends if op.has_float and op.last_layer not in float_layers})
     if floats:
         raise GateError(f"The exported file is not {precision}: {', '.join(floats)} still compute in float.")
     unmapped = sorted(set(graph.unmapped_operators()) - casts)

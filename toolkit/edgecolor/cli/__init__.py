@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
+from edgecolor.cli.inspect import inspect
 from edgecolor.cli.prune import prune
 from edgecolor.cli.run import run
 from edgecolor.cli.train import train
@@ -49,7 +51,17 @@ def _root(
 
 
 # In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (run, dataset, train, tune, prune, export, evaluate)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    run,
+    dataset,
+    train,
+    tune,
+    prune,
+    export,
+    check,
+    inspect,
+    evaluate,
+)
 
 for _command in COMMANDS:
     # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.

@@ -127,7 +127,7 @@ def table(result: Evaluation) -> str:
         lines += ["", *_recognition_lines(result.recognition)]
     lines += ["", f"least gain   {', '.join(result.worst)}", f"most gain    {', '.join(result.best)}"]
     if result.fidelity:
-        lines += ["", *_fidelity_lines(result.fidelity)]
+        lines += ["", *fidelity_lines(result.fidelity)]
     return "\n".join(lines)
 
 
@@ -154,13 +154,16 @@ def _degrees(value: float | None) -> str:
     return "none to compare" if value is None else f"{value:.1f} degrees off where there is chroma"
 
 
-def _fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
+def fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
+    """A model against its reference, for a person."""
     yield f"against      {fidelity.reference}"
     yield (
         f"ab           {fidelity.ab_difference:.2f} Lab units apart in the mean; "
         f"worst {fidelity.worst:.2f}, {fidelity.worst_name}"
     )
     yield f"chroma       {fidelity.chroma_ratio:.3f} of the reference's"
+    yield f"CIEDE2000    {fidelity.ciede2000:.2f} between the finished pictures"
+    yield f"hue          {_degrees(fidelity.hue_error)}"
     for name, title in (("g56", "G56"), ("g83", "G83"), ("gain", "as it is")):
         found = fidelity.paired[name]
         yield f"{title:13}" + (f"{found.mean:+.3f} dB +- {found.error:.3f}" if found else "not reached")

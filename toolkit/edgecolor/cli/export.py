@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.choices import calibration_folder
+
 if TYPE_CHECKING:
     from edgecolor.export import ExportReport
 
@@ -86,7 +88,7 @@ def export(
         report = export_model(
             model,
             output,
-            calibration=calibration or _default_calibration(),
+            calibration=calibration_folder(calibration),
             precision=asked[0] if asked else "int8",
             name=name,
             saturation=saturation,
@@ -96,18 +98,6 @@ def export(
             say=lambda line: None if quiet else print(line, file=sys.stderr, flush=True),
         )
     print(_json(report) if as_json else _text(report))
-
-
-def _default_calibration() -> Path:
-    from edgecolor.calibration import MANIFEST
-    from edgecolor_runtime.errors import UsageError
-
-    folder = Path("calibration")
-    if not (folder / MANIFEST).is_file():
-        raise UsageError(
-            "No ./calibration with a manifest here. Name a folder of pictures with --calibration."
-        )
-    return folder
 
 
 def _json(report: ExportReport) -> str:
