@@ -21,7 +21,7 @@ class ShippedModel:
 
 SHIPPED: dict[str, ShippedModel] = {
     "m": ShippedModel("m.tflite", "e1b456096a840671d8cbf39b6b8b314b11a1ed1f2a348d9ade980302897c6d04"),
-    "s": ShippedModel("s.tflite", "78ca7f3bc0063afd5780f2adbed6bede111f505e106274af812a6ce3eb9b0937"),
+    "s": ShippedModel("s.tflite", "f00595c0dcc76051583dd8a53871d0bf77e7616a8308ff71732a403af86ccd96"),
 }
 """Name -> model; `s` is the default of every command."""
 
