@@ -76,6 +76,6 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
 def describe(c: Candidate) -> str:
     """A candidate in a line."""
     return (
-        f"alpha {c.alpha:g}, width {c.width}: {c.psnr:.2f} dB ({-c.loss:+.2f} +- {c.loss_error:.2f}), "
+        f"alpha {c.alpha:g}, width {c.width}: {c.psnr:.2f} dB ({0 - c.loss:+.2f} +- {c.loss_error:.2f}), "
         f"{c.macs:.0f} M multiply-adds, {c.size:.0f} kB, {c.latency:.2f} ms"
     )

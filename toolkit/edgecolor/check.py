@@ -25,9 +25,7 @@ from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.model_file import ModelFile
 
 G56_LOSS = 0.05  # dB, paired, at most; a gain is no failure: ab and chroma bound how far it may stray
-FLOAT_LIMIT = (
-    1e-3  # of the network's output, largest difference: another device, or the golden vectors' float16
-)
+FLOAT_LIMIT = 1e-3  # of the output, at most: between devices, and to the golden vectors' float16
 
 TOLD = 3  # deviations that the failing line names
 

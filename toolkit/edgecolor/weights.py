@@ -143,9 +143,8 @@ def _is_rounding(operator: Operator, found: Tensor, wanted: Tensor, share: float
     off = np.abs(found.values.astype(np.float64) - wanted.values).reshape(-1)
     if found.dtype == "INT8":
         return share <= KERNEL_SHARE and off.max() <= KERNEL_STEPS
-    if (
-        found.dtype in ("INT32", "INT64") and found.scales and operator.outputs[0].scales
-    ):  # a bias, (channels,)
+    is_bias = found.dtype in ("INT32", "INT64") and found.scales
+    if is_bias and operator.outputs[0].scales:
         return bool((off * np.array(wanted.scales)).max() <= BIAS_STEPS * operator.outputs[0].scales[0])
     return False
 
