@@ -64,7 +64,7 @@ def remade(folder: Path) -> Conversion:
     """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
     conversion = make_flatbuffer(folder / "small.keras", read_calibration(folder / "pictures").gray, "int8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "make_flatbuffer", lambda *_: conversion)
+        patch.setattr(export, "make_flatbuffer", lambda *_, **__: conversion)
         assert save(folder) == 0
     return conversion
 
@@ -77,7 +77,7 @@ def save(folder: Path, precision: str = "int8", name: str = "small.tflite") -> i
 @pytest.fixture
 def at_once(remade: Conversion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the conversion out, where it is not what a test is about."""
-    monkeypatch.setattr(check, "make_flatbuffer", lambda *_: remade)
+    monkeypatch.setattr(check, "make_flatbuffer", lambda *_, **__: remade)
 
 
 def call(folder: Path, *words: str, file: str = "small.tflite", reference: str = "small.keras") -> int:
