@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-training models wheels
+.PHONY: demo test test-slow check bench bench-training models variants wheels
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -30,13 +30,21 @@ bench: $(READY)
 bench-training: $(READY)
 	$(BIN)/python benchmarks/training.py
 
-# The released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
+# The teacher, then the released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
 models: $(READY)
 	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
-	for m in s m; do \
+	$(BIN)/python models/remake.py models/t "$(PREPARED)" -o runs/t $(if $(TRUNKS),--trunks "$(TRUNKS)")
+	for part in keras json; do cp runs/t/run-1/model.$$part models/t/t.$$part; done
+	for m in m s; do \
 	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") && \
 	  $(BIN)/python models/ship.py "$$(ls -d runs/$$m/run-* | sort -V | tail -1)" $$m || exit 1; \
 	done
+
+# m slimmed and pruned, in models/variants.md: make variants PREPARED=prepared PHOTOGRAPHS=folder. An hour.
+variants: $(READY)
+	@test -d "$(PREPARED)" && test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name what edgecolor dataset made and \
+	photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
+	$(BIN)/python models/variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
 
 wheels: $(READY)
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .

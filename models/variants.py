@@ -144,7 +144,7 @@ def main() -> int:
     parser.add_argument("photographs", type=Path, help="colour photographs that were not trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the runs")
     parser.add_argument("--write", type=Path, help="a Markdown file for the table")
-    parser.add_argument("--trials", type=int, default=Tuning.trials)
+    parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--minutes", type=float, help="for the trials of the search")
     parser.add_argument("--finish-epochs", type=int, default=Tuning.finish_epochs)
     parser.add_argument("--prune-epochs", type=int, default=Pruning.epochs)

@@ -20,7 +20,7 @@ class ShippedModel:
 
 
 SHIPPED: dict[str, ShippedModel] = {
-    "m": ShippedModel("m.tflite", "e1b456096a840671d8cbf39b6b8b314b11a1ed1f2a348d9ade980302897c6d04"),
+    "m": ShippedModel("m.tflite", "c5f899e1ff5ba6e85babfc26d265c7d393edb1506b2ece2a7ba48538a561134d"),
     "s": ShippedModel("s.tflite", "f00595c0dcc76051583dd8a53871d0bf77e7616a8308ff71732a403af86ccd96"),
 }
 """Name -> model; `s` is the default of every command."""

@@ -11,9 +11,12 @@ from types import ModuleType
 
 import pytest
 
+from edgecolor.check_set import CHECK_PICTURES
 from edgecolor.coverage import EDGES
 from edgecolor.dataset import open_dataset
+from edgecolor.prune import Pruning
 from edgecolor.recipe import Recipe
+from edgecolor.tune import Tuning
 from edgecolor_runtime.errors import DataError
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -77,3 +80,28 @@ def test_other_data_is_refused(tmp_path: Path, prepared: Path) -> None:
         load("remake").remake(MODELS / "s", prepared, tmp_path, None)
     with pytest.raises(DataError, match="no facts of a training run"):
         load("remake").remake(tmp_path / "nobody", prepared, tmp_path, None)
+
+
+@pytest.mark.slow
+def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepared: Path) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    for picture in sorted(CHECK_PICTURES.glob("*.jpg"))[:6]:
+        shutil.copy(picture, photographs)
+    script = load("variants")
+    rows = script.variants(
+        MODELS / "s" / "s.keras",
+        prepared,
+        photographs,
+        tmp_path / "out",
+        Tuning(trials=1, size=32, batch=8, finish_epochs=0),
+        Pruning(epochs=1, size=32, batch=8),
+    )
+    assert [row.name for row in rows] == ["released", "narrow", "sparse"]
+    released, narrow, sparse = rows
+    assert released.cost.mean == 0 and narrow.cost.mean != 0
+    assert narrow.macs <= released.macs / 2
+    assert sparse.macs == released.macs and sparse.compressed < 0.7 * released.compressed
+    lines = script.table(rows).splitlines()
+    assert len(lines) == 5 and len({line.count("|") for line in lines}) == 1
+    assert lines[2].startswith("| released | 99 M (100%) | 507 kB |")
