@@ -14,10 +14,12 @@ shares them among processes and machines. The choice is then trained further. A 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -280,14 +282,14 @@ def tune(
 def open_study(folder: Path, storage: str | None, seed: int) -> optuna.Study:
     """The study of a folder; its recipe's hash is its name, so that a shared storage keeps studies apart."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    import hashlib
-
+    # Heartbeats are called experimental since its version 2.8.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     name = hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()[:16]
     backend = optuna.storages.RDBStorage(
         storage or f"sqlite:///{folder / 'study.db'}",
         heartbeat_interval=HEARTBEAT,
         grace_period=SILENCE,
-        heartbeat_stale_trial_callback=optuna.storages.RetryFailedTrialCallback(),
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
     )
     return optuna.create_study(
         study_name=f"edgecolor-{name}",
@@ -306,7 +308,7 @@ def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def _number(trial: optuna.Trial) -> int:
     """The trial's number; of one that a kill ended and that is done again, the first one's."""
     frozen = trial.study.get_trials(deepcopy=False)[trial.number]
-    first = optuna.storages.RetryFailedTrialCallback.retried_trial_number(frozen)
+    first = optuna.storages.RetryHeartbeatStaleTrialCallback.retried_trial_number(frozen)
     return trial.number if first is None else first
 
 
