@@ -119,3 +119,25 @@ def test_killed_and_given_again_it_slims_to_half(
     assert json.loads(capsys.readouterr().out)["trials"] == result["trials"]
     assert main(["tune", str(MODEL), str(prepared), "-o", str(study), "--size", "64"]) == 2
     assert "was begun with another" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_study(prepared: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    words = ["tune", str(MODEL), str(prepared), "-o", str(study), "--trials", "2", "--size", "32", "--json"]
+    words += ["--batch", "8", "--finish-epochs", "0", "--calibration", str(ROOT / "calibration")]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "edgecolor", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    told = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    results = [json.loads(out) for out, _ in told]
+    folders = sorted(p.name for p in study.glob("trial-*"))
+    assert len(folders) == max(len(r["trials"]) for r in results) >= 2
+    widest = max(r["chosen"]["psnr"] for r in results)
+    kept = json.loads((study / "pareto.json").read_text())
+    assert kept["chosen"]["psnr"] == widest
+    assert widths(load_network(study / "model.keras")) == (kept["chosen"]["alpha"], kept["chosen"]["width"])

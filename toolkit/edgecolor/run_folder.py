@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,16 @@ def open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"{run} was begun with another {', '.join(differing)}. Name another folder with -o.")
     state = run / STATE
     return read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Waits until no other process of this machine is in here; a killed one does not count."""
+    import fcntl  # POSIX; elsewhere nothing but this is missing
+
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

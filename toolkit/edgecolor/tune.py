@@ -15,7 +15,6 @@ shares them among processes and machines. The choice is then trained further. A 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
 import time
@@ -37,7 +36,7 @@ from edgecolor.network import build_network, decoder_width, load_network, widths
 from edgecolor.pareto_plot import draw
 from edgecolor.prune import fingerprint
 from edgecolor.recipe import Recipe
-from edgecolor.run_folder import RECIPE, open_run, read_json, write_json
+from edgecolor.run_folder import RECIPE, alone_in, open_run, read_json, write_json
 from edgecolor.slim import STEP, slim
 from edgecolor.train import save_network, train
 from edgecolor_runtime.errors import DataError, GateError, UsageError
@@ -224,6 +223,18 @@ class Tuner:
         recipe = replace(self._recipe(alpha, trained), epochs=self._tuning.finish_epochs, size=Recipe.size)
         return train(self._data_path, self._folder / "chosen" / folder.name, recipe, say=self._say)
 
+    def publish(self, result: Tuned, trained: Path, limits: Limits) -> None:
+        """Puts the choice, the facts about it and the picture into the study's folder."""
+        folder = self._folder
+        partial = folder / ".partial-model.keras"
+        shutil.copyfile(trained, partial)
+        partial.replace(folder / "model.keras")
+        facts = read_json(trained.with_suffix(".json"))
+        facts["tuning"] = {"model": self._model.name} | asdict(self._tuning) | {"limits": asdict(limits)}
+        write_json(folder / "model.json", facts)
+        write_json(folder / "pareto.json", asdict(result))
+        draw(result.wide, result.trials, result.pareto, result.finished, folder / "pareto.svg")
+
 
 def tune(
     model: Path,
@@ -260,6 +271,13 @@ def tune(
         limits = Limits(macs=tuner.wide.macs / 2)
     study = open_study(folder, storage, tuning.seed)
     tuner.search(study, limits)
+    with alone_in(folder):  # who comes second finds the first one's training done, or a better choice
+        return _conclude(tuner, study, folder, limits, begun, say)
+
+
+def _conclude(
+    tuner: Tuner, study: optuna.Study, folder: Path, limits: Limits, begun: float, say: Say
+) -> Tuned:
     found = {t.number: Candidate(**t.user_attrs["candidate"]) for t in complete(study) if _is_first(t)}
     if not found:
         raise GateError("No trial was finished in this time. Give it again with more --minutes.")
@@ -275,7 +293,7 @@ def tune(
         finished=tuner.measured(trained),
         minutes=round((time.monotonic() - begun) / 60, 1),
     )
-    _publish(result, trained, model, folder, tuning, limits)
+    tuner.publish(result, trained, limits)
     return result
 
 
@@ -331,14 +349,3 @@ def network_macs(alpha: float, width: int) -> int:
 def _kin(alpha: float, scale: float) -> int:
     """The decoder's width that goes with an alpha, in the proportions of the network at hand."""
     return max(NARROWEST[1], 8 * round(scale * decoder_width(alpha) / 8))
-
-
-def _publish(result: Tuned, trained: Path, model: Path, folder: Path, tuning: Tuning, limits: Limits) -> None:
-    partial = folder / ".partial-model.keras"
-    shutil.copyfile(trained, partial)
-    partial.replace(folder / "model.keras")
-    facts = read_json(trained.with_suffix(".json"))
-    facts["tuning"] = {"model": model.name} | asdict(tuning) | {"limits": asdict(limits)}
-    write_json(folder / "model.json", facts)
-    write_json(folder / "pareto.json", json.loads(json.dumps(asdict(result))))
-    draw(result.wide, result.trials, result.pareto, result.finished, folder / "pareto.svg")
