@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType
@@ -24,9 +25,10 @@ RELEASED = sorted(path.parent.name for path in MODELS.glob("*/*.keras"))
 
 
 def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, MODELS / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"models_{name}", MODELS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 

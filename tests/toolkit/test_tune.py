@@ -18,9 +18,9 @@ from edgecolor.accuracy import difference
 from edgecolor.candidate import Candidate, Limits, choose, pareto
 from edgecolor.cli import main
 from edgecolor.graph import read_graph
-from edgecolor.network import load_network, widths
+from edgecolor.network import load_network, macs, widths
 from edgecolor.pareto_plot import draw
-from edgecolor.tune import Tuning, network_macs
+from edgecolor.tune import Tuning
 from edgecolor_runtime.errors import GateError, UsageError
 from edgecolor_runtime.shipped import read_shipped
 
@@ -61,7 +61,7 @@ def test_the_pareto_line_leaves_out_what_is_beaten() -> None:
 
 def test_multiply_adds_are_those_of_the_file() -> None:
     alpha, width = widths(load_network(MODEL))
-    assert network_macs(alpha, width) == read_graph(read_shipped("s").flatbuffer).macs
+    assert macs(alpha, width) == read_graph(read_shipped("s").flatbuffer).macs
 
 
 def test_differences_are_paired() -> None:

@@ -154,6 +154,18 @@ def build_network(
     return keras.Model(lightness, ab, name=name)
 
 
+def macs(alpha: float, width: int) -> int:
+    """Multiply-adds of a network of these widths at 224 x 224."""
+    total = 0
+    for layer in build_network(alpha, width=width).layers:
+        if hasattr(layer, "kernel"):
+            _, rows, columns, channels = layer.output.shape
+            kernel = layer.kernel.shape
+            each = kernel[0] * kernel[1] * (1 if type(layer).__name__ == "DepthwiseConv2D" else kernel[2])
+            total += rows * columns * channels * each
+    return total
+
+
 def with_class_head(network: keras.Model) -> keras.Model:
     """The network with its training-only second output: logits over ab bins, (n, h / 2, w / 2, BINS)."""
     features = network.get_layer(f"{HEAD}_conv").input

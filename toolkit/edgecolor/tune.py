@@ -32,7 +32,7 @@ from edgecolor.export import export_model
 from edgecolor.feed import whole
 from edgecolor.graph import read_graph
 from edgecolor.latency import invoke_times
-from edgecolor.network import build_network, decoder_width, load_network, widths
+from edgecolor.network import decoder_width, load_network, macs, widths
 from edgecolor.pareto_plot import draw
 from edgecolor.prune import fingerprint
 from edgecolor.recipe import Recipe
@@ -141,10 +141,6 @@ class Tuner:
             export_model(model, out, calibration=self._calibration, name="candidate")
             return read(out).flatbuffer
 
-    def macs(self, alpha: float, width: int) -> float:
-        """Millions of multiply-adds that a network of these widths takes; nothing is trained for it."""
-        return network_macs(alpha, width) / 1e6
-
     def search(self, study: optuna.Study, limits: Limits) -> None:
         """Runs trials until there are enough, or the time is over."""
         for alpha, width in self._first(limits):
@@ -167,13 +163,10 @@ class Tuner:
         alphas = [s * most for s in FIRST]
         if limits.macs:
             steps = range(round(most * STEP), round(NARROWEST[0] * STEP) - 1, -1)
-            fitting = (k / STEP for k in steps if self._macs_of_kin(k / STEP, scale) <= limits.macs)
+            fitting = (k / STEP for k in steps if _within(limits, k / STEP, _kin(k / STEP, scale)))
             alphas = [next(fitting, NARROWEST[0]), *alphas]
         kin = {round(a * STEP) / STEP: _kin(a, scale) for a in alphas if round(a * STEP) >= 4}
-        return [(a, w) for a, w in kin.items() if limits.macs is None or self.macs(a, w) <= limits.macs]
-
-    def _macs_of_kin(self, alpha: float, scale: float) -> float:
-        return self.macs(alpha, _kin(alpha, scale))
+        return [(a, w) for a, w in kin.items() if _within(limits, a, w)]
 
     def _trial(self, trial: optuna.Trial, limits: Limits) -> tuple[float, float, float, float]:
         most, widest = self._widths
@@ -183,7 +176,7 @@ class Tuner:
             if other.params == trial.params and "candidate" in other.user_attrs:
                 trial.set_user_attr("repeats", other.number)
                 return tuple(other.values)
-        if limits.macs and self.macs(alpha, width) > limits.macs:
+        if not _within(limits, alpha, width):
             raise optuna.TrialPruned  # known without any training
         begun = time.monotonic()
         folder = self._folder / f"trial-{_number(trial):04d}"
@@ -334,16 +327,8 @@ def _is_first(trial: optuna.trial.FrozenTrial) -> bool:
     return "repeats" not in trial.user_attrs
 
 
-def network_macs(alpha: float, width: int) -> int:
-    """Multiply-adds of a network of these widths at 224 x 224."""
-    total = 0
-    for layer in build_network(alpha, width=width).layers:
-        if hasattr(layer, "kernel"):
-            _, rows, columns, channels = layer.output.shape
-            kernel = layer.kernel.shape
-            each = kernel[0] * kernel[1] * (1 if type(layer).__name__ == "DepthwiseConv2D" else kernel[2])
-            total += rows * columns * channels * each
-    return total
+def _within(limits: Limits, alpha: float, width: int) -> bool:
+    return limits.macs is None or macs(alpha, width) / 1e6 <= limits.macs
 
 
 def _kin(alpha: float, scale: float) -> int:
