@@ -43,10 +43,11 @@ def draw(
         )
     for c in (*trials, wide, finished):
         text = f"{c.alpha:g}, {c.width}"
-        axes.annotate(text, (c.latency, c.psnr), (6, -10), textcoords="offset points", fontsize=8)
+        axes.annotate(text, (c.latency, c.psnr), (10, -12), textcoords="offset points", fontsize=8)
     axes.set_xlabel("int8 latency, ms on one thread")
     axes.set_ylabel("PSNR at 56 % colourfulness, dB")
     axes.set_title("alpha, decoder width; area: file size")
+    axes.margins(0.12)
     axes.grid(color="0.9")
     axes.legend()
     partial = out.with_name(f".partial-{out.name}")
