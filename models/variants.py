@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from edgecolor.candidate import Limits
 from edgecolor.evaluate import Evaluation, evaluate
 from edgecolor.export import export_model
+from edgecolor.facts import read_facts
 from edgecolor.graph import read_graph
 from edgecolor.latency import invoke_times
 from edgecolor.plane import Difference, paired
@@ -50,7 +50,7 @@ class Row:
     """A variant as its int8 file was measured."""
 
     name: str
-    minutes: float  # that making it took, in this call
+    minutes: float  # that making it took
     macs: int
     bytes: int  # of the flatbuffer
     compressed: int
@@ -64,15 +64,12 @@ def variants(
 ) -> list[Row]:
     """Makes and measures them; the first row is the released model itself."""
     out.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
     tuned = tune(model, prepared, out / "narrow", tuning, Limits(), calibration=CALIBRATION, say=_say)
-    between = time.monotonic()
     pruned = prune(prepared, model, out / "sparse", pruning, say=_say)
-    ended = time.monotonic()
     made = {
         "released": (model, 0.0),
-        "narrow": (Path(tuned.path), (between - begun) / 60),
-        "sparse": (pruned, (ended - between) / 60),
+        "narrow": (Path(tuned.path), tuned.minutes),
+        "sparse": (pruned, 60 * read_facts(pruned)["pruning"]["hours"]),
     }
     flatbuffers, evaluations = {}, {}
     for name, (network, _) in made.items():

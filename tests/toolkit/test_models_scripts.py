@@ -97,7 +97,7 @@ def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepare
         photographs,
         tmp_path / "out",
         Tuning(trials=1, size=32, batch=8, finish_epochs=0),
-        Pruning(epochs=1, size=32, batch=8),
+        Pruning(epochs=1, full_size_epochs=0, size=32, batch=8),
     )
     assert [row.name for row in rows] == ["released", "narrow", "sparse"]
     released, narrow, sparse = rows

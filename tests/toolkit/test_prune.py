@@ -49,7 +49,11 @@ def test_every_prunable_kernel_has_its_share_of_zeros_and_no_other_any(run: Path
 
 def test_two_zeros_in_every_four_weights(prepared: Path, tmp_path: Path) -> None:
     out = prune(
-        prepared, MODEL, tmp_path, replace(SMALL, sparsity=0.5, two_four=True, epochs=1), say=lambda _: None
+        prepared,
+        MODEL,
+        tmp_path,
+        replace(SMALL, sparsity=0.5, two_four=True, epochs=1, full_size_epochs=0),
+        say=lambda _: None,
     )
     network = load_network(out)
     kernel = np.asarray(network.get_layer("conv_pw_13").kernel)[0, 0]  # (inputs, outputs)
@@ -115,7 +119,8 @@ def test_a_folder_of_another_run_is_refused(
     [
         ({"sparsity": 1.0}, "--sparsity 1 must lie between 0 and 1"),
         ({"sparsity": 0.7, "two_four": True}, "means a sparsity of 0.5"),
-        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"epochs": 0, "full_size_epochs": 0}, "--epochs must be at least 1"),
+        ({"epochs": 1, "full_size_epochs": 2}, "--full-size-epochs must be at least 0"),
         ({"size": 100}, "--size 100 must be a multiple of 32"),
     ],
 )

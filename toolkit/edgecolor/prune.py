@@ -39,9 +39,11 @@ from edgecolor.run_folder import RECIPE, STATE, open_run, write_json
 from edgecolor.train import bin_prior, save_network
 from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.model_file import read
+from edgecolor_runtime.preprocess import INPUT_SIZE
 from edgecolor_runtime.timing import Spread, ratios
 
 LEAST = 1000  # weights of a kernel that is pruned: the zeros of a smaller one save nothing and cost most
+TEACHER = 3.0  # weight of the teacher's term: what the network said, it should go on saying
 STILL = 1 / 3  # share of the steps, the last ones, in which the zeros stay where they are
 
 Say = Callable[[str], None]
@@ -54,7 +56,8 @@ class Pruning:
     sparsity: float = 0.7
     two_four: bool = False  # two zeros in every four weights along the input channels
     epochs: int = 3
-    size: int = 128  # pixels a side
+    full_size_epochs: int = 1  # of those, the last ones, at 224 pixels
+    size: int = 128  # pixels a side before that
     batch: int = 32
     learning_rate: float = 5e-4
     seed: int = 1
@@ -65,10 +68,16 @@ class Pruning:
             raise UsageError(f"--sparsity {self.sparsity:g} must lie between 0 and 1.")
         if self.two_four and self.sparsity != 0.5:
             raise UsageError("--two-four means a sparsity of 0.5; leave --sparsity out.")
+        if not 0 <= self.full_size_epochs <= self.epochs:
+            raise UsageError("--full-size-epochs must be at least 0 and at most --epochs.")
         if self.epochs < 1 or self.batch < 1 or self.seed < 0 or not 0 < self.learning_rate < float("inf"):
             raise UsageError("--epochs must be at least 1, --learning-rate above 0, --seed at least 0.")
-        if self.size % 32 or not 32 <= self.size <= 224:
-            raise UsageError(f"--size {self.size} must be a multiple of 32, at most 224.")
+        if self.size % 32 or not 32 <= self.size <= INPUT_SIZE:
+            raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
+
+    def size_of(self, epoch: int) -> int:
+        """Pixels a side in this epoch, counted from 0."""
+        return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,9 @@ def prune(data_path: Path, model: Path, run: Path, pruning: Pruning, *, say: Say
         checkpoint.read(str(run / state["checkpoint"])).assert_existing_objects_matched()
         say(f"resumed after epoch {state['done']} of {pruning.epochs}")
     for epoch in range(state["done"], pruning.epochs):
-        batches.start_epoch(epoch, pruning.size)
+        batches.start_epoch(epoch, pruning.size_of(epoch))
+        if epoch and pruning.size_of(epoch) != pruning.size_of(epoch - 1):
+            trained.make_train_function(force=True)  # traced for one size, not for any
         state["epochs"].append(_epoch(trained, batches, epoch, pruning.epochs, say))
         _keep(run, checkpoint, state)
     carry_back(student, network)
@@ -209,7 +220,7 @@ def _trained(network: keras.Model, pruning: Pruning, data: Dataset, steps: int) 
     ab = student(lightness)
     gap = k2.layers.Subtract(name=TEACHER_GAP)([ab, teacher(lightness, training=False)])
     model = k2.Model(lightness, [ab, gap])
-    weights = LossWeights()
+    weights = LossWeights(teacher=TEACHER)
     rate = k2.optimizers.schedules.CosineDecay(pruning.learning_rate, total, alpha=0.01)
     model.compile(
         k2.optimizers.Adam(rate, global_clipnorm=5.0),

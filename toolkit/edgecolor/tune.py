@@ -36,7 +36,7 @@ from edgecolor.network import decoder_width, load_network, macs, widths
 from edgecolor.pareto_plot import draw
 from edgecolor.prune import fingerprint
 from edgecolor.recipe import Recipe
-from edgecolor.run_folder import RECIPE, alone_in, open_run, read_json, write_json
+from edgecolor.run_folder import RECIPE, STATE, alone_in, open_run, read_json, write_json
 from edgecolor.slim import STEP, slim
 from edgecolor.train import save_network, train
 from edgecolor_runtime.errors import DataError, GateError, UsageError
@@ -50,6 +50,8 @@ HEARTBEAT, SILENCE = (
     10,
     40,
 )  # seconds between signs of life of a trial; without one, another process redoes it
+
+TRIAL_RUN = "run"  # the folder of a trial's training
 
 Say = Callable[[str], None]
 
@@ -85,7 +87,7 @@ class Tuned:
     pareto: tuple[Candidate, ...]
     chosen: Candidate  # as its trial left it
     finished: Candidate  # after its further training
-    minutes: float  # of this call
+    minutes: float  # of all trials and of the choice's training
 
 
 class Tuner:
@@ -185,7 +187,7 @@ class Tuner:
         if not start.exists():
             lightness, _ = whole(self._data, self._data.rows["train"][:RANKED])
             save_network(slim(self._network, alpha, width, lightness), start)
-        trained = train(self._data_path, folder / "run", self._recipe(alpha, start), say=lambda _: None)
+        trained = train(self._data_path, folder / TRIAL_RUN, self._recipe(alpha, start), say=lambda _: None)
         found = self.measured(trained)
         trial.set_user_attr("candidate", asdict(found))
         trial.set_user_attr("folder", folder.name)
@@ -210,7 +212,7 @@ class Tuner:
 
     def finish(self, folder: Path, alpha: float) -> Path:
         """Trains the choice further: `folder` is its trial's. Returns the .keras file."""
-        trained = folder / "run" / "model.keras"
+        trained = folder / TRIAL_RUN / "model.keras"
         if not self._tuning.finish_epochs:
             return trained
         recipe = replace(self._recipe(alpha, trained), epochs=self._tuning.finish_epochs, size=Recipe.size)
@@ -257,7 +259,6 @@ def tune(
         DataError: unusable data or calibration set.
         GateError: no trial keeps within the limits, or one does not survive int8.
     """
-    begun = time.monotonic()
     tuner = Tuner(model, data_path, folder, tuning, calibration, say)
     say(f"the network itself: {describe(tuner.wide)}")
     if not limits.costs and limits.psnr is None:
@@ -265,12 +266,10 @@ def tune(
     study = open_study(folder, storage, tuning.seed)
     tuner.search(study, limits)
     with alone_in(folder):  # who comes second finds the first one's training done, or a better choice
-        return _conclude(tuner, study, folder, limits, begun, say)
+        return _conclude(tuner, study, folder, limits, say)
 
 
-def _conclude(
-    tuner: Tuner, study: optuna.Study, folder: Path, limits: Limits, begun: float, say: Say
-) -> Tuned:
+def _conclude(tuner: Tuner, study: optuna.Study, folder: Path, limits: Limits, say: Say) -> Tuned:
     found = {t.number: Candidate(**t.user_attrs["candidate"]) for t in complete(study) if _is_first(t)}
     if not found:
         raise GateError("No trial was finished in this time. Give it again with more --minutes.")
@@ -284,7 +283,7 @@ def _conclude(
         pareto=tuple(pareto(list(found.values()))),
         chosen=found[number],
         finished=tuner.measured(trained),
-        minutes=round((time.monotonic() - begun) / 60, 1),
+        minutes=round((sum(_seconds(t) for t in complete(study)) + _trained_seconds(trained)) / 60, 1),
     )
     tuner.publish(result, trained, limits)
     return result
@@ -314,6 +313,17 @@ def open_study(folder: Path, storage: str | None, seed: int) -> optuna.Study:
 def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """The trials that were measured."""
     return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+
+def _seconds(trial: optuna.trial.FrozenTrial) -> float:
+    return trial.duration.total_seconds() if trial.duration else 0.0
+
+
+def _trained_seconds(model: Path) -> float:
+    """Of the choice's further training; none where it is the trial's own network."""
+    if model.parent.name == TRIAL_RUN:
+        return 0.0
+    return float(sum(e["seconds"] for e in read_json(model.with_name(STATE))["epochs"]))
 
 
 def _number(trial: optuna.Trial) -> int:

@@ -29,7 +29,10 @@ def prune(
         bool, typer.Option("--two-four", help="Instead: two zeros in every four weights.")
     ] = False,
     epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = 3,
-    size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
+    full_size_epochs: Annotated[
+        int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
+    ] = 1,
+    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = 128,
     batch: Annotated[int, typer.Option(help="Photographs in a step.")] = 32,
     learning_rate: Annotated[float, typer.Option(help="First learning rate; it falls to nothing.")] = 5e-4,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 1,
@@ -64,6 +67,7 @@ def prune(
         sparsity=wanted,
         two_four=two_four,
         epochs=epochs,
+        full_size_epochs=full_size_epochs,
         size=size,
         batch=batch,
         learning_rate=learning_rate,
