@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from edgecolor.cli import main
 from edgecolor.graph import read_graph
 from edgecolor.network import load_network, macs, widths
 from edgecolor.pareto_plot import draw
-from edgecolor.tune import Tuning
+from edgecolor.run_folder import RECIPE, write_json
+from edgecolor.tune import Tuning, open_study
 from edgecolor_runtime.errors import GateError, UsageError
 from edgecolor_runtime.shipped import read_shipped
 
@@ -119,6 +121,13 @@ def test_killed_and_given_again_it_slims_to_half(
     assert json.loads(capsys.readouterr().out)["trials"] == result["trials"]
     assert main(["tune", str(MODEL), str(prepared), "-o", str(study), "--size", "64"]) == 2
     assert "was begun with another" in capsys.readouterr().err
+
+
+def test_many_open_a_study_at_once(tmp_path: Path) -> None:
+    write_json(tmp_path / RECIPE, {})
+    with ThreadPoolExecutor(8) as pool:
+        studies = list(pool.map(lambda _: open_study(tmp_path, None, seed=1), range(8)))
+    assert len({study.study_name for study in studies}) == 1
 
 
 @pytest.mark.slow

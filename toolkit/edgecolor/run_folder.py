@@ -37,11 +37,11 @@ def open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Waits until no other process of this machine is in here; a killed one does not count."""
+def alone_in(folder: Path, doing: str = "lock") -> Iterator[None]:
+    """Waits until no other process of this machine is doing this in here; a killed one does not count."""
     import fcntl  # POSIX; elsewhere nothing but this is missing
 
-    with (folder / ".lock").open("w") as file:
+    with (folder / f".{doing}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -295,19 +295,20 @@ def open_study(folder: Path, storage: str | None, seed: int) -> optuna.Study:
     # Heartbeats are called experimental since its version 2.8.
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     name = hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()[:16]
-    backend = optuna.storages.RDBStorage(
-        storage or f"sqlite:///{folder / 'study.db'}",
-        heartbeat_interval=HEARTBEAT,
-        grace_period=SILENCE,
-        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-    )
-    return optuna.create_study(
-        study_name=f"edgecolor-{name}",
-        storage=backend,
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=4),
-        directions=["maximize", "minimize", "minimize", "minimize"],
-        load_if_exists=True,
-    )
+    with alone_in(folder, "opening"):  # of two that find no tables, one would fail to make them
+        backend = optuna.storages.RDBStorage(
+            storage or f"sqlite:///{folder / 'study.db'}",
+            heartbeat_interval=HEARTBEAT,
+            grace_period=SILENCE,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+        )
+        return optuna.create_study(
+            study_name=f"edgecolor-{name}",
+            storage=backend,
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=4),
+            directions=["maximize", "minimize", "minimize", "minimize"],
+            load_if_exists=True,
+        )
 
 
 def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
