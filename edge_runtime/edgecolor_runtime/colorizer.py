@@ -96,13 +96,8 @@ class Colorizer:
         delegate: str | None = None,
         saturation: float | None = None,
     ) -> None:
-        gain = float(model.info["saturation"]) if saturation is None else saturation
-        if not 0 <= gain < float("inf"):
-            raise UsageError(
-                f"saturation {gain}: expected a number from 0 (gray) up; 1 is what the network says"
-            )
         self.model = model
-        self.saturation = gain
+        self.saturation = float(model.info["saturation"]) if saturation is None else saturation
         self.delegate = delegate
         self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
         _check(self.interpreter.input, model.info["input"], INPUT_SHAPE, "input")
@@ -111,6 +106,19 @@ class Colorizer:
             raise ModelFileError(f"the model's ab scale is {model.info['ab_scale']}; expected {AB_SCALE}")
         self._input = _input_table(self.interpreter.input)
         self._real = _to_real(self.interpreter.output)
+
+    @property
+    def saturation(self) -> float:
+        """Gain on the predicted ab; it may be set between two frames."""
+        return self._saturation
+
+    @saturation.setter
+    def saturation(self, gain: float) -> None:
+        if not 0 <= gain < float("inf"):
+            raise UsageError(
+                f"saturation {gain}: expected a number from 0 (gray) up; 1 is what the network says"
+            )
+        self._saturation = gain
 
     @classmethod
     def open(cls, path: str | Path, **options: Any) -> Colorizer:
@@ -122,32 +130,46 @@ class Colorizer:
         """Take a model that is inside the package; `options` as in the class."""
         return cls(read_shipped(name), **options)
 
-    def predict(self, gray: U8) -> F32:
+    def colorize(self, gray: Image.Image) -> ColorFrame:
+        """Colour a frame of mode L and any size: `prepare`, `predict`, `finish`."""
+        seen = self.prepare(gray)
+        return self.finish(gray, seen, self.predict(seen))
+
+    def prepare(self, gray: Image.Image) -> U8:
+        """What the network sees of a frame of mode L and any size: 8-bit luma, shape (224, 224)."""
+        if gray.mode != "L":
+            raise UsageError(f"colorize takes a picture of mode L, not {gray.mode}; open_picture makes one")
+        return squash(gray)
+
+    def predict(self, seen: U8) -> F32:
         """Run the network.
 
         Args:
-            gray: 8-bit luma, shape (224, 224).
+            seen: 8-bit luma, shape (224, 224).
 
         Returns:
             ab in Lab units, shape (56, 56, 2), without the saturation gain.
         """
-        return self._real(self.raw(gray)) * np.float32(AB_SCALE)
+        return self._real(self.raw(seen)) * np.float32(AB_SCALE)
 
-    def raw(self, gray: U8) -> NDArray[Any]:
+    def raw(self, seen: U8) -> NDArray[Any]:
         """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
-        if gray.shape != (INPUT_SIZE, INPUT_SIZE):
-            raise UsageError(f"gray has shape {gray.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
-        (raw,) = self.interpreter(self._input[gray].reshape(INPUT_SHAPE))
+        if seen.shape != (INPUT_SIZE, INPUT_SIZE):
+            raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
+        (raw,) = self.interpreter(self._input[seen].reshape(INPUT_SHAPE))
         output: NDArray[Any] = raw
         return output
 
-    def colorize(self, gray: Image.Image) -> ColorFrame:
-        """Colour a frame of mode L and any size."""
-        if gray.mode != "L":
-            raise UsageError(f"colorize takes a picture of mode L, not {gray.mode}; open_picture makes one")
-        seen = squash(gray)
-        ab = self.predict(seen) * np.float32(self.saturation)
-        return ColorFrame(gray, lab_to_chroma(block_mean(LIGHTNESS_OF_LUMA[seen]), ab))
+    def finish(self, gray: Image.Image, seen: U8, ab: F32) -> ColorFrame:
+        """Put colours on a frame.
+
+        Args:
+            gray: The frame, mode L.
+            seen: What `prepare` made of it.
+            ab: What `predict` said, shape (56, 56, 2); the saturation gain is applied here.
+        """
+        lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
+        return ColorFrame(gray, lab_to_chroma(lightness, ab * np.float32(self.saturation)))
 
 
 def _check(tensor: TensorInfo, described: dict[str, Any], shape: tuple[int, ...], side: str) -> None:
