@@ -29,8 +29,8 @@ class Source(Protocol):
 
     Attributes:
         name: What a message calls it.
-        live: Frames come when they come, as from a camera, and `seconds` is `time.monotonic` of the moment one
-            was taken. Otherwise each waits until it is asked for, as in a file, and `seconds` is its place in it.
+        live: Frames come when they come, as from a camera, and `seconds` is `time.monotonic` of the moment
+            one was taken. Else each waits until it is asked for, as in a file; `seconds` is its place in it.
         framerate: Nominal frames a second; None where the source does not say.
     """
 
