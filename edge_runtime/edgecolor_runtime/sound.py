@@ -46,9 +46,13 @@ class Sound:
 
     def _add(self, track: Any) -> Any:
         """The track of the target, and whether packets go there as they are."""
-        if track.codec.name in self._target.supported_codecs or track.name in self._target.supported_codecs:
+        form = self._target.format.name
+        names = {track.codec.name, track.codec.canonical_name}
+        # MP4 may hold PCM, but few players know that.
+        playable = form != "mp4" or not track.codec.name.startswith("pcm")
+        if playable and names & self._target.supported_codecs:
             return self._target.add_stream_from_template(track), True
-        codec = _OTHERWISE.get(self._target.format.name, "aac")
+        codec = _OTHERWISE.get(form, "aac")
         self.notes.append(
             f"its sound was encoded again, from {track.codec.name} to {codec.removeprefix('lib')}"
         )

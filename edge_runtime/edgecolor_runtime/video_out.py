@@ -1,7 +1,7 @@
 """Coloured frames to a video file: brightness and time stamps as they came, sound carried over.
 
-Luma is written in the range that it was read in, so its values are the same, and chroma beside it at half size;
-there is no RGB in between. Chroma is BT.601, and the file says so: the matrix is SMPTE 170M, primaries and
+Luma is written in the range that it was read in, so its values are the same, and chroma beside it at half size; there
+is no RGB in between. Chroma is BT.601, and the file says so: the matrix is SMPTE 170M, primaries and
 transfer are sRGB, and the range is told.
 """
 
