@@ -46,11 +46,15 @@ class Broadcast:
         self._watchers: Counter[str] = Counter()
         self._news = threading.Condition()
 
+    @property
+    def watching(self) -> dict[str, int]:
+        """How many watch each view that somebody watches."""
+        with self._news:
+            return {view: watchers for view, watchers in self._watchers.items() if watchers}
+
     def show(self, shot: Shot) -> None:
         picture = Picture(shot)
-        with self._news:
-            watched = [view for view, watchers in self._watchers.items() if watchers]
-        if watched:
+        if watched := self.watching:
             begin = time.perf_counter()
             for view in watched:
                 picture.jpeg(view)

@@ -78,5 +78,5 @@ def own_page(headers: Message) -> bool:
     """
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return False
-    origin = headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("Host")
+    host = headers.get("Host")
+    return headers.get("Origin") in (None, f"http://{host}", f"https://{host}")

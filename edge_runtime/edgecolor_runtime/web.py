@@ -50,6 +50,7 @@ class Visit(BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # of a request that names none: it gets a status and headers, too
     server_version, sys_version = "edgecolor", ""
 
     def handle(self) -> None:
@@ -139,18 +140,18 @@ class Visit(BaseHTTPRequestHandler):
     def _read_head(self) -> bytes:
         data = b""
         while b"\r\n\r\n" not in data:
-            if len(data) > HEAD_BYTES:
+            if len(data) == HEAD_BYTES:
                 status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 raise RequestError(status if b"\r\n" in data else HTTPStatus.REQUEST_URI_TOO_LONG)
-            data += self._receive()
+            data += self._receive(HEAD_BYTES - len(data))
         head, end, self._body = data.partition(b"\r\n\r\n")
         return head + end
 
-    def _receive(self) -> bytes:
+    def _receive(self, most: int = 4096) -> bytes:
         """Some bytes of the request, before its deadline."""
         self.connection.settimeout(max(self._deadline - time.monotonic(), 1e-3))
         try:
-            data: bytes = self.connection.recv(4096)
+            data: bytes = self.connection.recv(most)
         except TimeoutError:
             raise RequestError(HTTPStatus.REQUEST_TIMEOUT) from None
         if not data:

@@ -116,6 +116,7 @@ async function saturate() {
 }
 
 for (const choice of document.querySelectorAll("[name=view]")) choice.addEventListener("change", watch);
+for (const name of ["color", "gray"]) $(name).addEventListener("error", () => setTimeout(watch, 2000)); // too many watch
 document.addEventListener("visibilitychange", watch);
 $("split").addEventListener("input", split);
 $("saturation").addEventListener("input", saturate);
