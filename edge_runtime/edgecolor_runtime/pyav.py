@@ -17,6 +17,8 @@ LIMITED, FULL = 1, 2  # FFmpeg's numbers of the ranges, AVCOL_RANGE_MPEG and _JP
 # Luma among other samples: (first byte, bytes from one to the next).
 _PACKED = {"yuyv422": (0, 2), "yvyu422": (0, 2), "uyvy422": (1, 2)}
 
+_HIGH = ("p0", "p2", "p4")  # p010 and its like keep their bits at the upper end of 16
+
 _EXPAND = np.clip(
     np.rint((np.arange(256) - LIMITED_BLACK) * (255 / LIMITED_LUMA)), 0, 255
 ).astype(np.uint8)  # fmt: skip
@@ -68,10 +70,9 @@ def _luma_plane(frame: Any) -> U8 | None:
     bits: int = form.components[0].bits
     if bits == 8:
         return _rows(frame.planes[0], np.uint8)[:height, :width].copy()
-    if not 8 < bits <= 16 or form.name.startswith("p0"):  # p010 and its like keep their bits at the other end
-        return None
     deep = _rows(frame.planes[0], np.dtype(">u2" if form.is_big_endian else "<u2"))[:height, :width]
-    rounded = (deep.astype(np.uint32) + (1 << bits - 9)) >> (bits - 8)
+    spare = 8 if form.name.startswith(_HIGH) else bits - 8
+    rounded = (deep.astype(np.uint32) + (1 << spare - 1)) >> spare
     narrow: U8 = np.minimum(rounded, 255).astype(np.uint8)
     return narrow
 

@@ -35,7 +35,7 @@ class SequenceWriter:
         target = self.path / f"frame-{shot.number + 1:06}.jpg"
         write(target, encode_jpeg(shot.frame, self._quality), force=self._force)
 
-    def finish(self) -> None:
+    def finish(self, *, whole: bool = True) -> None:
         """Nothing is left to do: every picture is whole."""
 
     def discard(self) -> None:

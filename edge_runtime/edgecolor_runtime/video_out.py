@@ -1,13 +1,14 @@
 """Coloured frames to a video file: brightness and time stamps as they came, sound carried over.
 
-Luma is written in the range that it was read in, so its values are the same, and chroma beside it at half size; there
-is no RGB in between. Chroma is BT.601, and the file says so: the matrix is SMPTE 170M, primaries and
-transfer are sRGB, and the range is told.
+Luma is written in the range that it was read in, so its values are the same, and chroma beside it at half
+size, without any RGB in between. Chroma is BT.601, and the file says so: the matrix is SMPTE 170M, primaries
+and transfer are sRGB, and the range is told.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -97,14 +98,18 @@ class VideoWriter:
         except self._av.error.FFmpegError as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def finish(self) -> None:
-        """Complete the file and give it its name. Without a frame there is none."""
+    def finish(self, *, whole: bool = True) -> None:
+        """Complete the file and give it its name. Without a frame there is none.
+
+        Args:
+            whole: The video ended by itself, so its sound is written to the end, not to the last frame.
+        """
         if self._container is None:
             self.discard()
             return
         try:
             self._container.mux(self._stream.encode(None))
-            if self._sound is not None:
+            if self._sound is not None and whole:
                 self._sound.copy_until(float("inf"))
             self._container.close()
             refuse_existing(self.path, self._force)
@@ -177,7 +182,7 @@ def _planes(frame: ColorFrame, size: tuple[int, int], *, full: bool) -> tuple[U8
     else:
         gray = gray.resize(size, Image.Resampling.BILINEAR)
     y = np.asarray(gray)
-    cb, cr = chroma.planes(frame.chroma, *chroma.halves(y))
+    cb, cr = replace(frame, y=gray).half_planes()
     return (y, cb, cr) if full else (_LIMITED_LUMA[y], _LIMITED_CHROMA[cb], _LIMITED_CHROMA[cr])
 
 
