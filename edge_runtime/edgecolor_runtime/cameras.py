@@ -58,14 +58,12 @@ class Wish:
         height: Pixels; None: 480, or what the source has.
         framerate: Frames a second; None: the source's own.
         turn: How the frames are to be turned.
-        stall: Seconds without a frame after which it counts as gone.
     """
 
     width: int | None = None
     height: int | None = None
     framerate: float | None = None
     turn: Turn = UPRIGHT
-    stall: float = STALL
 
     @property
     def size(self) -> tuple[int, int]:
@@ -103,7 +101,7 @@ def find_camera(word: str | None, wish: Wish) -> Camera:
         _refuse_size(word, wish)
         if wish.framerate:
             raise UsageError(f"{word}: a stream has its own --framerate")
-        return Camera(word, lambda: Stream(word, stall=wish.stall), wish.turn)
+        return Camera(word, lambda: Stream(word, stall=STALL), wish.turn)
     if word is not None and not word.isdigit() and Path(word).exists() and not word.startswith("/dev/"):
         _refuse_size(word, wish)
         return Camera(word, _recording(Path(word), wish.framerate), wish.turn)
@@ -125,7 +123,7 @@ def find_camera(word: str | None, wish: Wish) -> Camera:
 def _v4l2(path: str, wish: Wish) -> Camera:
     return Camera(
         path,
-        lambda: V4l2Camera(path, size=wish.size, framerate=wish.framerate, stall=wish.stall),
+        lambda: V4l2Camera(path, size=wish.size, framerate=wish.framerate, stall=STALL),
         wish.turn,
     )
 

@@ -101,6 +101,22 @@ class VideoFile(Stepwise):
         self._container.close()
 
 
+_NO_STREAM = {
+    errno.EIO: "the connection broke off",
+    errno.EINVAL: "not an address that FFmpeg can open",
+}
+_GONE = "the camera is gone; is its cable in?"
+_NO_CAMERA = {
+    errno.ENOENT: "no such camera; `edgecolor run --list-cameras` names those that there are",
+    errno.EACCES: "may not be opened; join its group: sudo usermod -aG video $USER, then log in again",
+    errno.ENODEV: _GONE,
+    errno.EIO: _GONE,
+    errno.ENXIO: _GONE,
+    errno.ENOTTY: "is no V4L2 camera",
+    errno.EINVAL: "the camera refuses; try it without --width, --height and --framerate",
+}
+
+
 class Stream(Stepwise):
     """A network stream, as it comes. `seconds` is when a frame was decoded.
 
@@ -126,7 +142,7 @@ class Stream(Stepwise):
         try:
             self._container = av.open(address, format=form, options=options, timeout=stall)
         except av.error.FFmpegError as error:
-            raise CameraError(f"{address}: {_why(address, error)}") from error
+            raise CameraError(f"{address}: {self._why(address, error)}") from error
         if not self._container.streams.video:
             self._container.close()
             raise CameraError(f"{address}: no pictures in this stream")
@@ -151,11 +167,15 @@ class Stream(Stepwise):
             raise EOFError from None
         except (error.InvalidDataError, error.BlockingIOError):
             self.damaged += 1  # a camera's garbage; what follows may be good
-        except error.ExitError as gone:
-            raise CameraError(f"{self.name}: no data any more") from gone
         except error.FFmpegError as gone:
-            raise CameraError(f"{self.name}: {_why(self.name, gone)}") from gone
+            raise CameraError(f"{self.name}: {self._why(self.name, gone)}") from gone
         return None
+
+    def _why(self, address: str, error: Any) -> str:
+        """What a user can do about it."""
+        if isinstance(error, pyav.load().error.ExitError):
+            return "no data any more, or none at all"
+        return _NO_STREAM.get(error.errno) or " ".join(str(error.strerror).split())
 
     def _wait(self) -> bool:
         """Whether a read will not block for long."""
@@ -192,6 +212,12 @@ class V4l2Camera(Stream):
         for descriptor in _descriptors(device):
             self._poll.register(descriptor, select.POLLIN)
 
+    def _why(self, address: str, error: Any) -> str:
+        if error.errno == errno.EBUSY:
+            device = os.path.realpath(address)
+            return in_use(lambda target: target == device)
+        return _NO_CAMERA.get(error.errno) or super()._why(address, error)
+
     def _wait(self) -> bool:
         return bool(self._poll.poll(_POLL * 1000))
 
@@ -211,23 +237,3 @@ def _descriptors(device: str) -> list[int]:
         except OSError:
             continue
     return found
-
-
-_GONE = "the camera is gone; is its cable in?"
-_ADVICE = {
-    errno.ENOENT: "no such camera; `edgecolor run --list-cameras` names those that there are",
-    errno.EACCES: "may not be opened; join its group: sudo usermod -aG video $USER, then log in again",
-    errno.ENODEV: _GONE,
-    errno.EIO: _GONE,
-    errno.ENXIO: _GONE,
-    errno.ENOTTY: "is no V4L2 camera",
-    errno.EINVAL: "the camera refuses; try it without --width, --height and --framerate",
-}
-
-
-def _why(address: str, error: Any) -> str:
-    """What a user can do about it."""
-    if error.errno == errno.EBUSY:
-        device = os.path.realpath(address)
-        return in_use(lambda target: target == device)
-    return _ADVICE.get(error.errno) or " ".join(str(error.strerror).split())

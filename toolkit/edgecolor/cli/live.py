@@ -66,14 +66,16 @@ def print_cameras(as_json: bool) -> None:
 
 def run_camera(name: str | None, common: Common, words: Words) -> None:
     """Colour a camera until it is stopped: in a browser, or into the output."""
-    from edgecolor_runtime.cameras import Wish, find_camera
+    from edgecolor_runtime import cameras
     from edgecolor_runtime.newest import Newest
     from edgecolor_runtime.turn import Turn
 
-    wish = Wish(words.width, words.height, words.framerate, Turn(words.rotation, words.hflip, words.vflip))
-    camera = find_camera(name, wish)
+    wish = cameras.Wish(
+        words.width, words.height, words.framerate, Turn(words.rotation, words.hflip, words.vflip)
+    )
+    camera = cameras.find_camera(name, wish)
     told = (lambda reason: _tell(f"{reason}; waiting for it", common.quiet)) if words.reconnect else None
-    feed = Newest(camera.open, name=camera.name, reconnect=told)
+    feed = Newest(camera.open, name=camera.name, stall=cameras.STALL, reconnect=told)
     number = _colour(feed, common.output, common, words, turn=camera.turn)
     if number == signal.SIGINT:
         raise typer.Exit(130)
