@@ -26,6 +26,7 @@ import numpy as np
 import PIL
 import tasks
 from frame import HEIGHT, WIDTH, gray_jpeg
+from naive import MODULES, measure
 from process import start
 
 from edgecolor_runtime.colorizer import Colorizer
@@ -76,15 +77,19 @@ def bench(model: str | None, reference: Path, folder: Path, *, turns: int, start
         tasks.around(path) | tasks.invokes(models) | tasks.photo_to_photo(path, photograph, result),
         repeats=turns,
     )
+    naive = {library: measure(library, max(3, turns // 4)) for library in MODULES}
+    left_out += [f"{library}: not installed" for library, found in naive.items() if found is None]
     begun = [start(path, photograph, result) for _ in range(starts)]
     return Report(
         machine=_machine(core) | {"interpreter": Colorizer.open(path).interpreter.name},
         model=path.name,
         milliseconds={name: spread([1000 * t.wall for t in runs]) for name, runs in taken.items()},
         processor={name: spread([1000 * t.processor for t in runs]) for name, runs in taken.items()},
-        units={
-            name: ratios(taken[name], taken[tasks.UNIT])
-            for name in (tasks.MERGED, tasks.EXACT, tasks.JPEG, tasks.PHOTO)
+        units={name: ratios(taken[name], taken[tasks.UNIT]) for name in (*tasks.AROUND, tasks.PHOTO)}
+        | {
+            f"{name}, {library} Lab": value
+            for library, found in naive.items()
+            for name, value in (found or {}).items()
         },
         start={
             "import to first photo, s": spread([s.to_photo for s in begun]),
