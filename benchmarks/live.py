@@ -2,8 +2,8 @@
 
 A recording of 640 x 480 at 30 frames a second, a photograph under a moving window, is played by a real clock.
 Each frame goes the whole way of `edgecolor run --camera`: one-slot mailbox, network, calm, chroma, JPEG of the
-preview. Reported are the frames that were dropped once it had started, the latency from the moment when a
-frame was due until its JPEG was there, and the resident memory after every minute.
+preview. Reported are the frames dropped once it had started, the latency from the moment when a frame was due
+until its JPEG was there, and the resident memory after every minute.
 """
 
 from __future__ import annotations

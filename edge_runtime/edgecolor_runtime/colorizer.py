@@ -58,13 +58,6 @@ class ColorFrame:
         """
         return chroma.planes(self.chroma, *chroma.halves(np.asarray(self.y)), self.seen)
 
-    def half_planes(self) -> tuple[U8, U8]:
-        """Cb and Cr at half the size, shape (ceil(h / 2), ceil(w / 2)) each, as 4:2:0 keeps them.
-
-        Four times cheaper than exact planes.
-        """
-        return chroma.planes(self.chroma, *chroma.halves(np.asarray(self.y)))
-
     @property
     def cb(self) -> Image.Image:
         """Cb at full size, mode L centred on 128, limited so that RGB does not clip."""
