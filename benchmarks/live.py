@@ -1,9 +1,9 @@
 """Ten minutes of a live camera on one core: `make bench-live`.
 
 A recording of 640 x 480 at 30 frames a second, a photograph under a moving window, is played by a real clock.
-Each frame goes the whole way of `edgecolor run --camera`: one-slot mailbox, network, calm, chroma, JPEG of the
-preview. Reported are the frames dropped once it had started, the latency from the moment when a frame was due
-until its JPEG was there, and the resident memory after every minute.
+Each frame goes the whole way of `edgecolor run --camera`: one-slot mailbox, network, calm, chroma, JPEG.
+Reported are the frames dropped once it had started, the latency from the moment when a frame was due until
+its JPEG was there, and the resident memory after every minute.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Report:
 class Window:
     """A recording: a window that circles over a photograph. A `Source`."""
 
-    name, live, framerate = "window over a photograph", False, RATE
+    name: str = "window over a photograph"
+    live: bool = False
+    framerate: float | None = RATE
 
     def __init__(self) -> None:
         with Image.open(PHOTOGRAPH) as photograph:
@@ -77,7 +79,8 @@ def measure(model: str, seconds: float) -> Report:
     """One run on one core."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     feed = Newest(lambda: Replay(Window), name=Window.name)
-    latencies, memory = [], []
+    latencies: list[float] = []
+    memory: list[float] = []
     dropped_before = counted = dropped = 0
     begun = time.monotonic()
     processor = time.process_time()

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecolor_runtime import picamera, v4l2
+from edgecolor_runtime import newest, picamera, v4l2
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.folder import Folder
 from edgecolor_runtime.frames import Source
-from edgecolor_runtime.newest import STALL
 from edgecolor_runtime.replay import Replay
 from edgecolor_runtime.turn import UPRIGHT, Turn
 from edgecolor_runtime.video_in import Stream, V4l2Camera, VideoFile
@@ -101,7 +100,7 @@ def find_camera(word: str | None, wish: Wish) -> Camera:
         _refuse_size(word, wish)
         if wish.framerate:
             raise UsageError(f"{word}: a stream has its own --framerate")
-        return Camera(word, lambda: Stream(word, stall=STALL), wish.turn)
+        return Camera(word, lambda: Stream(word, stall=newest.STALL), wish.turn)
     if word is not None and not word.isdigit() and Path(word).exists() and not word.startswith("/dev/"):
         _refuse_size(word, wish)
         return Camera(word, _recording(Path(word), wish.framerate), wish.turn)
@@ -123,7 +122,7 @@ def find_camera(word: str | None, wish: Wish) -> Camera:
 def _v4l2(path: str, wish: Wish) -> Camera:
     return Camera(
         path,
-        lambda: V4l2Camera(path, size=wish.size, framerate=wish.framerate, stall=STALL),
+        lambda: V4l2Camera(path, size=wish.size, framerate=wish.framerate, stall=newest.STALL),
         wish.turn,
     )
 

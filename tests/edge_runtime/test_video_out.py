@@ -20,7 +20,7 @@ from edgecolor_runtime.newest import Every
 from edgecolor_runtime.video_in import VideoFile
 from edgecolor_runtime.video_out import FORMATS, VideoWriter
 
-FFMPEG = ["ffmpeg", "-v", "error", "-i"]
+FFMPEG: list[str] = ["ffmpeg", "-v", "error", "-i"]
 MOMENTS = [0, 40, 80, 90, 500, 501, 900]  # ms: anything but regular
 
 
@@ -100,18 +100,17 @@ def test_a_player_shows_the_colours(tmp_path: Path, colorizer: Colorizer, form: 
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg")
     frames, _ = colour(clip(tmp_path / "in.mkv", form), tmp_path / "out.mp4", colorizer)
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-i",
-        tmp_path / "out.mp4",
+    words = [
+        str(tmp_path / "out.mp4"),
         "-fps_mode",
         "passthrough",
         "-f",
         "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
     ]
-    done = subprocess.run([*command, "-pix_fmt", "rgb24", "-"], capture_output=True, check=True)
+    done = subprocess.run([*FFMPEG, *words], capture_output=True, check=True)
     played = np.frombuffer(done.stdout, np.uint8).reshape(-1, 64, 96, 3)
     assert len(played) == len(frames)
     for shown, frame in zip(played, frames, strict=True):
@@ -161,8 +160,17 @@ def test_rotated_pixels_and_oblong_ones(tmp_path: Path, colorizer: Colorizer) ->
     clip(tmp_path / "in.mp4")
     subprocess.run(
         [
-            *[*FFMPEG, tmp_path / "in.mp4", "-c", "copy", "-aspect", "3:1", "-metadata:s:v", "rotate=90"],
-            tmp_path / "turned.mp4",
+            *[
+                *FFMPEG,
+                str(tmp_path / "in.mp4"),
+                "-c",
+                "copy",
+                "-aspect",
+                "3:1",
+                "-metadata:s:v",
+                "rotate=90",
+            ],
+            str(tmp_path / "turned.mp4"),
         ],
         check=True,
     )

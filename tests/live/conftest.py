@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
-from edgecolor_runtime import cameras, newest
+from edgecolor_runtime import newest
 
 MODEL = Path(__file__).parents[1] / "edge_runtime" / "data" / "tiny-int8.tflite"
 
@@ -45,7 +45,7 @@ def last_stats(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, Any
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cameras that stall are given up soon, and tried again soon."""
     monkeypatch.setattr(newest, "_RETRY", 0.05)
-    monkeypatch.setattr(cameras, "STALL", 0.7)
+    monkeypatch.setattr(newest, "STALL", 0.7)
 
 
 @pytest.fixture(scope="session")

@@ -39,15 +39,11 @@ class Pi:
     held = 0  # requests that were not released
     taken = 0
     configuration: Any = None
-
-    @staticmethod
-    def frame(number: int) -> Any:
-        """Planes of a frame; None: it does not come."""
-        return Pi.planes(W, H)
-
-    @staticmethod
-    def metadata(number: int) -> dict[str, Any]:
-        return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 5_000_000}
+    # Of a frame's number: its planes, None where it does not come; and what is known of it.
+    frame: Any = staticmethod(lambda number: Pi.planes(W, H))
+    metadata: Any = staticmethod(
+        lambda number: {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 5_000_000}
+    )
 
     @staticmethod
     def planes(width: int, height: int) -> Any:

@@ -66,8 +66,7 @@ def print_cameras(as_json: bool) -> None:
 
 def run_camera(name: str | None, common: Common, words: Words) -> None:
     """Colour a camera until it is stopped: in a browser, or into the output."""
-    from edgecolor_runtime import cameras
-    from edgecolor_runtime.newest import Newest
+    from edgecolor_runtime import cameras, newest
     from edgecolor_runtime.turn import Turn
 
     wish = cameras.Wish(
@@ -75,7 +74,7 @@ def run_camera(name: str | None, common: Common, words: Words) -> None:
     )
     camera = cameras.find_camera(name, wish)
     told = (lambda reason: _tell(f"{reason}; waiting for it", common.quiet)) if words.reconnect else None
-    feed = Newest(camera.open, name=camera.name, stall=cameras.STALL, reconnect=told)
+    feed = newest.Newest(camera.open, name=camera.name, stall=newest.STALL, reconnect=told)
     number = _colour(feed, common.output, common, words, turn=camera.turn)
     if number == signal.SIGINT:
         raise typer.Exit(130)
