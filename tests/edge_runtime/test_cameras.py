@@ -47,7 +47,7 @@ class Kernel:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A machine with a webcam of two device files, the Pi's own chain, and a camera that may not be opened."""
+    """A webcam of two device files, a part of the Pi's own chain, and one more camera."""
     for number, name in [(0, "HD Webcam"), (1, "HD Webcam"), (2, "unicam-image"), (10, "Other cam")]:
         (tmp_path / "sys" / f"video{number}").mkdir(parents=True)
         (tmp_path / "sys" / f"video{number}" / "name").write_text(f"{name}\n")
