@@ -13,12 +13,14 @@ import json
 import os
 import sys
 import time
+from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from frame import PHOTOGRAPH
+from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor_runtime.calm import Calm
@@ -45,6 +47,7 @@ class Report:
     frames: int
     dropped: int
     latency: dict[str, float]
+    alone: dict[str, float] | None  # latency without the time in which other processes had the core
     processor: float  # share of the core
     memory: list[float]  # at the end of each minute
 
@@ -79,37 +82,57 @@ def measure(model: str, seconds: float) -> Report:
     """One run on one core."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     feed = Newest(lambda: Replay(Window), name=Window.name)
-    latencies: list[float] = []
+    latencies, waits = array("f"), array("f")  # small: what grows is to be seen
     memory: list[float] = []
-    dropped_before = counted = dropped = 0
-    begun = time.monotonic()
-    processor = time.process_time()
+    dropped_before = dropped = 0
+    waited = waiting()
+    begun, processor = time.monotonic(), time.process_time()
     for shot in Live(feed, Colorizer(open_model(model)), calm=Calm()):
         encode_jpeg(shot.frame)
-        now = time.monotonic()
+        now, waited_before, waited = time.monotonic(), waited, waiting()
         dropped = shot.dropped
         if now - begun < START:
             dropped_before = dropped
             continue
-        counted += 1
         latencies.append(1000 * (now - shot.seconds))
+        waits.append(1000 * ((waited or 0) - (waited_before or 0)))
         if now - begun >= 60 * (len(memory) + 1):
             memory.append(resident())
-            print(
-                f"{len(memory)} min: {dropped - dropped_before} dropped, {memory[-1]:.1f} MB", file=sys.stderr
-            )
+            lost = dropped - dropped_before
+            print(f"{len(memory)} min: {lost} dropped, {memory[-1]:g} MB", file=sys.stderr, flush=True)
         if now - begun >= seconds:
             break
     spent = time.monotonic() - begun
-    p50, p90, p99, worst = (round(float(v), 1) for v in np.percentile(latencies, (50, 90, 99, 100)))
+    alone = np.maximum(np.asarray(latencies) - np.asarray(waits), 0)
     return Report(
         seconds=round(spent, 1),
-        frames=counted,
+        frames=len(latencies),
         dropped=dropped - dropped_before,
-        latency={"p50": p50, "p90": p90, "p99": p99, "worst": worst},
+        latency=spread(np.asarray(latencies)),
+        alone=None if waited is None else spread(alone),
         processor=round((time.process_time() - processor) / spent, 2),
         memory=memory or [resident()],
     )
+
+
+def spread(milliseconds: NDArray[np.float32]) -> dict[str, float]:
+    """Median, 90th and 99th percentile, and the worst."""
+    found = np.percentile(milliseconds, (50, 90, 99, 100))
+    return dict(zip(("p50", "p90", "p99", "worst"), (round(float(v), 1) for v in found), strict=True))
+
+
+def waiting() -> float | None:
+    """Seconds in which a thread of this process could have run, and another process had the core.
+
+    The second figure of Linux's schedstat; None where the kernel keeps none.
+    """
+    try:
+        return (
+            sum(int(path.read_text().split()[1]) for path in Path("/proc/self/task").glob("*/schedstat"))
+            / 1e9
+        )
+    except (OSError, IndexError):
+        return None
 
 
 def resident() -> float:
@@ -120,16 +143,20 @@ def resident() -> float:
 
 def table(report: Report) -> str:
     """The report for a person."""
-    latency = ", ".join(f"{name} {value:g}" for name, value in report.latency.items())
-    return "\n".join(
-        [
-            f"{report.frames} frames of {WIDTH} x {HEIGHT} in {report.seconds:.0f} s on one core, "
-            f"{100 * report.processor:.0f} % of it used",
-            f"dropped after the first {START:g} s: {report.dropped}",
-            f"latency, ms: {latency} (two frames: {TWO_FRAMES:.1f})",
-            f"resident memory, MB, by the minute: {', '.join(f'{value:g}' for value in report.memory)}",
-        ]
-    )
+    lines = [
+        f"{report.frames} frames of {WIDTH} x {HEIGHT} in {report.seconds:.0f} s on one core, "
+        f"{100 * report.processor:.0f} % of it used",
+        f"dropped after the first {START:g} s: {report.dropped}",
+        f"latency, ms (two frames are {TWO_FRAMES:.1f}): {_row(report.latency)}",
+        f"resident memory, MB, by the minute: {', '.join(f'{value:g}' for value in report.memory)}",
+    ]
+    if report.alone is not None:
+        lines.insert(3, f"without the time that other processes had the core: {_row(report.alone)}")
+    return "\n".join(lines)
+
+
+def _row(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in figures.items())
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ from edgecolor_runtime.errors import MissingError
 LIMITED_BLACK, LIMITED_LUMA, LIMITED_CHROMA = 16, 219, 224  # ITU-R BT.601-7, 2.5.3: black, and the two spans
 LIMITED, FULL = 1, 2  # FFmpeg's numbers of the ranges, AVCOL_RANGE_MPEG and _JPEG
 
+_INSTALL = "pip install 'edgecolor-runtime[live]' (32-bit Arm: apt install python3-av, of Debian 13 or later)"
+
 # Luma among other samples: (first byte, bytes from one to the next).
 _PACKED = {"yuyv422": (0, 2), "yvyu422": (0, 2), "uyvy422": (1, 2)}
 
@@ -28,15 +30,14 @@ def load() -> Any:
     """PyAV.
 
     Raises:
-        MissingError: It is not installed.
+        MissingError: It is not installed, or too old.
     """
     try:
         import av
     except ImportError as error:
-        raise MissingError(
-            "video, V4L2 cameras and streams need PyAV: pip install 'edgecolor-runtime[live]' "
-            f"(32-bit Raspberry Pi OS: apt install python3-av) [{error}]"
-        ) from error
+        raise MissingError(f"video, V4L2 cameras and streams need PyAV: {_INSTALL} [{error}]") from error
+    if not hasattr(av.VideoFrame, "rotation"):
+        raise MissingError(f"PyAV {av.__version__} is too old for video; 14.2 is needed: {_INSTALL}")
     return av
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from edgecolor_runtime import PictureError
+from edgecolor_runtime import MissingError, PictureError
 from edgecolor_runtime.pyav import luma
 from edgecolor_runtime.video_in import Stream, VideoFile
 
@@ -160,3 +162,14 @@ def test_a_virtual_camera(tmp_path: Path) -> None:
     times = [frame.seconds for frame in frames]
     assert stream.live and times == sorted(times)
     assert np.ptp(np.asarray(frames[0].gray)) > 100
+
+
+def test_without_pyav_or_with_an_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "av", None)
+        with pytest.raises(MissingError, match=r"need PyAV: pip install 'edgecolor-runtime\[live\]'"):
+            VideoFile("film.mp4")
+    old = types.SimpleNamespace(VideoFrame=object, __version__="10.0.0")
+    monkeypatch.setitem(sys.modules, "av", old)
+    with pytest.raises(MissingError, match=r"PyAV 10\.0\.0 is too old for video; 14\.2 is needed"):
+        VideoFile("film.mp4")

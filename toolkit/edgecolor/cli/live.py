@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import signal
@@ -189,6 +188,7 @@ def _invite(address: str, quiet: bool) -> None:
 
 def _tunnel(address: str) -> str | None:
     """The line that brings a preview of this machine alone to the other end of an SSH connection."""
+    import getpass
     from urllib.parse import urlsplit
 
     link, here = os.environ.get("SSH_CONNECTION", "").split(), urlsplit(address)
