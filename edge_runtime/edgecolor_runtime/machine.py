@@ -166,8 +166,8 @@ def power(root: Path = ROOT) -> Power | None:
     """What the machine draws.
 
     On a Raspberry Pi 5 the sum over the rails of its power chip, without what hangs on the 5 V input itself
-    (USB devices, a fan, losses). Elsewhere a power sensor of the kernel's, where there is just one: of several
-    nothing says which contains which.
+    (USB devices, a fan, losses). Elsewhere a power sensor of the kernel's, where there is just one: of
+    several nothing says which contains which.
     """
     rails = _rails(root)
     pairs = [rail["A"] * rail["V"] for rail in rails.values() if len(rail) == 2]
@@ -244,7 +244,7 @@ def _number(file: Path) -> float | None:
 
 
 def _text(file: Path) -> str | None:
-    """What a file says, without the NUL of a device tree's strings; a missing or unreadable one says nothing."""
+    """What a file says, without the NUL that ends a device tree's strings; an unreadable one says nothing."""
     try:
         return file.read_text("utf-8", errors="replace").strip("\0 \n") or None
     except OSError:

@@ -1,7 +1,7 @@
 """Measures one model with one number of threads: a process of its own, so that its peak memory is its own.
 
-`python -m edgecolor.bench_run JOB`, where JOB is JSON; `bench.py` starts it. Every line that it prints is JSON:
-one a second while it runs sustained, and the result, or what went wrong, at the end.
+`python -m edgecolor.bench_run JOB`, where JOB is JSON; `bench.py` starts it. Every line that it prints is
+JSON: one a second while it runs sustained, and the result, or what went wrong, at the end.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import edgecolor_runtime
 from edgecolor.cli.bench import bench
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
+from edgecolor.cli.doctor import doctor
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
 from edgecolor.cli.inspect import inspect
@@ -63,6 +64,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     inspect,
     evaluate,
     bench,
+    doctor,
 )
 
 for _command in COMMANDS:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+_HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'a second':>10}"
+
 
 def bench(
     models: Annotated[
@@ -31,7 +33,9 @@ def bench(
     height: Annotated[int, typer.Option(min=16, max=8192, help="Of the frame, pixels.")] = 480,
     sustained: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Also colour frames without a pause for so long. 0: not."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Also colour frames without a pause for so long. 0: not."
+        ),
     ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a record that is there already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of the table.")] = False,
@@ -40,9 +44,9 @@ def bench(
     r"""Measure models on this machine: the network alone, a whole frame and its stages, peak memory.
 
     Each model and number of threads is measured in a process of its own: 200 runs of the network and 200
-    frames, after a warm-up. --sustained adds a long run, during which temperature, clock, throttling and power
-    are noted every second; 600 seconds make a small board as hot as it gets. If the board throttled at any
-    time, the record says that it is void.
+    frames, after a warm-up. --sustained adds a long run, with the last number of threads, during which
+    temperature, clock, throttling and power are noted every second; 600 seconds make a small board as hot as
+    it gets. If the board throttled at any time, the record says that it is void.
 
     \b
     Examples:
@@ -69,8 +73,8 @@ def bench(
     if record["verdict"]["result"] == "void":
         because = ", ".join(record["verdict"]["because"])
         print(
-            f"edgecolor: the board was held back ({because}): these figures are void. Cool it or feed it better, "
-            "see `edgecolor doctor`, and measure again.",
+            f"edgecolor: the board was held back ({because}): these figures are void. See `edgecolor doctor`, "
+            "cool it or feed it better, and measure again.",
             file=sys.stderr,
         )
 
@@ -83,18 +87,23 @@ def _table(record: dict[str, Any]) -> Iterator[str]:
             f"{model['file']}: {model['name']} {model['version']}, {model['precision']}, "
             f"{model['bytes'] / 1000:.0f} kB, {model['interpreter']}"
         )
-        yield f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'a second':>10}{'peak MB':>9}"
+        yield _HEAD
         for run in model["runs"]:
             for title, what in (("network", run["invoke"]), ("frame", run["frame"]["total"])):
-                yield f"{run['threads']:<9}{title:10}{_row(what)}{run['peak_memory_bytes'] / 1e6:9.0f}"
+                yield f"{run['threads']:<9}{title:10}{_row(what)}"
         for run in model["runs"]:
             stages = run["frame"]["stages"]
             parts = ", ".join(f"{name} {found['p50']:.2f}" for name, found in stages.items())
-            yield f"a frame, {_threads(run)}: {parts} ms"
+            yield f"a frame, {_threads(run)}: {parts} ms{_peak(run)}"
         if model["sustained"]:
             yield from _sustained_lines(model["sustained"])
     yield ""
     yield _verdict(record["verdict"])
+
+
+def _peak(run: dict[str, Any]) -> str:
+    peak = run["peak_memory_bytes"]
+    return "" if peak is None else f"; {peak / 1e6:.0f} MB at the peak"
 
 
 def _row(what: dict[str, Any]) -> str:
@@ -110,9 +119,9 @@ def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
         about["architecture"],
         about["memory_bytes"] and f"{about['memory_bytes'] / 1e9:.1f} GB",
     )
-    yield f"machine   {', '.join(filter(None, known))}"
+    yield f"machine   {', '.join(part for part in known if part)}"
     libraries = [f"{name} {version}" for name, version in record["libraries"].items() if version]
-    yield f"system    {', '.join(filter(None, (about['os'], about['kernel'])))}"
+    yield f"system    {', '.join(part for part in (about['os'], about['kernel']) if part)}"
     yield f"software  Python {about['python']}, {', '.join(libraries)}"
     state = (
         before["temperature_c"] is not None and f"{before['temperature_c']:.0f} C",
@@ -120,7 +129,7 @@ def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
         before["governor"],
         before["load"] is not None and f"load {before['load']:.2f}",
     )
-    yield f"before    {', '.join(filter(None, state))}"
+    yield f"before    {', '.join(part for part in state if part)}"
     yield f"frame     {settings['width']} x {settings['height']}; capture is {settings['capture']}"
 
 
@@ -128,8 +137,8 @@ def _sustained_lines(found: dict[str, Any]) -> Iterator[str]:
     samples = found["samples"]
     first, last = samples[0]["fps"], samples[-1]["fps"]
     yield (
-        f"sustained, {_threads(found)}: {found['frames']} frames in {found['seconds']:.0f} s, {found['fps']:.1f} a "
-        f"second; {first:.1f} in the first second, {last:.1f} in the last"
+        f"sustained, {_threads(found)}: {found['frames']} frames in {found['seconds']:.0f} s, "
+        f"{found['fps']:.1f} a second; {first:.1f} in the first second, {last:.1f} in the last"
     )
     for key, title, unit in (
         ("temperature_c", "temperature", "C"),
