@@ -73,8 +73,8 @@ def bench(
     if record["verdict"]["result"] == "void":
         because = ", ".join(record["verdict"]["because"])
         print(
-            f"edgecolor: the board was held back ({because}): these figures are void. See `edgecolor doctor`, "
-            "cool it or feed it better, and measure again.",
+            f"edgecolor: the board was held back ({because}): these figures are void. See "
+            "`edgecolor doctor`, cool it or feed it better, and measure again.",
             file=sys.stderr,
         )
 
