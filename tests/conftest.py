@@ -34,7 +34,7 @@ Board = Callable[..., Path]
 
 @pytest.fixture
 def pi(tmp_path: Path) -> Board:
-    """Writes the files of a Raspberry Pi 4 or 5, with what `vcgencmd get_throttled` says; gives their root."""
+    """Writes the files of a Raspberry Pi 4 or 5, with what `vcgencmd get_throttled` says; gives the root."""
 
     def build(model: int, throttled: str = "0x0") -> Path:
         root = tmp_path / f"pi-{model}"
