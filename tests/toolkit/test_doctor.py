@@ -339,8 +339,10 @@ def test_an_interpreter_that_does_not_import(tmp_path: Path) -> None:
         tmp_path,
         **{"ai_edge_litert/__init__.py": "", "ai_edge_litert/interpreter.py": "import no_such_library"},
     )
-    code, out, _ = doctor_with(tmp_path)
+    code, out, err = doctor_with(tmp_path)
     assert code == 4
+    assert out.count("not tried, without an interpreter") == 2
+    assert err == "edgecolor: 1 problem here: interpreter\n"
     assert "is installed but broken: ModuleNotFoundError: No module named 'no_such_library'" in out
     assert "mend: pip install --force-reinstall ai-edge-litert" in out
 

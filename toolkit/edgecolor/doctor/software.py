@@ -25,27 +25,29 @@ def python(host: Host) -> Iterator[Finding]:
 
 def interpreter(host: Host) -> Iterator[Finding]:
     """Whether there is an interpreter that works with this Python and this numpy."""
+    yield _interpreter(host)
+
+
+def _interpreter(host: Host) -> Finding:
     litert, tflite, numpy = map(host.version, ("ai-edge-litert", "tflite-runtime", "numpy"))
     if litert is None and tflite is None:
-        yield _no_interpreter(host)
-        return
+        return _no_interpreter(host)
     name, module = ("ai-edge-litert", "ai_edge_litert") if litert else ("tflite-runtime", "tflite_runtime")
     if litert is None and int((numpy or "0").split(".")[0]) >= 2:
-        yield problem(
+        return problem(
             "interpreter",
             f"tflite-runtime {tflite} was built for numpy 1; under numpy {numpy} it imports, and dies inside "
             "Interpreter()",
             'pip install "numpy<2"' if host.bits == 32 else "pip install ai-edge-litert",
         )
-    elif reason := host.imports(f"{module}.interpreter"):
-        yield problem(
+    if reason := host.imports(f"{module}.interpreter"):
+        return problem(
             "interpreter",
             f"{name} {litert or tflite} is installed but broken: {reason}",
             f"pip install --force-reinstall {name}",
         )
-    else:
-        stays = "" if litert else f"; it has no wheel beyond Python {_dotted(TFLITE_PYTHON)}"
-        yield ok("interpreter", f"{name} {litert or tflite} with numpy {numpy}{stays}")
+    stays = "" if litert else f"; it has no wheel beyond Python {_dotted(TFLITE_PYTHON)}"
+    return ok("interpreter", f"{name} {litert or tflite} with numpy {numpy}{stays}")
 
 
 def _no_interpreter(host: Host) -> Finding:
@@ -78,8 +80,8 @@ def shipped_models(host: Host) -> Iterator[Finding]:
             yield problem(about, reason, "pip install --force-reinstall edgecolor-runtime", child.code)
         elif child.code == GateError.exit_code:
             yield problem(about, reason, "pip install --upgrade ai-edge-litert", child.code)
-        elif child.code == MissingError.exit_code:
-            yield problem(about, f"not tried: {reason}")
+        elif child.code == MissingError.exit_code and _interpreter(host).state == "problem":
+            yield note(about, "not tried, without an interpreter")
         else:
             yield problem(about, f"cannot be run: {reason}", "pip install --force-reinstall ai-edge-litert")
 
