@@ -142,6 +142,7 @@ def test_the_table_and_progress(measured: tuple[dict[str, Any], str, str]) -> No
     (network,) = (line.split() for line in out.splitlines() if line.startswith("1        network"))
     assert float(network[2]) == pytest.approx(run["invoke"]["p50"], abs=0.006)
     assert "a frame, 1 thread: capture " in out and "160 x 120" in out
+    assert ("other programs are running" in out) == (record["before"]["load"] > 0.5)
     assert err.splitlines() == [f"{TINY}: 1 thread", f"{TINY}: 1.5 s of frames without a pause, 1 thread"]
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
 _HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'a second':>10}"
 
 
@@ -128,6 +129,7 @@ def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
         before["clock_mhz"] is not None and f"{before['clock_mhz']:.0f} MHz",
         before["governor"],
         before["load"] is not None and f"load {before['load']:.2f}",
+        (before["load"] or 0) > BUSY and "other programs are running: figures are worse and spread more",
     )
     yield f"before    {', '.join(part for part in state if part)}"
     yield f"frame     {settings['width']} x {settings['height']}; capture is {settings['capture']}"
