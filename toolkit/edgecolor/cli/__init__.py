@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.bench import bench
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
+from edgecolor.cli.doctor import doctor
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
 from edgecolor.cli.inspect import inspect
@@ -61,6 +63,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check,
     inspect,
     evaluate,
+    bench,
+    doctor,
 )
 
 for _command in COMMANDS:
