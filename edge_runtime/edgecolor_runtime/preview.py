@@ -34,7 +34,7 @@ _PAGE = {
     "/preview.js": ("preview.js", "text/javascript; charset=utf-8"),
 }
 _BOUNDARY = "picture"
-_NEXT_PART = f"\r\n--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+_PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -180,12 +180,12 @@ class _PreviewVisit(Visit):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.send(_NEXT_PART)
+            self.send(_PART)
             last: Picture | None = None
             while not pictures.ended:
                 picture = pictures.after(last)
                 if picture is not None and picture is not last:
-                    self.send(picture.jpeg(view) + _NEXT_PART)
+                    self.send(picture.jpeg(view) + b"\r\n" + _PART)
                 elif self.gone():
                     return
                 last = picture

@@ -74,13 +74,13 @@ def parts(stream: BinaryIO) -> Iterator[bytes]:
     """The JPEGs of a stream, taken apart as a browser does: each ends where the next one's head has come."""
     headers = http.client.parse_headers(_after_status(stream, 200))
     assert headers.get_content_type() == "multipart/x-mixed-replace"
-    head = f"\r\n--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    head = f"--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
     assert stream.read(len(head)) == head
     part = b""
     while line := stream.readline():
         part += line
-        if part.endswith(head):
-            yield part.removesuffix(head)
+        if part.endswith(b"\r\n" + head):
+            yield part.removesuffix(b"\r\n" + head)
             part = b""
 
 

@@ -66,6 +66,18 @@ def test_stream_is_the_newest_picture_again_and_again(
         assert (image.mode, image.size) == (mode, (320, 240))
 
 
+def test_ffmpeg_takes_the_stream(preview: Preview, shot: Callable[[], Shot]) -> None:
+    """As do the many programs that read network cameras with it."""
+    av = pytest.importorskip("av", reason="no PyAV here")
+    with repeatedly(lambda: preview.show(shot())):
+        video = av.open(f"{preview.address}stream/color", timeout=20)
+        try:
+            frames = [frame for frame, _ in zip(video.decode(video=0), range(3), strict=False)]
+        finally:
+            video.close()
+    assert [(frame.width, frame.height) for frame in frames] == [(320, 240)] * 3
+
+
 def test_who_comes_while_nothing_moves_sees_the_last_picture(
     preview: Preview, shot: Callable[[], Shot]
 ) -> None:
