@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.evaluate import evaluate
@@ -61,6 +62,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check,
     inspect,
     evaluate,
+    bundle,
 )
 
 for _command in COMMANDS:
