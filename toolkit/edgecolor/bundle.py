@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from edgecolor import debian, wheels
+from edgecolor.targets import TARGETS, Target
 from edgecolor_runtime import __version__
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.shipped import SHIPPED, open_model
@@ -20,50 +21,6 @@ from edgecolor_runtime.shipped import SHIPPED, open_model
 CARRIED = "model.tflite"  # what a model that is not shipped is called in the bundle
 DEVICE_FILES = ("install.sh", "edgecolor.service", "edgecolor.env")
 
-
-@dataclass(frozen=True)
-class Target:
-    """A system that a bundle is made for.
-
-    Attributes:
-        architecture: Debian's word for it.
-        machines: what Python's `platform.machine()` may be there; wheels are for the first.
-        bits: of a pointer.
-        python: the version that its release has.
-        glibc: the minor version of its C library, 2.x.
-        debs: distributions without a wheel for it -> their Debian packages.
-    """
-
-    architecture: str
-    machines: tuple[str, ...]
-    bits: int
-    python: tuple[int, int]
-    glibc: int
-    debs: dict[str, str]
-
-    @property
-    def version(self) -> str:
-        """Of Python, as a word."""
-        return ".".join(map(str, self.python))
-
-
-_BOOKWORM = ((3, 11), 36)
-_TRIXIE = ((3, 13), 41)
-TARGETS = {
-    "bookworm-arm64": Target("arm64", ("aarch64",), 64, *_BOOKWORM, {}),
-    "trixie-arm64": Target("arm64", ("aarch64",), 64, *_TRIXIE, {}),
-    # A 32-bit Raspberry Pi OS runs under a 64-bit kernel on the newer boards.
-    "bookworm-armhf": Target(
-        "armhf",
-        ("armv7l", "armv8l", "aarch64"),
-        32,
-        *_BOOKWORM,
-        {"numpy": "python3-numpy", "pillow": "python3-pil"},
-    ),
-    "bookworm-amd64": Target("amd64", ("x86_64",), 64, *_BOOKWORM, {}),
-    "trixie-amd64": Target("amd64", ("x86_64",), 64, *_TRIXIE, {}),
-}
-"""Debian release and architecture -> what it is. Raspberry Pi OS has the same names and versions."""
 
 _THERE = ("python3", "libstdc++6", "mime-support", "python3-pkg-resources")
 """What every Debian has of what numpy and Pillow depend on, or they do without."""
@@ -119,15 +76,7 @@ def _downloads(name: str, target: Target, folder: Path, say: Callable[[str], Non
     say("packing edgecolor")
     ours = wheels.own_wheels(folder / "own")
     say("fetching what it needs, through pip")
-    found = wheels.fetch(
-        ours,
-        folder / "wheels",
-        also=["pip"],
-        without=list(target.debs),
-        machine=target.machines[0],
-        python=target.python,
-        glibc=target.glibc,
-    )
+    found = wheels.fetch(ours, folder / "wheels", target, also=["pip"])
     found += [path.rename(folder / "wheels" / path.name) for path in ours]
     if target.debs:
         say("fetching what has no wheels, through apt")
@@ -141,11 +90,13 @@ def _archive(top: str, contents: dict[str, bytes]) -> bytes:
     """A .tar.gz of files in one folder, in the order of their names, without times or owners."""
     buffer = io.BytesIO()
     # Nearly all of it is compressed already.
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="", compresslevel=1) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for file, data in sorted(contents.items()):
-                member = tarfile.TarInfo(f"{top}/{file}")
-                member.size = len(data)
-                member.mode = 0o755 if file.endswith(".sh") else 0o644
-                archive.addfile(member, io.BytesIO(data))
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="", compresslevel=1) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for file, data in sorted(contents.items()):
+            member = tarfile.TarInfo(f"{top}/{file}")
+            member.size = len(data)
+            member.mode = 0o755 if file.endswith(".sh") else 0o644
+            archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()

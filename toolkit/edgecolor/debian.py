@@ -1,4 +1,4 @@
-"""Debian packages for another architecture or release, through the apt of this machine, without root rights."""
+"""Debian packages for another architecture or release, through this machine's apt, without root rights."""
 
 from __future__ import annotations
 

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from email.parser import Parser
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import edgecolor
+from edgecolor.targets import Target
 from edgecolor_runtime.errors import EdgecolorError
 
 OURS = ("edgecolor", "edgecolor-runtime")
@@ -60,16 +61,7 @@ def repack(installed: Distribution, folder: Path) -> Path:
     return path
 
 
-def fetch(
-    ours: Sequence[Path],
-    folder: Path,
-    *,
-    also: Sequence[str],
-    without: Sequence[str],
-    machine: str,
-    python: tuple[int, int],
-    glibc: int,
-) -> list[Path]:
+def fetch(ours: Sequence[Path], folder: Path, target: Target, *, also: Sequence[str]) -> list[Path]:
     """Download what our wheels need on another machine, and what that needs, into a folder.
 
     pip takes wheels for another machine, but reads the markers of dependencies as for this one. So they are
@@ -78,11 +70,8 @@ def fetch(
     Args:
         ours: our wheels; the folder does not get them.
         folder: where the others go; it must be empty or missing.
+        target: the other machine; what it gets as Debian packages is left out.
         also: requirements beside those of edgecolor.
-        without: distributions that the other machine gets otherwise.
-        machine: Python's `platform.machine()` there: "aarch64".
-        python: its version: (3, 11).
-        glibc: the minor version of its C library: 36 for 2.36.
 
     Returns:
         The wheels, by name.
@@ -90,34 +79,39 @@ def fetch(
     Raises:
         EdgecolorError: pip found no wheel for something, or cannot reach its index.
     """
-    marker = _environment(machine, python)
     asked: set[str] = set()
     for _ in range(_ROUNDS):
-        wanted = _required([*ours, *folder.glob("*.whl")], also, without, marker)
+        wanted = _required([*ours, *folder.glob("*.whl")], also, target)
         if wanted == asked:
             return sorted(folder.glob("*.whl"))
         asked = wanted
         shutil.rmtree(folder, ignore_errors=True)
-        _pip("download", "--no-deps", *_tags(machine, python, glibc), "--dest", folder, *sorted(asked))
+        download(sorted(asked), folder, target)
     raise EdgecolorError("pip's choice of wheels does not settle; name a version in pip's constraints")
 
 
-def _tags(machine: str, python: tuple[int, int], glibc: int) -> Iterator[str]:
-    major, minor = python
-    yield from ("--only-binary=:all:", "--implementation=cp", f"--python-version={major}.{minor}")
+def download(requirements: Sequence[str], folder: Path, target: Target) -> None:
+    """Download wheels for another machine, without what they depend on."""
+    _pip("download", "--no-deps", *_tags(target), "--dest", folder, *requirements)
+
+
+def _tags(target: Target) -> Iterator[str]:
+    major, minor = target.python
+    machine = target.machines[0]
+    yield from ("--only-binary=:all:", "--implementation=cp", f"--python-version={target.version}")
     yield from (f"--abi={abi}" for abi in (f"cp{major}{minor}", "abi3", "none"))
-    yield from (f"--platform=manylinux_2_{n}_{machine}" for n in range(_OLDEST_GLIBC, glibc + 1))
+    yield from (f"--platform=manylinux_2_{n}_{machine}" for n in range(_OLDEST_GLIBC, target.glibc + 1))
     yield from (f"--platform={system}_{machine}" for system in ("manylinux2014", "linux"))
 
 
-def _environment(machine: str, python: tuple[int, int]) -> dict[str, str]:
+def _environment(target: Target) -> dict[str, str]:
     """What dependency markers see there (https://packaging.python.org, dependency specifiers)."""
-    version = ".".join(map(str, python))
+    version = target.version
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{version}.0",
         "os_name": "posix",
-        "platform_machine": machine,
+        "platform_machine": target.machines[0],
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
@@ -128,14 +122,13 @@ def _environment(machine: str, python: tuple[int, int]) -> dict[str, str]:
     }
 
 
-def _required(
-    wheels: Sequence[Path], also: Sequence[str], without: Sequence[str], marker: Mapping[str, str]
-) -> set[str]:
+def _required(wheels: Sequence[Path], also: Sequence[str], target: Target) -> set[str]:
     """All that edgecolor asks for, as far as the wheels at hand say, as words for pip."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     needs = dict(map(_needs, wheels))
+    marker = _environment(target)
     words = set()
     seen = set()
     queue = [Requirement(word) for word in (OURS[0], *also)]
@@ -145,7 +138,7 @@ def _required(
         if (key := (name, frozenset(this.extras), str(this.specifier))) in seen:
             continue
         seen.add(key)
-        if name not in (*OURS, *without):
+        if name not in (*OURS, *target.debs):
             words.add(f"{name}{this.specifier}")
         for need in map(Requirement, needs.get(name, ())):
             extras = ["", *this.extras]

@@ -29,9 +29,9 @@ def bundle(
 ) -> None:
     r"""Pack all that a device without a network needs, from Python packages to a systemd service.
 
-    This machine needs the network: pip and apt fetch packages for the device. There, unpack the archive and run
-    `sudo sh install.sh`, or with --prefix a folder of yours and no root rights. `dpkg --print-architecture` and
-    /etc/os-release on the device say which target it is.
+    This machine needs the network: pip and apt fetch packages for the device. There, unpack the archive and
+    run `sudo sh install.sh`, or without root rights `sh install.sh --prefix FOLDER`. On the device,
+    `dpkg --print-architecture` and /etc/os-release say which target it is.
 
     \b
     Examples:
