@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from PIL import Image
 from edgecolor import wheels
 from edgecolor.cli import main as edgecolor
 from edgecolor.targets import TARGETS
-from edgecolor_runtime.errors import EdgecolorError, GateError
+from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PHOTOGRAPH = REPOSITORY / "demo/photos/kodim03.jpg"
@@ -146,6 +147,19 @@ def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
     )
 
 
+def _reach(folder: Path) -> Path:
+    """Fetch QEMU through apt and a small wheel through pip, to see that both have a mirror.
+
+    Raises:
+        MissingError: one of them has none.
+    """
+    try:
+        wheels.download(["pip"], folder / "probe", TARGETS["bookworm-arm64"])
+        return fetch_qemu(folder / "qemu")
+    except EdgecolorError as error:
+        raise MissingError(f"the emulated devices need pip and apt with their mirrors: {error}") from error
+
+
 def _exchange(root: Root, python: Path, unpacked: Path, case: Case) -> None:
     """Put another interpreter in the place of the bundle's, as an owner of the device could."""
     extra = unpacked.parent / "extra"
@@ -187,28 +201,27 @@ def prepare(folder: Path) -> None:
 
 
 def _edgecolor(*words: str | Path) -> None:
-    if code := edgecolor([*map(str, words), "--quiet"]):
+    with redirect_stdout(sys.stderr):
+        code = edgecolor([*map(str, words), "--quiet"])
+    if code:
         raise SystemExit(code)  # it has said why
 
 
 def table(results: list[Result]) -> str:
     """The results as Markdown."""
-    lines = [
-        "| Device | Processor | Python | Interpreter | numpy | Pillow | Golden vectors, steps: mean, largest (allowed) "
-        "| Photograph, levels: mean, largest | 10 frames | (allowed) | Seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = (
+        *("Device", "Processor", "Python", "Interpreter", "numpy", "Pillow"),
+        *("Golden vectors: mean, largest step", "(allowed)"),
+        *("Photograph: mean, largest level", f"{FRAMES} frames", "(allowed)", "Seconds"),
+    )
+    rows = [head, ("---",) * len(head)]
     for r in results:
-        golden = f"{r.golden_mean:.3g}, {r.golden_largest:g}"
-        allowed = f"{r.golden_allowed['mean']:g}, {r.golden_allowed['maximum']:g}"
-        photograph, frames, limit = (
-            f"{d.mean:.3f}, {d.largest:g}" for d in (r.photograph, r.frames, r.allowed)
-        )
-        lines.append(
-            f"| {r.device} | {r.processor} | {r.python} | {r.interpreter} | {r.numpy} | {r.pillow} | {golden} ({allowed}) "
-            f"| {photograph} | {frames} | {limit} | {r.seconds:.0f} |"
-        )
-    return "\n".join(lines)
+        steps = [(r.golden_mean, r.golden_largest), (r.golden_allowed["mean"], r.golden_allowed["maximum"])]
+        golden = [f"{mean:.3g}, {largest:g}" for mean, largest in steps]
+        levels = [f"{d.mean:.3f}, {d.largest:g}" for d in (r.photograph, r.frames, r.allowed)]
+        versions = (r.python, r.interpreter, r.numpy, r.pillow)
+        rows.append((r.device, r.processor, *versions, *golden, *levels, f"{r.seconds:.0f}"))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> int:
@@ -225,7 +238,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             prepare(folder)
-            qemu = fetch_qemu(folder / "qemu")
+            qemu = _reach(folder)
             for name in names:
                 bundle = folder / f"{CASES[name].target}.tar.gz"
                 if not bundle.exists():

@@ -88,7 +88,7 @@ class Root:
         """
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
         env = {**kept, "PATH": f"{self._path}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([*map(str, words)], capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=env, check=False)
         if done.returncode:
             raise EdgecolorError(f"{words[0]} ended with {done.returncode}: {done.stderr[-500:]}")
         return done.stdout
@@ -97,7 +97,7 @@ class Root:
 def _unpack(archive: Path, folder: Path) -> None:
     """Through tar, which keeps the links of the /usr merge; dpkg-deb -x puts folders in their place."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as contents:
-        tar = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", folder]
+        tar = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", f"--directory={folder}"]
         subprocess.run(tar, stdin=contents.stdout, check=True)
 
 

@@ -109,7 +109,6 @@ make_release() {
 }
 
 install() {
-    check_bundle
     check_machine
     release=$prefix/release-$(sha256sum "$here/SHA256SUMS" | cut -c 1-12)
     if [ "$(readlink "$prefix/current" || true)" != "$release" ]; then
@@ -135,7 +134,8 @@ install() {
     [ $standard = no ] || echo "to start it with the device: systemctl enable --now edgecolor"
 }
 
-[ -f "$here/bundle.conf" ] || fail "this file belongs beside the rest of its bundle; unpack the whole of it"
+[ -f "$here/SHA256SUMS" ] || fail "this file belongs beside the rest of its bundle; unpack the whole of it"
+check_bundle
 . "$here/bundle.conf"
 if [ $standard = yes ] && [ "$(id -u)" != 0 ]; then
     fail "run it as root, or name a folder of yours: sh install.sh --prefix ~/edgecolor"
