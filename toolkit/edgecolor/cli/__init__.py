@@ -14,6 +14,7 @@ import typer
 
 import edgecolor_runtime
 from edgecolor.cli.bench import bench
+from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.doctor import doctor
@@ -65,6 +66,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     evaluate,
     bench,
     doctor,
+    bundle,
 )
 
 for _command in COMMANDS:
