@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-live bench-training models variants wheels
+.PHONY: demo test test-slow check bench bench-live bench-training models variants wheels emulated
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -18,6 +18,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# Bundles installed and tried in four emulated Raspberry Pis: 15 minutes on two cores, and 350 MB of downloads.
+emulated: $(READY)
+	$(BIN)/python tests/emulated/emulate.py
 
 check: $(READY)
 	$(BIN)/ruff check .

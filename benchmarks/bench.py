@@ -29,6 +29,7 @@ from frame import HEIGHT, WIDTH, gray_jpeg
 from naive import MODULES, measure
 from process import start
 
+from edgecolor_runtime import machine
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.errors import EdgecolorError, UsageError
 from edgecolor_runtime.shipped import SHIPPED
@@ -149,21 +150,13 @@ def _stay_on_one_core() -> str:
 
 def _machine(core: str) -> dict[str, str]:
     return {
-        "processor": _processor(),
+        "processor": machine.identity()["cpu"] or platform.machine(),
         "ran on": core,
         "load at the end": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def table(report: Report) -> str:

@@ -34,6 +34,7 @@ _PAGE = {
     "/preview.js": ("preview.js", "text/javascript; charset=utf-8"),
 }
 _BOUNDARY = "picture"
+_PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -169,7 +170,7 @@ class _PreviewVisit(Visit):
     def _stream(self, path: str) -> None:
         """Every newest picture that the client is quick enough for, until either side ends it.
 
-        Each goes out together with the boundary behind it, by which a browser knows that it is whole.
+        A browser shows a part when the next one's head comes, so this head goes out with the part before it.
         """
         view = path.rpartition("/")[2]
         pictures = self._preview.pictures
@@ -179,19 +180,15 @@ class _PreviewVisit(Visit):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.send(f"--{_BOUNDARY}\r\n".encode())
+            self.send(_PART)
             last: Picture | None = None
             while not pictures.ended:
                 picture = pictures.after(last)
                 if picture is not None and picture is not last:
-                    self._send_part(picture.jpeg(view))
+                    self.send(picture.jpeg(view) + b"\r\n" + _PART)
                 elif self.gone():
                     return
                 last = picture
-
-    def _send_part(self, jpeg: bytes) -> None:
-        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-        self.send(head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode())
 
     def _saturate(self, _: str) -> None:
         if self.headers.get_content_type() != "application/json":

@@ -30,7 +30,7 @@ SAFETY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 """Headers of every answer."""
@@ -224,7 +224,11 @@ class Server(socketserver.TCPServer):
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         thread = threading.Thread(target=self._visit, args=(request, client_address), daemon=True)
         self._open[request] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads here
+            del self._open[request]
+            raise
 
     def _visit(self, request: socket.socket, client_address: Any) -> None:
         try:

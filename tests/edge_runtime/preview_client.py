@@ -71,15 +71,17 @@ def watch(preview: Preview, view: str = "color", *, receive_buffer: int | None =
 
 
 def parts(stream: BinaryIO) -> Iterator[bytes]:
-    """The JPEGs of a stream, as a browser takes them apart."""
+    """The JPEGs of a stream, taken apart as a browser does: each ends where the next one's head has come."""
     headers = http.client.parse_headers(_after_status(stream, 200))
-    boundary = headers.get_param("boundary")
     assert headers.get_content_type() == "multipart/x-mixed-replace"
-    while stream.readline().rstrip() == f"--{boundary}".encode():
-        part = http.client.parse_headers(stream)
-        assert part.get_content_type() == "image/jpeg"
-        yield stream.read(int(part["Content-Length"]))
-        assert stream.readline() == b"\r\n"
+    head = f"--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    assert stream.read(len(head)) == head
+    part = b""
+    while line := stream.readline():
+        part += line
+        if part.endswith(b"\r\n" + head):
+            yield part.removesuffix(b"\r\n" + head)
+            part = b""
 
 
 def _after_status(stream: BinaryIO, status: int) -> BinaryIO:

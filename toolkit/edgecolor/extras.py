@@ -30,15 +30,16 @@ def need_keras(what: str, *, backend: str | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def need_module(what: str, name: str) -> None:
+def need_module(what: str, name: str, *, extra: str = "train") -> None:
     """Makes sure that a module of the workstation side can be imported.
 
     Args:
         what: the command that needs it, for the message.
         name: of the module.
+        extra: of edgecolor, that brings it.
 
     Raises:
         MissingError: it is not installed.
     """
     if importlib.util.find_spec(name) is None:
-        raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'")
+        raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[{extra}]'")

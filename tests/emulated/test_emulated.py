@@ -1,0 +1,18 @@
+"""The emulated devices as a test, for `.ci/run`: skipped where their packages cannot be fetched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.emulated
+def test_emulated_devices_colour_as_this_machine() -> None:
+    script = Path(__file__).with_name("emulate.py")
+    done = subprocess.run([sys.executable, script], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode == 4:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,143 @@
+#!/bin/sh
+# Installs edgecolor from the folder that this file lies in, without a network.
+set -eu
+
+usage() {
+    cat <<END
+usage: sh install.sh [--prefix FOLDER] [--uninstall]
+
+Installs edgecolor into FOLDER (/opt/edgecolor) and checks that it computes here what it should. Nothing outside
+FOLDER changes, but for root without --prefix: then edgecolor is on the PATH, and the service edgecolor is known to
+systemd and not yet enabled. Doing it again is harmless; a newer bundle replaces an older one and keeps edgecolor.env.
+END
+}
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+prefix=/opt/edgecolor
+standard=yes
+task=install
+while [ $# -gt 0 ]; do
+    case $1 in
+    --prefix)
+        [ $# -gt 1 ] || { usage >&2; exit 2; }
+        prefix=$2 standard=no
+        shift
+        ;;
+    --uninstall) task=uninstall ;;
+    -h | --help) usage; exit ;;
+    *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+case $prefix in
+*[!A-Za-z0-9/._+-]*) fail "$prefix: use letters, digits and /._+- only; systemd reads other characters otherwise" ;;
+/*) ;;
+*) prefix=$PWD/$prefix ;;
+esac
+
+uninstall() {
+    [ -f "$prefix/current/bundle.conf" ] || fail "edgecolor is not installed in $prefix"
+    if [ $standard = yes ]; then
+        systemctl disable --now edgecolor.service || true
+        rm -f /usr/local/bin/edgecolor
+    fi
+    rm -rf "$prefix"/release-* "$prefix/current" "$prefix/edgecolor.service"
+    if cmp -s "$here/edgecolor.env" "$prefix/edgecolor.env"; then
+        rm -f "$prefix/edgecolor.env"
+    fi
+    rmdir "$prefix" 2>/dev/null || echo "kept, because it holds your settings: $prefix"
+}
+
+check_bundle() {
+    (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS >/dev/null 2>&1) ||
+        fail "this bundle is damaged: copy it here again (cd $here; sha256sum --check --quiet SHA256SUMS says where)"
+}
+
+check_machine() {
+    found=$(python3 -c 'import platform, struct, sys
+print("%d.%d" % sys.version_info[:2], 8 * struct.calcsize("P"), platform.machine())') ||
+        fail "this needs Python $PYTHON: apt install python3"
+    for machine in $MACHINES; do
+        [ "$found" != "$PYTHON $BITS $machine" ] || return 0
+    done
+    fail "this bundle is for $TARGET (Python $PYTHON, $BITS bits, $MACHINES), and here is: $found"
+}
+
+# Debian's numpy and Pillow, where no wheels of them exist and the system has none.
+unpack_debs() {
+    [ -d "$here/debs" ] || return 0
+    ! python3 -c 'import numpy, PIL' 2>/dev/null || return 0
+    command -v dpkg-deb >/dev/null || fail "this needs numpy and Pillow: apt install python3-numpy python3-pil"
+    mkdir "$release/debian"
+    for deb in "$here"/debs/*.deb; do
+        dpkg-deb -x "$deb" "$release/debian"
+    done
+    echo "$release/debian/usr/lib/python3/dist-packages" >"$(echo "$release"/venv/lib/python3*/site-packages)/debian.pth"
+    for folder in "$release"/debian/usr/lib/*-linux-gnu*; do
+        libraries=$folder:$folder/blas:$folder/lapack
+    done
+}
+
+make_release() {
+    python3 -m venv --without-pip --system-site-packages "$release/venv"
+    libraries=
+    unpack_debs
+    # pip's settings on this machine are of no use here: no index is asked.
+    set -- --no-index --find-links "$here/wheels" edgecolor
+    # A 32-bit system may run under a 64-bit kernel, and pip would think it needs what that one needs.
+    [ "$BITS" = 64 ] || set -- --no-index --no-deps "$here"/wheels/*.whl
+    PIP_CONFIG_FILE=/dev/null "$release/venv/bin/python" "$(echo "$here"/wheels/pip-*.whl)/pip" --isolated install \
+        --quiet --disable-pip-version-check --no-warn-script-location "$@"
+    {
+        echo '#!/bin/sh'
+        [ -z "$libraries" ] || echo "export LD_LIBRARY_PATH=$libraries"
+        echo "exec $release/venv/bin/edgecolor \"\$@\""
+    } >"$release/edgecolor"
+    chmod 755 "$release/edgecolor"
+    cp "$here/bundle.conf" "$release/"
+    model=$MODEL
+    if [ -f "$here/$MODEL" ]; then
+        cp "$here/$MODEL" "$release/"
+        model=$release/$MODEL
+    fi
+    "$release/edgecolor" check "$model" || fail "edgecolor does not work here: its model computes something else"
+}
+
+install() {
+    check_machine
+    release=$prefix/release-$(sha256sum "$here/SHA256SUMS" | cut -c 1-12)
+    if [ "$(readlink "$prefix/current" || true)" != "$release" ]; then
+        rm -rf "$release" # what an interrupted installation left
+        mkdir -p "$release"
+        make_release
+    fi
+    model=$MODEL
+    [ ! -f "$here/$MODEL" ] || model=$prefix/current/$MODEL
+    sed "s|@PREFIX@|$prefix|; s|@MODEL@|$model|" "$here/edgecolor.service" >"$prefix/edgecolor.service"
+    [ -f "$prefix/edgecolor.env" ] || cp "$here/edgecolor.env" "$prefix/"
+    ln -sfn "$release" "$prefix/new" && mv -T "$prefix/new" "$prefix/current"
+    if [ $standard = yes ]; then
+        ln -sfn "$prefix/current/edgecolor" /usr/local/bin/edgecolor
+        systemctl link "$prefix/edgecolor.service"
+        systemctl daemon-reload
+        systemctl try-restart edgecolor.service
+    fi
+    for old in "$prefix"/release-*; do
+        [ "$old" = "$release" ] || rm -rf "$old"
+    done
+    echo "installed: $prefix/current/edgecolor"
+    [ $standard = no ] || echo "to start it with the device: systemctl enable --now edgecolor"
+}
+
+[ -f "$here/SHA256SUMS" ] || fail "this file belongs beside the rest of its bundle; unpack the whole of it"
+check_bundle
+. "$here/bundle.conf"
+if [ $standard = yes ] && [ "$(id -u)" != 0 ]; then
+    fail "run it as root, or name a folder of yours: sh install.sh --prefix ~/edgecolor"
+fi
+$task

@@ -1,0 +1,50 @@
+"""The systems that a bundle can be made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """A system that a bundle is made for.
+
+    Attributes:
+        architecture: Debian's word for it.
+        machines: what Python's `platform.machine()` may be there; wheels are for the first.
+        bits: of a pointer.
+        python: the version that its release has.
+        glibc: the minor version of its C library, 2.x.
+        debs: distributions without a wheel for it -> their Debian packages.
+    """
+
+    architecture: str
+    machines: tuple[str, ...]
+    bits: int
+    python: tuple[int, int]
+    glibc: int
+    debs: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        """Of Python, as a word."""
+        return ".".join(map(str, self.python))
+
+
+_BOOKWORM = ((3, 11), 36)
+_TRIXIE = ((3, 13), 41)
+TARGETS = {
+    "bookworm-arm64": Target("arm64", ("aarch64",), 64, *_BOOKWORM, {}),
+    "trixie-arm64": Target("arm64", ("aarch64",), 64, *_TRIXIE, {}),
+    # A 32-bit Raspberry Pi OS runs under a 64-bit kernel on the newer boards.
+    "bookworm-armhf": Target(
+        "armhf",
+        ("armv7l", "armv8l", "aarch64"),
+        32,
+        *_BOOKWORM,
+        {"numpy": "python3-numpy", "pillow": "python3-pil"},
+    ),
+    "bookworm-amd64": Target("amd64", ("x86_64",), 64, *_BOOKWORM, {}),
+    "trixie-amd64": Target("amd64", ("x86_64",), 64, *_TRIXIE, {}),
+}
+"""Debian release and architecture -> what it is. Raspberry Pi OS has the same names and versions."""
