@@ -20,7 +20,7 @@ from PIL import Image
 from edgecolor_runtime import chroma, pyav
 from edgecolor_runtime.color import U8
 from edgecolor_runtime.colorizer import ColorFrame
-from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.errors import MissingError, PictureError, UsageError
 from edgecolor_runtime.frames import Shot
 from edgecolor_runtime.sinks import refuse_existing, temporary_beside
 from edgecolor_runtime.sound import Sound
@@ -64,7 +64,8 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | Path, *, of: VideoFile | None = None, force: bool = False) -> None:
-        self.path, self.notes = Path(path), []  # type: Path, list[str]
+        self.path = Path(path)
+        self.notes: list[str] = []
         if not is_video(self.path):
             raise UsageError(
                 f"{path}: cannot write {self.path.suffix or 'this'} video; use {', '.join(FORMATS)}"
@@ -140,7 +141,10 @@ class VideoWriter:
         if 0 in self._size:
             raise PictureError(f"{self.path}: a video of {width} x {height} cannot be written")
         rate = Fraction(of.framerate or 30).limit_denominator(1001) if of else 30
-        self._stream = stream = container.add_stream(codec, rate=rate, options=dict(options))
+        try:
+            self._stream = stream = container.add_stream(codec, rate=rate, options=dict(options))
+        except self._av.codec.codec.UnknownCodecError:
+            raise MissingError(f"{self.path}: this PyAV has no {codec}; choose another extension") from None
         stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
         self._ticks = of.time_base if of and of.time_base else TICKS
         stream.time_base = stream.codec_context.time_base = self._ticks

@@ -157,7 +157,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
         framerate: float | None = 100.0
 
         def __iter__(self) -> Iterator[Frame]:
-            for number in range(10):
+            for number in range(25):
                 time.sleep(0.03)
                 yield Frame(Image.new("L", (4, 4)), number / 100)
 
@@ -165,7 +165,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
             pass
 
     lag = [time.monotonic() - frame.seconds for frame in Replay(Slow, rounds=1)]
-    assert max(lag) < 0.03, "by more than 0.2 s, if it were counted from the beginning"
+    assert np.median(lag) < 0.2, "at the end by 0.5 s, if it were counted from the beginning"
 
 
 def test_a_replay_is_closed_while_it_waits(pictures: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor_runtime import ColorFrame, Colorizer, PictureError, UsageError
+from edgecolor_runtime import ColorFrame, Colorizer, MissingError, PictureError, UsageError
 from edgecolor_runtime.frames import Shot
 from edgecolor_runtime.live import Live
 from edgecolor_runtime.newest import Every
@@ -210,6 +210,16 @@ def test_a_camera_begins_at_0_and_may_change_its_size(tmp_path: Path) -> None:
     assert [(frame.width, frame.height) for frame in result] == [(64, 48)] * 4
     assert result[0].time == 0 and result[3].time == pytest.approx(0.1, abs=1e-4)
     assert writer.notes == ["its last row or column was left out: H.264 and VP9 need even sides"]
+
+
+def test_a_build_of_pyav_without_the_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, ".mp4", ("mp4", "libnothing", {}))
+    with (
+        pytest.raises(MissingError, match=r"this PyAV has no libnothing"),
+        VideoWriter(tmp_path / "o.mp4") as out,
+    ):
+        out.write(shots([(64, 48)])[0])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_frames_of_one_moment(tmp_path: Path) -> None:

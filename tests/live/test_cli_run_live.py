@@ -185,10 +185,10 @@ def test_stats_are_lines_of_json(
 ) -> None:
     assert run("--camera", "film.mp4", "--no-preview", "--stats", "--timeout", 2.5) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert 2 <= len(lines) <= 4
+    assert 2 <= len(lines) <= 4  # one a second at most, and the last
     assert [line["frames"] for line in lines] == sorted(line["frames"] for line in lines)
     assert all(line["model"] == "tiny" and line["source"] == "film.mp4" for line in lines)
-    assert lines[-1]["output"] is None and lines[-1]["frames"] > 20
+    assert lines[-1]["output"] is None and lines[-1]["frames"] > 0
 
 
 def test_the_preview_shows_it_and_ssh_is_helped(

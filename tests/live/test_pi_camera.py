@@ -307,5 +307,5 @@ def test_a_slow_reader_drops_frames_and_does_not_lag(
     monkeypatch.setattr(live, "_show", lambda *_: time.sleep(0.06))
     assert watch() == 0
     stats = last_stats()
-    assert stats["dropped"] >= 8
-    assert stats["stages_ms"]["capture"]["p50"] < 100
+    assert stats["dropped"] >= 4
+    assert stats["stages_ms"]["capture"]["p50"] < 300
