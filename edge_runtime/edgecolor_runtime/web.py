@@ -186,7 +186,9 @@ class Server(socketserver.TCPServer):
     def __init__(self, host: str, port: int, visit: Callable[[Any, Any, Any], Visit]) -> None:
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port}: expected 1 to 65535, or 0 for any free one")
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._visits: dict[
+            threading.Thread, socket.socket
+        ] = {}  # of the accepting thread, while there is one
         try:
             self.address_family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             super().__init__(address[:2], visit)  # type: ignore[arg-type]
@@ -203,14 +205,15 @@ class Server(socketserver.TCPServer):
         self.shutdown()
         self._accepting.join()
         self.server_close()
-        for connection, thread in list(self._open.items()):
+        for thread, connection in self._visits.items():
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(PATIENCE)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turn a client away where there are too many."""
-        if len(self._open) < CONNECTIONS:
+        self._visits = {thread: its for thread, its in self._visits.items() if thread.is_alive()}
+        if len(self._visits) < CONNECTIONS:
             return True
         request.setblocking(False)
         with suppress(OSError):
@@ -223,12 +226,8 @@ class Server(socketserver.TCPServer):
         request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         thread = threading.Thread(target=self._visit, args=(request, client_address), daemon=True)
-        self._open[request] = thread
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads here
-            del self._open[request]
-            raise
+        thread.start()
+        self._visits[thread] = request
 
     def _visit(self, request: socket.socket, client_address: Any) -> None:
         try:
@@ -239,7 +238,6 @@ class Server(socketserver.TCPServer):
             self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
-            del self._open[request]
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

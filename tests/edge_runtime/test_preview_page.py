@@ -80,7 +80,7 @@ class Loop:
             "dropped": 4,
             "fps": 29.97,
             "latency_ms": share,
-            "stages_ms": {"invoke": share, "encode": share},
+            "stages_ms": {"invoke": share, "encode": share, "finish": None},
             "size": [320, 240],
             "source": "a <b>camera</b>",
             "model": "s",
@@ -202,10 +202,33 @@ def test_snapshot_is_downloaded(page: Page) -> None:
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (320, 240))
 
 
+def test_before_the_first_picture(browser: Browser, loop: Loop) -> None:
+    nothing = {
+        "frames": 0,
+        "dropped": 0,
+        "fps": 0.0,
+        "latency_ms": None,
+        "stages_ms": {"invoke": None},
+        "size": None,
+    }
+    preview = Preview(port=0, controls=Controls(loop.colorizer, lambda: nothing))
+    context = browser.new_context()
+    page = context.new_page()
+    try:
+        page.goto(preview.address, wait_until="commit")
+        status = page.get_by_role("status")
+        assert eventually(lambda: status.inner_text() == "Waiting for a picture")
+        assert page.locator("#p50").inner_text() == "–"
+    finally:
+        context.close()
+        preview.close()
+
+
 def test_figures(page: Page) -> None:
     text = page.get_by_role("region", name="Figures").inner_text()
     for figure in ("30.0", "12.3 ms", "90 % 23.4 · 99 % 34.6", "4", "Temperature", "invoke", "encode"):
         assert figure in text
+    assert "finish" not in text
     assert page.locator("#about").inner_text() == "a <b>camera</b> · 320 × 240 · model s"
 
 

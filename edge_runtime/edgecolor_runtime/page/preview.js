@@ -7,6 +7,7 @@ const milliseconds = (value) => (value == null ? "–" : `${number(value, 1)} ms
 const STAGES = ["capture", "prepare", "invoke", "finish", "encode"];
 
 let streams = 0; // begun so far: a new number in the address begins anew
+let touches = 0; // of the slider's requests, begun and ended
 let frames = -1; // coloured until the last look
 let still = 0; // looks since then
 
@@ -49,7 +50,6 @@ function show(now) {
   $("share").textContent = `${number((100 * now.dropped) / Math.max(1, now.frames + now.dropped), 1)} %`;
   $("temperature").textContent = now.temperature_c == null ? "–" : `${number(now.temperature_c, 0)} °C`;
   $("heat").textContent = now.temperature_c == null ? "not told here" : "";
-  if (!setting) reflect(now.saturation);
   showStages(now.stages_ms ?? {});
   still = now.frames === frames ? still + 1 : 0;
   frames = now.frames;
@@ -58,7 +58,8 @@ function show(now) {
 }
 
 function showStages(stages) {
-  const names = [...STAGES.filter((name) => name in stages), ...Object.keys(stages).filter((name) => !STAGES.includes(name))];
+  const known = Object.keys(stages).filter((name) => stages[name]);
+  const names = [...STAGES.filter((name) => known.includes(name)), ...known.filter((name) => !STAGES.includes(name))];
   const kind = (name) => (STAGES.includes(name) ? name : "other");
   $("bar").replaceChildren(...names.map((name) => {
     const part = document.createElement("i");
@@ -79,10 +80,13 @@ function showStages(stages) {
 }
 
 async function poll() {
+  const before = touches;
   try {
     const answer = await fetch("/statistics");
     if (!answer.ok) throw new Error(answer.status);
-    show(await answer.json());
+    const now = await answer.json();
+    if (!setting && touches === before) reflect(now.saturation); // else it may be from before
+    show(now);
   } catch {
     say("lost", "No connection");
   }
@@ -103,6 +107,7 @@ async function saturate() {
   $("shown").textContent = number(wanted, 2);
   if (setting) return;
   setting = true;
+  touches += 1;
   try {
     while (wanted !== null) {
       const body = JSON.stringify({ saturation: wanted });
@@ -113,6 +118,7 @@ async function saturate() {
     say("lost", "No connection");
   }
   setting = false;
+  touches += 1;
 }
 
 for (const choice of document.querySelectorAll("[name=view]")) choice.addEventListener("change", watch);
