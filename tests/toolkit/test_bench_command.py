@@ -233,8 +233,7 @@ NOTHING = Throttling((), ())
 def test_verdict(
     before: Throttling | None, between: list[str], after: Throttling | None, expected: tuple[str, list[str]]
 ) -> None:
-    states = [{"throttled": None if before is None else between}]
-    found = module.verdict(before, after, states)
+    found = module.verdict(before, after, between)
     assert (found["result"], found["because"]) == expected
 
 
