@@ -207,7 +207,8 @@ def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: No
                 each(line)
             code = child.wait()
         finally:
-            child.kill()  # nothing to an ended one; else nobody waits for it any more
+            child.kill()  # nothing to an ended one; else nobody needs it any more
+            child.wait()
         stderr.seek(0)
         last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
     raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")
