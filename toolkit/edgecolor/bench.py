@@ -11,7 +11,9 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib import metadata
@@ -76,23 +78,11 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
     if max(options.threads) > cores():
         raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
     files = {name: _file(name) for name in dict.fromkeys(models)}
-    before = machine.throttled(root)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    states = [watch(root)]
-    for name, about in files.items():
-        job = Job(name, 0, options.delegate, options.width, options.height)
-        about["runs"] = []
-        for threads in options.threads:
-            say(f"{name}: {_threads(threads)}")
-            result = _measured(replace(job, threads=threads))
-            about["interpreter"] = result.pop("interpreter")
-            about["runs"].append(result)
-            states.append(watch(root))
-        about["sustained"] = None
-        if options.sustained:
-            job = replace(job, threads=options.threads[-1], sustained=options.sustained)
-            about["sustained"] = _sustained(job, say, root)
-            states += about["sustained"]["samples"]
+    before, throttled = watch(root), machine.throttled(root)
+    with _held_back(root) as seen:
+        for name, about in files.items():
+            about.update(_model(name, options, say, root))
     return {
         "schema": SCHEMA,
         "created_by": f"edgecolor {edgecolor_runtime.__version__}",
@@ -100,11 +90,24 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         "machine": machine.identity(root),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "settings": asdict(options) | {"threads": list(options.threads), "capture": CAPTURE},
-        "verdict": verdict(before, machine.throttled(root), states),
-        "before": states[0],
+        "verdict": verdict(throttled, machine.throttled(root), seen),
+        "before": before,
         "after": watch(root),
         "models": list(files.values()),
     }
+
+
+def _model(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
+    job = Job(name, 0, options.delegate, options.width, options.height)
+    runs, sustained = [], None
+    for threads in options.threads:
+        say(f"{name}: {_threads(threads)}")
+        runs.append(_measured(replace(job, threads=threads)))
+    (interpreter,) = {run.pop("interpreter") for run in runs}
+    if options.sustained:
+        job = replace(job, threads=options.threads[-1], sustained=options.sustained)
+        sustained = _sustained(job, say, root)
+    return {"interpreter": interpreter, "runs": runs, "sustained": sustained}
 
 
 def watch(root: Path = machine.ROOT) -> dict[str, Any]:
@@ -120,15 +123,36 @@ def watch(root: Path = machine.ROOT) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _held_back(root: Path) -> Iterator[set[str]]:
+    """What holds the board back meanwhile, looked at once a second: a set that grows."""
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while (found := machine.throttled(root)) is not None:
+            seen.update(found.now)
+            if done.wait(1):
+                return
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
+
+
 def verdict(
-    before: machine.Throttling | None, after: machine.Throttling | None, states: Sequence[dict[str, Any]]
+    before: machine.Throttling | None, after: machine.Throttling | None, between: Iterable[str]
 ) -> dict[str, Any]:
     """Whether the figures are the machine's own.
 
     Args:
         before: what the machine said before the first run.
         after: and after the last.
-        states: as `watch` gives them, from in between.
+        between: what held it back in between, wherever one looked.
 
     Returns:
         "result": "valid", "void" where the board was held back, or "unknown" where it does not say;
@@ -136,9 +160,8 @@ def verdict(
     """
     if before is None or after is None:
         return {"result": "unknown", "because": []}
-    seen = {name for state in states for name in state["throttled"] or ()}
     # What is noted since boot shows as well what happened between two looks; but only the first time.
-    seen |= {*before.now, *after.now, *(set(after.since_boot) - set(before.since_boot))}
+    seen = {*before.now, *between, *after.now, *(set(after.since_boot) - set(before.since_boot))}
     because = [name for name in machine.THROTTLING if name in seen]
     return {"result": "void" if because else "valid", "because": because}
 
@@ -184,7 +207,8 @@ def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: No
                 each(line)
             code = child.wait()
         finally:
-            child.kill()  # nothing to an ended one; else nobody waits for it any more
+            child.kill()  # nothing to an ended one; else nobody needs it any more
+            child.wait()
         stderr.seek(0)
         last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
     raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")

@@ -17,7 +17,7 @@ _HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}
 def bench(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Model files, or names of shipped ones. Else all shipped."),
+        typer.Argument(metavar="MODEL", help="Model files, or names of shipped ones. Else all shipped."),
     ] = None,
     *,
     output: Annotated[
@@ -25,7 +25,11 @@ def bench(
     ] = None,
     threads: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="CPU threads; may be given several times. Else 1 to 4, as far as cores go."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU threads; may be given several times. Else 1 to 4, as far as cores go.",
+        ),
     ] = None,
     delegate: Annotated[
         str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
