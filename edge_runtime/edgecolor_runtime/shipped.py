@@ -20,8 +20,8 @@ class ShippedModel:
 
 
 SHIPPED: dict[str, ShippedModel] = {
-    "m": ShippedModel("m.tflite", "c5f899e1ff5ba6e85babfc26d265c7d393edb1506b2ece2a7ba48538a561134d"),
-    "s": ShippedModel("s.tflite", "f00595c0dcc76051583dd8a53871d0bf77e7616a8308ff71732a403af86ccd96"),
+    "m": ShippedModel("m.tflite", "357f46c8130c0c6de8833a52c6fd087178c2b3e2c95d48dd5c5d4f7deeffcfdf"),
+    "s": ShippedModel("s.tflite", "287b64ca6db3ed6482b9fe1c6b5070c8d3c84a35c24962fc2bdd87ae28ffa95f"),
 }
 """Name -> model; `s` is the default of every command."""
 
