@@ -30,7 +30,7 @@ from edgecolor_runtime.frames import Frame
 from edgecolor_runtime.jpeg import encode_jpeg
 from edgecolor_runtime.live import Live
 from edgecolor_runtime.newest import Newest
-from edgecolor_runtime.replay import Replay
+from edgecolor_runtime.playback import Playback
 from edgecolor_runtime.shipped import open_model
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
@@ -81,7 +81,7 @@ class Window:
 def measure(model: str, seconds: float) -> Report:
     """One run on one core."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    feed = Newest(lambda: Replay(Window), name=Window.name)
+    feed = Newest(lambda: Playback(Window), name=Window.name)
     latencies, waits = array("f"), array("f")  # small: what grows is to be seen
     memory: list[float] = []
     dropped_before = dropped = 0

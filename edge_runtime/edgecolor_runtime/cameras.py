@@ -10,7 +10,7 @@ from edgecolor_runtime import newest, picamera, v4l2
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.folder import Folder
 from edgecolor_runtime.frames import Source
-from edgecolor_runtime.replay import Replay
+from edgecolor_runtime.playback import Playback
 from edgecolor_runtime.turn import UPRIGHT, Turn
 from edgecolor_runtime.video_in import Stream, V4l2Camera, VideoFile
 
@@ -129,8 +129,8 @@ def _v4l2(path: str, wish: Wish) -> Camera:
 
 def _recording(path: Path, framerate: float | None) -> Callable[[], Source]:
     if path.is_dir():
-        return lambda: Replay(lambda: Folder(path), framerate=framerate)
-    return lambda: Replay(lambda: VideoFile(path), framerate=framerate)
+        return lambda: Playback(lambda: Folder(path), framerate=framerate)
+    return lambda: Playback(lambda: VideoFile(path), framerate=framerate)
 
 
 def _refuse_size(word: str, wish: Wish) -> None:

@@ -79,3 +79,10 @@ def test_a_picture_is_coloured_without_tensorflow(tiny_path: Path, tmp_path: Pat
 def test_importing_the_package_is_cheap() -> None:
     code = "import sys, edgecolor_runtime; sys.exit('numpy' in sys.modules or 'PIL' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_module_takes_the_place_of_a_public_name() -> None:
+    """Importing a module sets it as an attribute of the package."""
+    folder = Path(edgecolor_runtime.__file__).parent
+    modules = {path.stem for path in folder.iterdir()} - {"__init__"}
+    assert modules & set(edgecolor_runtime.__all__) == set()

@@ -17,7 +17,7 @@ from edgecolor_runtime.folder import Folder
 from edgecolor_runtime.frames import Frame
 from edgecolor_runtime.live import STAGES, Live
 from edgecolor_runtime.newest import Every, Mailbox, Newest
-from edgecolor_runtime.replay import Replay
+from edgecolor_runtime.playback import Playback
 from edgecolor_runtime.source import Stepwise
 from edgecolor_runtime.turn import Turn
 
@@ -143,12 +143,12 @@ def test_folder(pictures: Path) -> None:
 
 def test_a_recording_keeps_its_pace(pictures: Path) -> None:
     begun = time.monotonic()
-    replay = Replay(lambda: Folder(pictures), framerate=20, rounds=2)
-    frames = list(replay)
+    playback = Playback(lambda: Folder(pictures), framerate=20, rounds=2)
+    frames = list(playback)
     assert [tone(frame) for frame in frames] == [0, 50, 100, 150] * 2
     assert time.monotonic() - begun >= 8 / 20 - 0.001
     gaps = np.diff([frame.seconds for frame in frames])
-    assert gaps.min() > 0 and replay.live
+    assert gaps.min() > 0 and playback.live
 
 
 def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
@@ -164,15 +164,15 @@ def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
         def close(self) -> None:
             pass
 
-    lag = [time.monotonic() - frame.seconds for frame in Replay(Slow, rounds=1)]
+    lag = [time.monotonic() - frame.seconds for frame in Playback(Slow, rounds=1)]
     assert np.median(lag) < 0.2, "at the end by 0.5 s, if it were counted from the beginning"
 
 
-def test_a_replay_is_closed_while_it_waits(pictures: Path) -> None:
-    replay = Replay(lambda: Folder(pictures), framerate=0.01)
-    threading.Timer(0.1, replay.close).start()
+def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
+    playback = Playback(lambda: Folder(pictures), framerate=0.01)
+    threading.Timer(0.1, playback.close).start()
     begun = time.monotonic()
-    assert len(list(replay)) <= 1
+    assert len(list(playback)) <= 1
     assert time.monotonic() - begun < 5
 
 

@@ -144,7 +144,9 @@ def _colour(
             if writer is not None:
                 writer.finish()  # what came before is worth keeping
             raise
-        if writer is not None and not (of and received):
+        if of and received:
+            return received[0]  # half a video is none
+        if writer is not None:
             writer.finish(whole=words.frames is None)
         _report(live, writer, of, common, words)
         return received[0] if received else 0

@@ -10,7 +10,7 @@ from edgecolor_runtime.frames import Frame, Source
 from edgecolor_runtime.source import Stepwise
 
 
-class Replay(Stepwise):
+class Playback(Stepwise):
     """A recording played at its own pace, again and again. It drops nothing.
 
     Where frames cannot be read as fast as they are due, it plays slower, as a slow camera would.
