@@ -186,9 +186,7 @@ class Server(socketserver.TCPServer):
     def __init__(self, host: str, port: int, visit: Callable[[Any, Any, Any], Visit]) -> None:
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port}: expected 1 to 65535, or 0 for any free one")
-        self._visits: dict[
-            threading.Thread, socket.socket
-        ] = {}  # of the accepting thread, while there is one
+        self._visits: dict[threading.Thread, socket.socket] = {}  # the accepting thread's, then close's
         try:
             self.address_family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             super().__init__(address[:2], visit)  # type: ignore[arg-type]

@@ -79,10 +79,13 @@ function showStages(stages) {
   }));
 }
 
+// A network that went away without a word is noticed, too.
+const ask = (path, options) => fetch(path, { ...options, signal: AbortSignal.timeout(5000) });
+
 async function poll() {
   const before = touches;
   try {
-    const answer = await fetch("/statistics");
+    const answer = await ask("/statistics");
     if (!answer.ok) throw new Error(answer.status);
     const now = await answer.json();
     if (!setting && touches === before) reflect(now.saturation); // else it may be from before
@@ -112,7 +115,7 @@ async function saturate() {
     while (wanted !== null) {
       const body = JSON.stringify({ saturation: wanted });
       wanted = null;
-      await fetch("/saturation", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      await ask("/saturation", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     }
   } catch {
     say("lost", "No connection");
