@@ -64,7 +64,7 @@ class Difference:
     largest: float
 
 
-LIMITS = {"ai-edge-litert": Difference(0.1, 4), "tflite-runtime": Difference(2, 40)}
+LIMITS = {"ai-edge-litert": Difference(0.001, 4), "tflite-runtime": Difference(2, 40)}
 """Interpreter there (here it is ai-edge-litert) -> what is allowed."""
 
 
@@ -117,6 +117,8 @@ def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
     (unpacked,) = (folder / f"{name}.bundle").iterdir()
     prefix = folder / f"{name}.prefix"
     root.run("sh", unpacked / "install.sh", "--prefix", prefix)
+    if case.packages and list(prefix.glob("current/venv/lib/*/site-packages/numpy")):
+        raise EdgecolorError(f"{name}: the bundle brought a numpy in the place of Debian's")
     python, command = prefix / "current/venv/bin/python", prefix / "current/edgecolor"
     if case.interpreter != "ai-edge-litert" and not list(unpacked.glob("wheels/tflite_runtime*")):
         _exchange(root, python, unpacked, case)
