@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-training models variants wheels emulated
+.PHONY: demo test test-slow check bench bench-live bench-training models variants wheels emulated
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -30,6 +30,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py
+
+bench-live: $(READY)
+	$(BIN)/python benchmarks/live.py
 
 bench-training: $(READY)
 	$(BIN)/python benchmarks/training.py

@@ -26,8 +26,10 @@ import numpy as np
 import PIL
 import tasks
 from frame import HEIGHT, WIDTH, gray_jpeg
+from naive import MODULES, measure
 from process import start
 
+from edgecolor_runtime import machine
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.errors import EdgecolorError, UsageError
 from edgecolor_runtime.shipped import SHIPPED
@@ -76,15 +78,19 @@ def bench(model: str | None, reference: Path, folder: Path, *, turns: int, start
         tasks.around(path) | tasks.invokes(models) | tasks.photo_to_photo(path, photograph, result),
         repeats=turns,
     )
+    naive = {library: measure(library, max(3, turns // 4)) for library in MODULES}
+    left_out += [f"{library}: not installed" for library, found in naive.items() if found is None]
     begun = [start(path, photograph, result) for _ in range(starts)]
     return Report(
         machine=_machine(core) | {"interpreter": Colorizer.open(path).interpreter.name},
         model=path.name,
         milliseconds={name: spread([1000 * t.wall for t in runs]) for name, runs in taken.items()},
         processor={name: spread([1000 * t.processor for t in runs]) for name, runs in taken.items()},
-        units={
-            name: ratios(taken[name], taken[tasks.UNIT])
-            for name in (tasks.MERGED, tasks.EXACT, tasks.JPEG, tasks.PHOTO)
+        units={name: ratios(taken[name], taken[tasks.UNIT]) for name in (*tasks.AROUND, tasks.PHOTO)}
+        | {
+            f"{name}, {library} Lab": value
+            for library, found in naive.items()
+            for name, value in (found or {}).items()
         },
         start={
             "import to first photo, s": spread([s.to_photo for s in begun]),
@@ -144,21 +150,13 @@ def _stay_on_one_core() -> str:
 
 def _machine(core: str) -> dict[str, str]:
     return {
-        "processor": _processor(),
+        "processor": machine.identity()["cpu"] or platform.machine(),
         "ran on": core,
         "load at the end": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def table(report: Report) -> str:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Run in a fresh interpreter: words are the model, the photograph and the result. It reports seconds from its
-# first line, its peak in kB, and what it should not have imported.
-# VmHWM rather than ru_maxrss: over an exec, Linux keeps in the latter the peak of whoever started it.
+# first line, its peak in bytes, and what it should not have imported.
 _CHILD = """
 import time
 started = time.perf_counter()
@@ -22,14 +21,9 @@ from edgecolor_runtime.sinks import save
 model, photograph, result = sys.argv[1:]
 save(Colorizer.open(model).colorize(open_picture(photograph).gray), result, force=True)
 seconds = time.perf_counter() - started
-import json, resource
-try:
-    with open("/proc/self/status") as status:
-        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-except OSError:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak //= 1024 if sys.platform == "darwin" else 1
-print(json.dumps([seconds, peak, sorted({"tensorflow", "keras"} & set(sys.modules))]))
+import json
+from edgecolor_runtime.machine import peak_memory
+print(json.dumps([seconds, peak_memory(), sorted({"tensorflow", "keras"} & set(sys.modules))]))
 """
 
 
@@ -55,4 +49,4 @@ def start(model: Path, photograph: Path, result: Path) -> Start:
     seconds, peak, foreign = json.loads(done.stdout)
     if foreign:
         raise RuntimeError(f"the runtime imported {', '.join(foreign)}: these figures would mean nothing")
-    return Start(seconds, whole, peak * 1024 / 1e6)
+    return Start(seconds, whole, peak / 1e6)

@@ -13,15 +13,19 @@ from PIL import Image
 
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.interpreter import Interpreter
-from edgecolor_runtime.picture import Picture, open_picture
+from edgecolor_runtime.jpeg import encode_jpeg
+from edgecolor_runtime.picture import open_picture
 from edgecolor_runtime.preprocess import INPUT_SIZE
-from edgecolor_runtime.sinks import encode, save
+from edgecolor_runtime.sinks import save
 from edgecolor_runtime.timing import Task
 
 UNIT = "Pillow YCbCr to RGB"
 MERGED = "(a) gray to merged YCbCr"
+MERGED_GUIDED = f"{MERGED}, guided"
 EXACT = "(a) with chroma exact at every pixel, to RGB"
 JPEG = "(b) gray to JPEG bytes"
+JPEG_GUIDED = f"{JPEG}, guided"
+AROUND = (MERGED, MERGED_GUIDED, EXACT, JPEG, JPEG_GUIDED)
 PHOTO = "photo to photo"
 
 
@@ -39,17 +43,18 @@ class _Replay:
 def around(model: Path) -> dict[str, Task]:
     """The unit, and figures (a) and (b): a gray frame in memory to its coloured form, without the network."""
     gray = gray_frame()
-    picture = Picture(gray)
-    colorizer = Colorizer.open(model)
-    unit = colorizer.colorize(gray).to_ycbcr()
-    shape, dtype = colorizer.interpreter.input.shape, colorizer.interpreter.input.dtype
+    guided, bilinear = Colorizer.open(model), Colorizer.open(model, guided=False)
+    unit = guided.colorize(gray).to_ycbcr()
+    shape, dtype = guided.interpreter.input.shape, guided.interpreter.input.dtype
     seen = np.random.default_rng(0).integers(-100, 100, shape).astype(dtype)
-    colorizer.interpreter = _Replay(colorizer.interpreter, seen)
+    guided.interpreter = bilinear.interpreter = _Replay(guided.interpreter, seen)
     return {
         UNIT: lambda: unit.convert("RGB"),
-        MERGED: lambda: colorizer.colorize(gray).to_ycbcr(),
-        EXACT: lambda: colorizer.colorize(gray).to_rgb(),
-        JPEG: lambda: encode(colorizer.colorize(gray), "JPEG", of=picture, quality=90),
+        MERGED: lambda: bilinear.colorize(gray).to_ycbcr(),
+        MERGED_GUIDED: lambda: guided.colorize(gray).to_ycbcr(),
+        EXACT: lambda: guided.colorize(gray).to_rgb(),
+        JPEG: lambda: encode_jpeg(bilinear.colorize(gray)),
+        JPEG_GUIDED: lambda: encode_jpeg(guided.colorize(gray)),
     }
 
 

@@ -1,14 +1,70 @@
-"""What several areas share: an environment over tflite-runtime, which 32-bit devices have."""
+"""What several areas share: files of boards that are not here, and an environment over tflite-runtime."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+_ARM = "".join(f"processor\t: {i}\nCPU implementer\t: 0x41\nCPU part\t: {{part}}\n\n" for i in range(4))
+_ANSWERS = """#!/bin/sh
+case "$1" in
+get_throttled) echo throttled={throttled};;
+pmic_read_adc) {rails};;
+*) exit 1;;
+esac
+"""
+_RAILS = """cat << END
+  3V3_SYS_A current(1)=0.05000000A
+ VDD_CORE_A current(7)=2.00000000A
+  3V3_SYS_V volt(9)=3.30000000V
+ VDD_CORE_V volt(15)=0.80000000V
+    EXT5V_V volt(24)=5.11478000V
+     BATT_V volt(25)=0.01880340V
+END
+"""
+
+Board = Callable[..., Path]
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Board:
+    """Writes the files of a Raspberry Pi 4 or 5, with what `vcgencmd get_throttled` says; gives the root."""
+
+    def build(model: int, throttled: str = "0x0") -> Path:
+        root = tmp_path / f"pi-{model}"
+        cpu, highest = {4: ("0xd08", 1800000), 5: ("0xd0b", 2400000)}[model]
+        clock = "sys/devices/system/cpu/cpufreq/policy0"
+        rails = _RAILS if model == 5 else "echo 'Command not registered'; exit 255"
+        files = {
+            "proc/device-tree/model": f"Raspberry Pi {model} Model B Rev 1.0\0",
+            "proc/cpuinfo": _ARM.format(part=cpu),
+            "proc/meminfo": "MemTotal:  3884360 kB\nMemFree:  228000 kB\nMemAvailable:  3200000 kB\n",
+            "proc/sys/kernel/osrelease": "6.6.51+rpt-rpi-v8\n",
+            "proc/self/status": "Name:\tpython3\nVmHWM:\t   65000 kB\n",
+            "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n',
+            "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+            "sys/class/thermal/thermal_zone0/temp": "48312\n",
+            f"{clock}/scaling_cur_freq": "1500000\n",
+            f"{clock}/scaling_min_freq": "600000\n",
+            f"{clock}/scaling_max_freq": f"{highest}\n",
+            f"{clock}/cpuinfo_max_freq": f"{highest}\n",
+            f"{clock}/scaling_governor": "ondemand\n",
+            f"{clock}/scaling_driver": "cpufreq-dt\n",
+            "usr/bin/vcgencmd": _ANSWERS.format(throttled=throttled, rails=rails),
+        }
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, "utf-8")
+        (root / "usr/bin/vcgencmd").chmod(0o755)
+        return root
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -14,22 +14,28 @@ from edgecolor_runtime.color import B_PER_CB, F32, G_PER_CB, G_PER_CR, R_PER_CR,
 NEUTRAL = 128  # the byte of a chroma of 0
 CHROMA_LIMIT = 127.0  # the largest chroma, either side, that a byte around NEUTRAL holds
 _EPSILON = np.float32(1e-3)  # chroma too small to need room; nothing is divided by 0
+_FLAT = np.float32(24)  # deviation of luma below which the slope is held back: texture, not edges
+_FAINT = np.float32(4)  # the same of chroma
 _STRIP = 1 << 16  # pixels worked on in one go: the arrays stay in the cache, and small for a large picture
 
 
-def planes(chroma: F32, low: U8, high: U8) -> tuple[U8, U8]:
-    """Upsample chroma (bilinear), limit it, and round it to bytes.
+def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:
+    """Upsample chroma, limit it, and round it to bytes.
 
     Args:
         chroma: (Cb, Cr) centred on 0, any small shape (n, m, 2).
         low: The smallest luma under each pixel of the result, shape (h, w).
         high: The largest luma there, same shape; the same array where every pixel has one luma.
+        seen: Luma of the pixels of `chroma`, in [0, 255], shape (n, m), to keep to the edges of the luma.
+            None: bilinear.
 
     Returns:
         Cb and Cr centred on 128, shape (h, w) each.
     """
     h, w = low.shape
     source = np.ascontiguousarray(np.moveaxis(chroma, -1, 0)).clip(-CHROMA_LIMIT, CHROMA_LIMIT)
+    if seen is not None:
+        source = np.concatenate(local_lines(source, seen))
     left, right, share = _taps(source.shape[2], w)
     # np.take, since what indexing with arrays returns is not laid out row by row, and slow to work on.
     wide = np.take(source, left, axis=2) * (1 - share) + np.take(source, right, axis=2) * share
@@ -39,12 +45,64 @@ def planes(chroma: F32, low: U8, high: U8) -> tuple[U8, U8]:
     rows = max(1, _STRIP // w)
     for top in range(0, h, rows):
         at = slice(top, top + rows)
-        strip = np.take(wide, above[at], axis=1)
+        strip: F32 = np.take(wide, above[at], axis=1)
         strip += (np.take(wide, below[at], axis=1) - strip) * share[at]
+        if seen is not None:
+            strip = _at_luma(strip, low[at], high[at])
         strip *= _room(low[at], high[at], strip[0], strip[1])
         strip += np.float32(NEUTRAL + 0.5)  # rounds, because the conversion to bytes truncates
         cb[at], cr[at] = strip
     return cb, cr
+
+
+def local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
+    """How chroma follows luma around each pixel: the line offset + slope Y.
+
+    Upsampled, with the luma Y of the large frame, the lines give chroma that keeps to the edges of the luma.
+
+    That is bilinear chroma plus the detail of the luma times a local gain, as in pansharpening; the gain is
+    the window regression of the fast guided filter (He and Sun 2015, arXiv:1505.00996). It counts by how
+    well luma explains chroma (the squared correlation), so that texture without colour leaves chroma alone.
+
+    Args:
+        chroma: Cb and Cr centred on 0, shape (2, n, m).
+        luma: The luma of the same pixels, in [0, 255], shape (n, m).
+
+    Returns:
+        Offset and slope, shape (2, n, m) each. The line of a pixel goes through its own chroma and luma.
+    """
+    products = (luma * luma)[None], chroma * luma, (chroma * chroma).sum(axis=0, keepdims=True)
+    mean = _window(np.concatenate([luma[None], chroma, *products]))
+    mean_luma, mean_chroma = mean[0], mean[1:3]
+    variance = mean[3] - mean_luma * mean_luma
+    covariance = mean[4:6] - mean_chroma * mean_luma
+    spread = mean[6] - (mean_chroma * mean_chroma).sum(axis=0)
+    explained = (covariance * covariance).sum(axis=0) / ((variance + _EPSILON) * (spread + _FAINT**2))
+    slope: F32 = covariance * (explained.clip(0, 1) / (variance + _FLAT**2))
+    return chroma - slope * luma, slope
+
+
+def _window(planes: F32) -> F32:
+    """Weighted mean over 3 x 3 pixels, weights (1, 4, 1) / 6 along each side; shape (k, n, m)."""
+    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = padded[:, :-2] + padded[:, 2:]
+    rows += 4 * padded[:, 1:-1]
+    mean: F32 = rows[:, :, :-2] + rows[:, :, 2:]
+    mean += 4 * rows[:, :, 1:-1]
+    mean /= 36
+    return mean
+
+
+def _at_luma(strip: F32, low: U8, high: U8) -> F32:
+    """Offsets and slopes, shape (4, rows, w), to chroma (2, rows, w), at the middle of low and high."""
+    luma = low.astype(np.float32)
+    if low is not high:
+        luma += high
+        luma *= np.float32(0.5)
+    chroma, slope = strip[:2], strip[2:]
+    slope *= luma
+    chroma += slope
+    return chroma.clip(-CHROMA_LIMIT, CHROMA_LIMIT, out=chroma)
 
 
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], F32]:

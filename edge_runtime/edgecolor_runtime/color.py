@@ -42,7 +42,7 @@ def _gamma(linear: F32) -> F32:
     return srgb.astype(np.float32)
 
 
-def _f(t: F32) -> F32:
+def _f(t: NDArray[np.floating]) -> F32:
     return np.where(t > _DELTA**3, np.cbrt(t), t / (3 * _DELTA**2) + 4 / 29).astype(np.float32)
 
 
@@ -50,7 +50,9 @@ def _f_inverse(f: NDArray[np.floating]) -> F32:
     return np.where(f > _DELTA, f**3, (f - 4 / 29) * (3 * _DELTA**2)).astype(np.float32)
 
 
-LIGHTNESS_OF_LUMA: F32 = (116 * _f(LINEAR_OF_BYTE) - 16).astype(np.float32)
+# Through float64: the last bit of numpy's float32 cube root depends on the processor (AVX-512, Arm), and at
+# gray 194 that bit decided an int8 step of the network's input.
+LIGHTNESS_OF_LUMA: F32 = (116 * _f(LINEAR_OF_BYTE.astype(np.float64)) - 16).astype(np.float32)
 """L* in [0, 100] of the neutral whose 8-bit luma is the index, shape (256,)."""
 
 

@@ -1,11 +1,12 @@
 """Every error that edgecolor raises on purpose, and the exit code a command ends with.
 
 EdgecolorError (1)          something failed
-├── PictureError (1)        a picture cannot be read or written
+├── PictureError (1)        a picture or a video cannot be read or written
 ├── DataError (1)           training, calibration or evaluation data is unusable
 ├── UsageError (2)          the call makes no sense
 ├── GateError (3)           a result misses its gate: accuracy, operators, sparsity
-├── MissingError (4)        this machine lacks something: an extra, a camera, a delegate
+├── MissingError (4)        this machine lacks something: an extra, a delegate
+│   └── CameraError (4)     a camera is not there, is busy, stalls or went away
 └── ModelFileError (5)      a model file is broken, unverified, or not one of ours
 """
 
@@ -19,7 +20,7 @@ class EdgecolorError(Exception):
 
 
 class PictureError(EdgecolorError):
-    """A picture cannot be read or written."""
+    """A picture or a video cannot be read or written."""
 
 
 class DataError(EdgecolorError):
@@ -42,6 +43,10 @@ class MissingError(EdgecolorError):
     """This machine lacks something the command needs."""
 
     exit_code = 4
+
+
+class CameraError(MissingError):
+    """A camera or a stream is not there, is busy, stalls or went away. It may come back."""
 
 
 class ModelFileError(EdgecolorError):

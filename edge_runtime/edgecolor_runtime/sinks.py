@@ -184,7 +184,7 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
     try:
         with suppress(FileExistsError):  # a file in the folder's place: what follows says so more clearly
             path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as temporary:
+        with temporary_beside(path) as temporary:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -195,7 +195,8 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A name beside a file for it to be written under and renamed from; what is left there is removed."""
     # Beside the target, because a rename is atomic only within one file system.
     temporary = path.parent / f"{_stem(path)}{secrets.token_hex(6)}{_PART}"
     try:

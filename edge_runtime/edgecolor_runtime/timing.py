@@ -22,7 +22,15 @@ class Spread:
 def spread(samples: Sequence[float]) -> Spread:
     """Summarizes samples; percentiles are linearly interpolated."""
     ordered = sorted(samples)
-    return Spread(_quantile(ordered, 0.5), _quantile(ordered, 0.1), _quantile(ordered, 0.9), len(ordered))
+    return Spread(quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), len(ordered))
+
+
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """The quantile q, 0 to 1, of samples in ascending order, linearly interpolated."""
+    at = q * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,3 @@ def in_turns(tasks: Mapping[str, Task], *, repeats: int) -> dict[str, list[Taken
 def ratios(samples: Sequence[Taken], unit: Sequence[Taken]) -> Spread:
     """One task in units of another, turn by turn, in processor time."""
     return spread([a.processor / b.processor for a, b in zip(samples, unit, strict=True)])
-
-
-def _quantile(ordered: Sequence[float], q: float) -> float:
-    at = q * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)

@@ -33,6 +33,9 @@ def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     } <= set(milliseconds)
     for spread in [*milliseconds.values(), *units.values(), *start.values()]:
         assert 0 < spread["p10"] <= spread["median"] <= spread["p90"]
+    for library in ("skimage", "opencv"):
+        for ours in ("(a) gray to RGB", "(b) gray to JPEG bytes"):
+            assert f"{ours}, {library} Lab" in units
     assert set(start) == {"import to first photo, s", "whole process, s", "peak resident memory, MB"}
     assert start["import to first photo, s"]["median"] < start["whole process, s"]["median"]
     assert 20 < start["peak resident memory, MB"]["median"] < 500

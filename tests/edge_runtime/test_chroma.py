@@ -62,6 +62,63 @@ def test_strips_leave_no_seam(wild: F32, monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_array_equal(whole, chroma.planes(wild, y, y))
 
 
+def step(h: int, w: int) -> U8:
+    """Dark on the left and bright on the right of an edge that falls within a pixel of small chroma."""
+    luma = np.full((h, w), 60, np.uint8)
+    luma[:, round(w * 0.51) :] = 180
+    return luma
+
+
+def test_guided_chroma_keeps_to_an_edge_of_luma() -> None:
+    luma = step(224, 448)
+    true = np.where(luma[..., None] == 60, (20.0, -30.0), (-25.0, 15.0)).astype(np.float32)
+    small = true.reshape(56, 4, 56, 8, 2).mean(axis=(1, 3))
+    seen = luma.astype(np.float32).reshape(56, 4, 56, 8).mean(axis=(1, 3))
+    near = slice(round(448 * 0.51) - 4, round(448 * 0.51) + 4)
+
+    def bled(guide: F32 | None) -> float:
+        planes = np.stack(chroma.planes(small, luma, luma, guide), axis=-1).astype(float) - 128
+        return float(np.abs(planes - true)[:, near].mean())
+
+    assert bled(seen) < 0.5 * bled(None)
+
+
+def test_guided_chroma_leaves_texture_without_colour_alone() -> None:
+    generator = np.random.default_rng(8)
+    luma = generator.integers(0, 256, (224, 224), dtype=np.uint8)
+    seen = luma.astype(np.float32).reshape(56, 4, 56, 4).mean(axis=(1, 3))
+    flat = np.full((56, 56, 2), (30.0, -20.0), np.float32)
+    middle = np.full_like(luma, 128)
+    np.testing.assert_array_equal(chroma.planes(flat, luma, luma, seen), chroma.planes(flat, luma, luma))
+    np.testing.assert_array_equal(
+        chroma.planes(flat, middle, middle, seen), chroma.planes(flat, middle, middle)
+    )
+
+
+def test_lines_go_through_their_pixels_and_match_a_plain_regression() -> None:
+    generator = np.random.default_rng(9)
+    luma = generator.uniform(0, 255, (6, 7)).astype(np.float32)
+    pixels = generator.normal(0, 30, (2, 6, 7)).astype(np.float32)
+    offset, slope = chroma.local_lines(pixels, luma)
+    np.testing.assert_allclose(offset + slope * luma, pixels, atol=1e-3)
+    weights = np.outer([1, 4, 1], [1, 4, 1]).ravel() / 36
+    x, y = luma[1:4, 2:5].ravel().astype(float), pixels[:, 1:4, 2:5].reshape(2, 9).astype(float)
+    covariance = np.cov(np.stack([x, *y]), aweights=weights, bias=True)
+    explained = (covariance[0, 1:] ** 2).sum() / (
+        covariance[0, 0] * (covariance[1, 1] + covariance[2, 2] + 16)
+    )
+    np.testing.assert_allclose(
+        slope[:, 2, 3], covariance[0, 1:] * explained / (covariance[0, 0] + 24**2), rtol=2e-3
+    )
+
+
+def test_luma_is_kept_where_chroma_is_guided(wild: F32) -> None:
+    y = np.random.default_rng(4).integers(0, 256, (300, 400), dtype=np.uint8)
+    seen = np.asarray(Image.fromarray(y).resize((56, 56), Image.Resampling.BOX), np.float32)
+    cb, cr = chroma.planes(wild, y, y, seen)
+    assert np.abs(luma_of(y, cb, cr) - y).max() <= 1
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (5, 4), (90, 161)])
 def test_halves_and_double(shape: tuple[int, int]) -> None:
     y = np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8)

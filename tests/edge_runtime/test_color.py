@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +20,7 @@ from edgecolor_runtime.color import (
     rgb_to_chroma,
     rgb_to_lab,
 )
+from edgecolor_runtime.preprocess import NETWORK_INPUT, quantize
 
 skimage_color = pytest.importorskip("skimage.color", reason="scikit-image is in the [dev] extra")
 
@@ -67,3 +70,15 @@ def test_lab_to_chroma_goes_through_rgb(grid: U8) -> None:
 def test_out_of_gamut_is_clipped() -> None:
     rgb = lab_to_rgb(np.array([[100, 90, -90], [0, -90, 90], [50, 128, 128]], np.float32))
     assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 255
+
+
+def test_the_network_input_is_the_same_on_every_processor() -> None:
+    """The float32 functions of numpy are not: a last bit of this table decided an int8 step of gray 194."""
+    srgb = np.arange(256) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    f = np.where(linear > (6 / 29) ** 3, np.cbrt(linear), linear / (3 * (6 / 29) ** 2) + 4 / 29)
+    exact = (116 * f - 16) / 50 - 1
+    assert np.abs(NETWORK_INPUT - exact).max() < 3e-7
+    assert quantize(NETWORK_INPUT, 0.007843137718737125, -1)[194] == 71  # exactly, 72.499995 - 1
+    digest = "ae5dd4454064bfd2e947897e0eefa6b254423a025edcbd6ef624687a8ee705fb"
+    assert hashlib.sha256(NETWORK_INPUT.tobytes()).hexdigest() == digest

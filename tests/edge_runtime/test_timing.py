@@ -6,13 +6,19 @@ import time
 
 import pytest
 
-from edgecolor_runtime.timing import Taken, in_turns, ratios, spread
+from edgecolor_runtime.timing import Taken, in_turns, quantile, ratios, spread
 
 
 def test_spread_interpolates() -> None:
     found = spread([5.0, 1.0, 3.0, 2.0, 4.0])
     assert (found.median, found.repeats) == (3, 5)
     assert (found.p10, found.p90) == pytest.approx((1.4, 4.6))
+
+
+def test_quantiles_interpolate() -> None:
+    ordered = [float(value) for value in range(101)]
+    assert [quantile(ordered, q) for q in (0, 0.5, 0.99, 0.995, 1)] == pytest.approx([0, 50, 99, 99.5, 100])
+    assert quantile([7.0], 0.99) == 7
 
 
 def test_tasks_run_in_turns_and_the_first_turn_is_not_counted() -> None:

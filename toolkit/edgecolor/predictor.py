@@ -98,4 +98,4 @@ def finish(gray: U8, ab: F32, saturation: float) -> U8:
         8-bit RGB, shape (224, 224, 3).
     """
     chroma = lab_to_chroma(block_mean(LIGHTNESS_OF_LUMA[gray]), ab * np.float32(saturation))
-    return np.asarray(ColorFrame(Image.fromarray(gray), chroma).to_rgb())
+    return np.asarray(ColorFrame(Image.fromarray(gray), chroma, block_mean(gray)).to_rgb())

@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
+from edgecolor.cli.bench import bench
 from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
+from edgecolor.cli.doctor import doctor
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
 from edgecolor.cli.inspect import inspect
@@ -62,6 +64,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check,
     inspect,
     evaluate,
+    bench,
+    doctor,
     bundle,
 )
 

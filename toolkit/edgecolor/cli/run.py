@@ -1,27 +1,36 @@
-"""`edgecolor run`: pictures to colour pictures."""
+"""`edgecolor run`: pictures, videos and cameras to colour."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edgecolor.cli import live_words
+from edgecolor.cli.live import Common, print_cameras, run_camera, run_video
+from edgecolor.cli.progress import progress
 
 if TYPE_CHECKING:
     from edgecolor.batch import Outcome
 
 
 def run(
-    inputs: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help="What to colour.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Photos and folders of them, or one video, or a camera."),
+    ] = None,
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A file for one photo, a folder for several. Else beside each."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file for one photo or video, a folder for several. Else beside each; a camera is shown.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="A shipped model's name, or the path of a model file.")] = "s",
     saturation: Annotated[
@@ -37,36 +46,95 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of the results' paths.")
     ] = False,
+    camera: live_words.Camera = False,
+    list_cameras: live_words.ListCameras = False,
+    width: live_words.Width = None,
+    height: live_words.Height = None,
+    framerate: live_words.Framerate = None,
+    timeout: live_words.Timeout = None,
+    frames: live_words.Frames = None,
+    hflip: live_words.HFlip = False,
+    vflip: live_words.VFlip = False,
+    rotation: live_words.Rotation = 0,
+    stats: live_words.Stats = False,
+    preview: live_words.Preview = None,
+    host: live_words.Host = "127.0.0.1",
+    port: live_words.Port = 8000,
+    token: live_words.Token = None,
+    reconnect: live_words.Reconnect = False,
+    calm: live_words.Calm = True,
 ) -> None:
-    r"""Colour photographs; their size, brightness, EXIF, XMP, colour profile and resolution stay.
+    r"""Colour photographs, videos and cameras; size and brightness stay as they are.
 
+    EXIF, XMP, colour profile and resolution of a photograph stay, too, and time stamps and sound of a video.
     A folder is searched with its sub-folders. A format that cannot hold the colours becomes PNG. Without -o,
-    photo.jpg becomes photo.color.jpg beside it.
+    photo.jpg becomes photo.color.jpg beside it. For a video or a camera, an -o without an extension is a
+    folder of numbered pictures.
+
+    With --camera, INPUT is an index or a part of a name of --list-cameras, a device such as /dev/video0, the
+    address of a stream, or a folder of pictures or a video that is played like a camera. Without -o it is
+    shown in a browser. Ctrl-C ends it.
 
     \b
     Examples:
       edgecolor run grandfather.jpg
       edgecolor run scan.tif -o coloured.png --saturation 1.2
       edgecolor run photos/ -o coloured/
+      edgecolor run film.mp4 -o film-in-colour.mp4
+      edgecolor run --list-cameras
+      edgecolor run --camera
+      edgecolor run --camera /dev/video0 --width 1280 --height 720 -o door.mp4 --timeout 60
+      edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
+    from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime.video_in import SUFFIXES
+
+    named = inputs or []
+    common = Common(output, model, saturation, threads, delegate, quality, force, quiet, as_json)
+    words = live_words.Words(
+        width, height, framerate, timeout, frames, hflip, vflip, rotation, stats, preview, host, port, token,
+        reconnect, calm,
+    )  # fmt: skip
+    if list_cameras:
+        return print_cameras(as_json)
+    if camera:
+        if len(named) > 1:
+            raise UsageError(f"--camera takes one camera, not {len(named)}")
+        return run_camera(named[0] if named else None, common, words)
+    if not named:
+        raise typer.BadParameter("name a photo, a folder or a video, or say --camera")
+    if any("://" in name for name in named):
+        raise UsageError(f"{named[0]}: for a stream say edgecolor run --camera {named[0]}")
+    if any(Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir() for name in named):
+        if len(named) > 1:
+            raise UsageError("a video is coloured alone; name one")
+        words.refuse_for_video()
+        return run_video(Path(named[0]), common, words)
+    words.refuse_for_photos()
+    return _run_photos([Path(name) for name in named], common)
+
+
+def _run_photos(inputs: list[Path], common: Common) -> None:
     from edgecolor.batch import Options, color_all, cores, plan
     from edgecolor_runtime.errors import EdgecolorError
     from edgecolor_runtime.shipped import open_model
 
-    jobs = plan(inputs, output)
-    network = open_model(model)
-    options = Options(threads or cores(), saturation, quality, force, delegate)
+    jobs = plan(inputs, common.output)
+    network = open_model(common.model)
+    options = Options(
+        common.threads or cores(), common.saturation, common.quality, common.force, common.delegate
+    )
     begun = time.monotonic()
-    with _progress(len(jobs), quiet) as advance:
-        outcomes = color_all(jobs, network, options, advance)
+    with progress("colouring", len(jobs), common.quiet) as advance:
+        outcomes = color_all(jobs, network, options, lambda outcome: advance())
     done = [outcome for outcome in outcomes if outcome.error is None]
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if as_json:
+    if common.as_json:
         print(json.dumps({"model": _model(network.info, network.sha256), **_report(outcomes)}, indent=1))
     else:
         for outcome in done:
             print(outcome.job.target)
-    if not quiet:
+    if not common.quiet:
         for outcome in done:
             for note in outcome.notes:
                 print(f"{outcome.job.source}: {note}", file=sys.stderr)
@@ -96,17 +164,3 @@ def _report(outcomes: list[Outcome]) -> dict[str, list[dict[str, object]]]:
             {"input": str(o.job.source), "error": str(o.error)} for o in outcomes if o.error is not None
         ],
     }
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
-    if quiet or total == 1 or not sys.stderr.isatty():
-        yield lambda outcome: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("colouring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda outcome: bar.advance(task)

@@ -1,0 +1,185 @@
+"""Streams over the loopback, folders and files played like a camera, and what can be wrong with them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+W, H = 64, 48
+
+
+def transport_stream(sizes: list[tuple[int, int]], each: int = 30) -> bytes:
+    """An MPEG transport stream whose pictures change their size."""
+    data = b""
+    for part, (width, height) in enumerate(sizes):
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format="mpegts") as out:
+            stream = out.add_stream("mpeg2video", rate=25, options={"g": "5"})
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for number in range(each):
+                gray = np.full((height, width), 60 + number, np.uint8)
+                frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format="yuv420p")
+                frame.pts, frame.time_base = part * each + number, Fraction(1, 25)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+        data += buffer.getvalue()
+    return data
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Serves bytes once by HTTP: at once, in pieces, or never to the end."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+    released = threading.Event()
+
+    def start(data: bytes, *, status: int = 200, piece: int = 0, hang: bool = False) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                if not hang:  # without a length FFmpeg takes the end for a broken connection
+                    self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for at in range(0, len(data), piece or len(data) or 1):
+                        self.wfile.write(data[at : at + (piece or len(data))])
+                        time.sleep(0.02 if piece else 0)
+                    if hang:
+                        released.wait(20)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    released.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_network_stream(
+    serve: Callable[..., str], watch: Callable[..., int], last_stats: Callable[[], dict[str, Any]]
+) -> None:
+    assert watch(serve(transport_stream([(W, H)]), piece=2000)) == 0
+    assert last_stats()["size"] == [W, H]
+
+
+def test_a_stream_that_changes_its_size(
+    serve: Callable[..., str], tmp_path: Path, run: Callable[..., int]
+) -> None:
+    """A recording scales what follows to the size that it began with."""
+    address = serve(transport_stream([(W, H), (128, 96)]), piece=4000)
+    assert run("--camera", address, "-o", tmp_path / "o.mkv") == 0
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(W, H)}
+
+
+def test_garbage_in_a_stream_is_passed_over(
+    serve: Callable[..., str], watch: Callable[..., int], last_stats: Callable[[], dict[str, Any]]
+) -> None:
+    data = bytearray(transport_stream([(W, H)], each=60))
+    half = len(data) // 2
+    data[half : half + 3000] = np.random.default_rng(0).bytes(3000)
+    assert watch(serve(bytes(data), piece=1500), "--frames", 5) == 0
+    assert last_stats()["frames"] == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "says"),
+    [
+        (b"", {"status": 404}, "404"),
+        (b"", {"status": 401}, "401"),
+        (b"<html>log in first</html>" * 200, {}, "Invalid data found"),
+        (b"", {"hang": True}, "no data any more"),
+        (transport_stream([(W, H)], each=3), {"hang": True}, "no "),
+    ],
+    ids=["not found", "not allowed", "no video", "silent", "falls silent"],
+)
+def test_a_stream_fails(
+    serve: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+    data: bytes,
+    options: dict[str, Any],
+    says: str,
+    watch: Callable[..., int],
+) -> None:
+    assert watch(serve(data, **options)) == 4
+    error = capsys.readouterr().err
+    assert error.startswith("edgecolor: http://127.0.0.1") and says in error and error.count("\n") == 1
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str], watch: Callable[..., int]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert watch(f"http://127.0.0.1:{port}/") == 4
+    assert "Connection refused" in capsys.readouterr().err
+
+
+def test_sound_without_pictures(
+    serve: Callable[..., str], capsys: pytest.CaptureFixture[str], watch: Callable[..., int]
+) -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="wav") as out:
+        track: Any = out.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
+        frame.rate = 8000
+        out.mux(track.encode(frame))
+    assert watch(serve(buffer.getvalue())) == 4
+    assert "no pictures in this stream" in capsys.readouterr().err
+
+
+def test_a_bad_picture_in_a_folder_is_passed_over(
+    tmp_path: Path, watch: Callable[..., int], last_stats: Callable[[], dict[str, Any]]
+) -> None:
+    for name in ("a.png", "c.png"):
+        Image.new("L", (W, H), 90).save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"garbage")
+    assert watch(tmp_path, "--framerate", 50) == 0
+    assert last_stats()["frames"] == 5
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "no pictures in this folder"),
+        ({"a.png": b"garbage", "b.jpg": b""}, "none of its pictures can be opened"),
+        ({"notes.txt": b"hello"}, "no pictures in this folder"),
+    ],
+    ids=["empty", "damaged", "text"],
+)
+def test_a_folder_without_pictures(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, bytes],
+    says: str,
+    watch: Callable[..., int],
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert watch(tmp_path) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: Callable[..., int]
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"not at all")
+    assert watch(tmp_path / "a.mp4") == 1
+    assert "a.mp4: not a video" in capsys.readouterr().err

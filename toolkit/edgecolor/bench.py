@@ -1,0 +1,237 @@
+"""How fast models are on this machine, and whether the machine kept its speed while it was asked.
+
+The record is what `bench.schema.json` describes. Each model and number of threads is measured in a process of
+its own (`bench_run.py`), while this one looks at temperature, clock, throttling and power.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import edgecolor_runtime
+from edgecolor.batch import cores
+from edgecolor.bench_run import Job, words
+from edgecolor_runtime import errors, machine
+from edgecolor_runtime.errors import EdgecolorError, UsageError
+from edgecolor_runtime.shipped import SHIPPED, open_model, shipped_bytes
+
+SCHEMA = "edgecolor-bench/1"
+SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
+CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
+MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
+SECONDS_A_LINE = 10  # of progress, in a sustained run
+LIBRARIES = ("numpy", "pillow", "simplejpeg")  # that the stages of a frame spend their time in
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        threads: numbers of CPU threads, one after another.
+        sustained: seconds of frames without a pause, with the last of `threads`; 0 for none.
+    """
+
+    threads: tuple[int, ...]
+    delegate: str | None
+    width: int
+    height: int
+    sustained: float
+
+
+def default_threads(delegate: str | None) -> tuple[int, ...]:
+    """1 to as many as there are cores for, at most 4; with a delegate, which computes by itself, just 1."""
+    return (1,) if delegate else tuple(range(1, min(MOST_THREADS, cores()) + 1))
+
+
+def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = machine.ROOT) -> dict[str, Any]:
+    """Measures models, and watches the machine meanwhile.
+
+    Args:
+        models: names of shipped models, or paths.
+        options: what to measure.
+        say: takes a line of progress.
+        root: the folder that stands for `/` where the machine is watched.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: more threads than cores.
+        ModelFileError: a file is no model of ours; before anything is measured.
+        MissingError: no interpreter here, or the delegate cannot be loaded.
+    """
+    if max(options.threads) > cores():
+        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
+    files = {name: _file(name) for name in dict.fromkeys(models)}
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    before, throttled = watch(root), machine.throttled(root)
+    with _held_back(root) as seen:
+        for name, about in files.items():
+            about.update(_model(name, options, say, root))
+    return {
+        "schema": SCHEMA,
+        "created_by": f"edgecolor {edgecolor_runtime.__version__}",
+        "started": started,
+        "machine": machine.identity(root),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "settings": asdict(options) | {"threads": list(options.threads), "capture": CAPTURE},
+        "verdict": verdict(throttled, machine.throttled(root), seen),
+        "before": before,
+        "after": watch(root),
+        "models": list(files.values()),
+    }
+
+
+def _model(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
+    job = Job(name, 0, options.delegate, options.width, options.height)
+    runs, sustained = [], None
+    for threads in options.threads:
+        say(f"{name}: {_threads(threads)}")
+        runs.append(_measured(replace(job, threads=threads)))
+    (interpreter,) = {run.pop("interpreter") for run in runs}
+    if options.sustained:
+        job = replace(job, threads=options.threads[-1], sustained=options.sustained)
+        sustained = _sustained(job, say, root)
+    return {"interpreter": interpreter, "runs": runs, "sustained": sustained}
+
+
+def watch(root: Path = machine.ROOT) -> dict[str, Any]:
+    """How the machine fares at this moment; None where it does not say."""
+    clock, throttled, power = machine.clock(root), machine.throttled(root), machine.power(root)
+    return {
+        "temperature_c": machine.temperature(root),
+        "clock_mhz": clock and clock.now,
+        "governor": clock and clock.governor,
+        "throttled": None if throttled is None else list(throttled.now),
+        "power_w": power and round(power.watts, 3),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+@contextmanager
+def _held_back(root: Path) -> Iterator[set[str]]:
+    """What holds the board back meanwhile, looked at once a second: a set that grows."""
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while (found := machine.throttled(root)) is not None:
+            seen.update(found.now)
+            if done.wait(1):
+                return
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
+
+
+def verdict(
+    before: machine.Throttling | None, after: machine.Throttling | None, between: Iterable[str]
+) -> dict[str, Any]:
+    """Whether the figures are the machine's own.
+
+    Args:
+        before: what the machine said before the first run.
+        after: and after the last.
+        between: what held it back in between, wherever one looked.
+
+    Returns:
+        "result": "valid", "void" where the board was held back, or "unknown" where it does not say;
+        "because": what held it back.
+    """
+    if before is None or after is None:
+        return {"result": "unknown", "because": []}
+    # What is noted since boot shows as well what happened between two looks; but only the first time.
+    seen = {*before.now, *between, *after.now, *(set(after.since_boot) - set(before.since_boot))}
+    because = [name for name in machine.THROTTLING if name in seen]
+    return {"result": "void" if because else "valid", "because": because}
+
+
+def _sustained(job: Job, say: Say, root: Path) -> dict[str, Any]:
+    samples: list[dict[str, Any]] = []
+
+    def second(line: dict[str, Any]) -> None:
+        samples.append(line | watch(root))
+        if len(samples) % SECONDS_A_LINE == 0:
+            say(f"{job.model}: {_second(samples[-1])}")
+
+    say(f"{job.model}: {job.sustained:g} s of frames without a pause, {_threads(job.threads)}")
+    result = _measured(job, second)
+    kept = ("threads", "seconds", "frames", "fps", "peak_memory_bytes")
+    return {name: result[name] for name in kept} | {"samples": samples}
+
+
+def _second(state: dict[str, Any]) -> str:
+    parts = [f"{state['seconds']:.0f} s", f"{state['fps']:.1f} frames/s"]
+    parts += [f"{state['temperature_c']:.0f} C"] if state["temperature_c"] is not None else []
+    parts += [f"{state['clock_mhz']:.0f} MHz"] if state["clock_mhz"] is not None else []
+    return ", ".join([*parts, *(state["throttled"] or ())])
+
+
+def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: None) -> dict[str, Any]:
+    """The child's result; `each` gets what it says before, line by line."""
+    safe = {"PYTHONSAFEPATH": "1"}  # a numpy.py in the user's folder is not imported for numpy
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as stderr,
+        subprocess.Popen(
+            words(job), stdout=subprocess.PIPE, stderr=stderr, text=True, env=os.environ | safe
+        ) as child,
+    ):
+        assert child.stdout is not None
+        try:
+            for line in map(json.loads, child.stdout):
+                if "error" in line:
+                    raise getattr(errors, line["error"]["kind"])(line["error"]["text"])
+                if "result" in line:
+                    result: dict[str, Any] = line["result"]
+                    return result
+                each(line)
+            code = child.wait()
+        finally:
+            child.kill()  # nothing to an ended one; else nobody needs it any more
+            child.wait()
+        stderr.seek(0)
+        last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
+    raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")
+
+
+def _file(name: str) -> dict[str, Any]:
+    model = open_model(name)
+    data = shipped_bytes(name) if name in SHIPPED else Path(name).read_bytes()
+    return {
+        "file": name if name in SHIPPED else Path(name).name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "flatbuffer_sha256": model.sha256,
+        "bytes": len(data),
+        **{key: model.info[key] for key in ("name", "version", "precision", "alpha", "parameters")},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"

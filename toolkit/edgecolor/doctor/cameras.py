@@ -1,0 +1,75 @@
+"""Cameras: the Raspberry Pi's own through picamera2, and those of Video4Linux."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edgecolor.doctor.finding import Finding, Host, note, ok, problem, read_text
+from edgecolor_runtime import machine
+
+PICAMERA2 = "usr/lib/python3/dist-packages/picamera2"  # where Debian's python3-picamera2 puts it
+
+# Parts of the Pi's own camera chain, for libcamera: raw sensor data, codecs, image processors.
+_CHAIN = ("unicam", "bcm2835-isp", "bcm2835-codec", "rp1-cfe", "pispbe", "rpivid", "rpi-hevc-dec")
+_SYSTEM_PACKAGES = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
+
+
+def pi_camera(host: Host) -> Iterator[Finding]:
+    """On a Raspberry Pi: whether picamera2 is there, and visible from here."""
+    if not (machine.board(host.root) or "").startswith("Raspberry Pi"):
+        return
+    reason = host.imports("picamera2")
+    settings = host.prefix / "pyvenv.cfg"
+    if reason is None:
+        yield ok("pi camera", "picamera2 loads")
+    elif not (host.root / PICAMERA2).is_dir():
+        yield note(
+            "pi camera",
+            "picamera2 is not installed: a camera on the ribbon cable does not work without it",
+            "sudo apt install python3-picamera2",
+        )
+    elif settings.is_file() and not _SYSTEM_PACKAGES.search(read_text(settings)):
+        yield problem(
+            "pi camera",
+            "picamera2 is installed, but this virtual environment does not see the system's packages",
+            f"sed -i 's/^include-system-site-packages.*/include-system-site-packages = true/' '{settings}'",
+        )
+    elif "No module named 'picamera2'" in reason or "No module named 'libcamera'" in reason:
+        yield problem(
+            "pi camera",
+            "picamera2 is installed, but for the system's Python and not for this one",
+            "/usr/bin/python3 -m venv --system-site-packages new-venv, and install edgecolor there",
+        )
+    else:
+        # Debian's simplejpeg, built for numpy 1, says this under a numpy 2 of the environment's own.
+        mend = (
+            'pip install "numpy<2"' if "numpy" in reason else "sudo apt install --reinstall python3-picamera2"
+        )
+        yield problem("pi camera", f"picamera2 is installed and does not load: {reason}", mend)
+
+
+def v4l2_cameras(host: Host) -> Iterator[Finding]:
+    """Cameras that Video4Linux lists, as those on USB, and whether this user may open them."""
+    found = []
+    for entry in sorted((host.root / "sys/class/video4linux").glob("video*")):
+        name, index = (read_text(entry / file) for file in ("name", "index"))
+        # A USB camera lists its metadata as a second device, of index 1.
+        if not name.startswith(_CHAIN) and index in ("", "0"):
+            found.append((host.root / "dev" / entry.name, name))
+    if not found:
+        yield ok("usb camera", "none plugged in")
+    for device, name in found:
+        about = f"/dev/{device.name}, {name}"
+        if not device.exists():
+            yield problem(
+                "usb camera", f"{about}: the system lists it without a device file", "plug it in again"
+            )
+        elif host.may_use(device):
+            yield ok("usb camera", about)
+        else:
+            yield problem(
+                "usb camera",
+                f"{about}: this user may not open it",
+                'sudo usermod -aG video "$USER", then log in again',
+            )
