@@ -103,7 +103,7 @@ def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.Z
     assert edgecolor_runtime.__version__ == version
     assert metadata(toolkit_wheel)["Version"] == version
     assert metadata(runtime_wheel)["Version"] == version
-    assert f"edgecolor-runtime=={version}" in metadata(toolkit_wheel).get_all("Requires-Dist", [])
+    assert f"edgecolor-runtime[live]=={version}" in metadata(toolkit_wheel).get_all("Requires-Dist", [])
 
 
 def fresh_environment(folder: Path, *wheels: zipfile.ZipFile) -> Path:
