@@ -71,7 +71,15 @@ class Root:
         real = python.with_name(f"python{target.version}")
         python.unlink()
         emulator = qemu / EMULATORS[target.architecture]
-        _script(python, f'exec {emulator} -cpu {processor} -0 "$0" -L {folder} {real} "$@"')
+        _script(
+            python,
+            f'{emulator} -cpu {processor} -0 "$0" -L {folder} {real} "$@" || exit',
+            # pip reads in the file that sys.executable names which wheels fit. To programs inside, that of a
+            # virtual environment is thus the real one: QEMU looks for a file in the root first.
+            '[ "$1 $2" = "-m venv" ] || exit 0',
+            "for made; do :; done",
+            f'mkdir -p "{folder}$made/bin" && ln -sf {real} "{folder}$made/bin/python"',
+        )
         # The other programs of the root must not come before those of the host.
         self._path = folder.with_suffix(".path")
         self._path.mkdir()
@@ -101,6 +109,6 @@ def _unpack(archive: Path, folder: Path) -> None:
         subprocess.run(tar, stdin=contents.stdout, check=True)
 
 
-def _script(path: Path, line: str) -> None:
-    path.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+def _script(path: Path, *lines: str) -> None:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]), "utf-8")
     path.chmod(0o755)

@@ -76,7 +76,7 @@ def _downloads(name: str, target: Target, folder: Path, say: Callable[[str], Non
     say("packing edgecolor")
     ours = wheels.own_wheels(folder / "own")
     say("fetching what it needs, through pip")
-    found = wheels.fetch(ours, folder / "wheels", target, also=["pip"])
+    found = wheels.fetch(ours, folder / "wheels", target, also=["pip", *target.also])
     found += [path.rename(folder / "wheels" / path.name) for path in ours]
     if target.debs:
         say("fetching what has no wheels, through apt")

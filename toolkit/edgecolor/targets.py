@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Target:
         python: the version that its release has.
         glibc: the minor version of its C library, 2.x.
         debs: distributions without a wheel for it -> their Debian packages.
+        also: requirements by which everything goes with the numpy that its release has.
     """
 
     architecture: str
@@ -23,7 +24,8 @@ class Target:
     bits: int
     python: tuple[int, int]
     glibc: int
-    debs: dict[str, str]
+    debs: dict[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -33,18 +35,16 @@ class Target:
 
 _BOOKWORM = ((3, 11), 36)
 _TRIXIE = ((3, 13), 41)
+
+_NUMPY_1 = ("ml_dtypes<0.6",)  # litert's; from 0.6 it wants numpy 2, and what apt built for numpy 1 breaks
+_ARM32 = ("armv7l", "armv8l", "aarch64")  # 32-bit Raspberry Pi OS may run under a 64-bit kernel
+_NO_WHEELS = {"numpy": "python3-numpy", "pillow": "python3-pil"}
+
 TARGETS = {
-    "bookworm-arm64": Target("arm64", ("aarch64",), 64, *_BOOKWORM, {}),
-    "trixie-arm64": Target("arm64", ("aarch64",), 64, *_TRIXIE, {}),
-    # A 32-bit Raspberry Pi OS runs under a 64-bit kernel on the newer boards.
-    "bookworm-armhf": Target(
-        "armhf",
-        ("armv7l", "armv8l", "aarch64"),
-        32,
-        *_BOOKWORM,
-        {"numpy": "python3-numpy", "pillow": "python3-pil"},
-    ),
-    "bookworm-amd64": Target("amd64", ("x86_64",), 64, *_BOOKWORM, {}),
-    "trixie-amd64": Target("amd64", ("x86_64",), 64, *_TRIXIE, {}),
+    "bookworm-arm64": Target("arm64", ("aarch64",), 64, *_BOOKWORM, also=_NUMPY_1),
+    "trixie-arm64": Target("arm64", ("aarch64",), 64, *_TRIXIE),
+    "bookworm-armhf": Target("armhf", _ARM32, 32, *_BOOKWORM, debs=_NO_WHEELS),
+    "bookworm-amd64": Target("amd64", ("x86_64",), 64, *_BOOKWORM, also=_NUMPY_1),
+    "trixie-amd64": Target("amd64", ("x86_64",), 64, *_TRIXIE),
 }
 """Debian release and architecture -> what it is. Raspberry Pi OS has the same names and versions."""

@@ -107,6 +107,7 @@ def _colour(
 ) -> int:
     """Run the loop. Returns the number of the signal that ended it, or 0."""
     from edgecolor.batch import cores
+    from edgecolor_runtime import notify
     from edgecolor_runtime.calm import Calm
     from edgecolor_runtime.colorizer import Colorizer
     from edgecolor_runtime.errors import CameraError
@@ -137,6 +138,9 @@ def _colour(
                 if preview is not None and shot.number == 0:  # not before there is something to see
                     _invite(preview.address, common.quiet)
                 _show(shot, writer, preview)
+                if shot.number == 0:
+                    notify.ready()
+                notify.alive()
                 advance()
                 if say is not None:
                     say()
@@ -144,6 +148,7 @@ def _colour(
             if writer is not None:
                 writer.finish()  # what came before is worth keeping
             raise
+        notify.stopping()
         if of and received:
             return received[0]  # half a video is none
         if writer is not None:

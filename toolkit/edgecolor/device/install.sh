@@ -43,7 +43,8 @@ esac
 uninstall() {
     [ -f "$prefix/current/bundle.conf" ] || fail "edgecolor is not installed in $prefix"
     if [ $standard = yes ]; then
-        systemctl disable --now edgecolor.service || true
+        [ ! -d /run/systemd/system ] || systemctl stop edgecolor.service
+        systemctl disable edgecolor.service
         rm -f /usr/local/bin/edgecolor
     fi
     rm -rf "$prefix"/release-* "$prefix/current" "$prefix/edgecolor.service"
@@ -124,8 +125,10 @@ install() {
     if [ $standard = yes ]; then
         ln -sfn "$prefix/current/edgecolor" /usr/local/bin/edgecolor
         systemctl link "$prefix/edgecolor.service"
-        systemctl daemon-reload
-        systemctl try-restart edgecolor.service
+        if [ -d /run/systemd/system ]; then # not so where the image of a card is made
+            systemctl daemon-reload
+            systemctl try-restart edgecolor.service
+        fi
     fi
     for old in "$prefix"/release-*; do
         [ "$old" = "$release" ] || rm -rf "$old"
