@@ -187,7 +187,7 @@ def test_gray_beside_colour_and_split(page: Page, loop: Loop) -> None:
         "getComputedStyle(document.getElementById('gray')).clipPath.startsWith('inset(0px 0')"
     )
     assert gray.bounding_box() == page.locator("#color").bounding_box()
-    assert loop.preview.pictures.watching == {"color": 1, "gray": 1}
+    assert eventually(lambda: loop.preview.pictures.watching == {"color": 1, "gray": 1})
 
     page.get_by_text("Colour", exact=True).click()
     gray.wait_for(state="hidden")
