@@ -24,10 +24,14 @@ def ramp(width: int = W, height: int = H) -> np.ndarray:
 
 
 def picture(form: str, full: bool | None = None) -> av.VideoFrame:
-    """The ramp in a pixel format, converted by FFmpeg's own scaler from full-range gray."""
+    """The ramp in a pixel format, converted by FFmpeg's own scaler from full-range gray.
+
+    In one thread: several, at a width that is no multiple of 8, now and then write over each other's first samples.
+    """
     frame = av.VideoFrame.from_ndarray(ramp(), format="gray")
     frame.color_range = 2
-    out = frame.reformat(format=form, dst_color_range=2 if full else 1 if full is False else None)
+    wanted = 2 if full else 1 if full is False else None
+    out = frame.reformat(format=form, dst_color_range=wanted, threads=1)
     if full is not None:
         out.color_range = 2 if full else 1
     return out
