@@ -186,7 +186,7 @@ class Server(socketserver.TCPServer):
     def __init__(self, host: str, port: int, visit: Callable[[Any, Any, Any], Visit]) -> None:
         self._visits: dict[threading.Thread, socket.socket] = {}  # the accepting thread's, then close's
         with binding(host, port) as (self.address_family, address):
-            super().__init__(address, visit)  # type: ignore[arg-type]
+            super().__init__(address, visit)
         self.server_port: int = self.server_address[1]
         self._accepting = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._accepting.start()

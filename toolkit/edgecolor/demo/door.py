@@ -16,11 +16,12 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Event, Receive, Send], Awaitable[None]]
 
-# Streamlit's page brings styles and our slider inline, and asks for nothing but what its own server has.
+# Streamlit's page has styles, a script and our divider inline; all else comes from this server alone.
 _POLICY = (
-    "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' blob: 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
-    "manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = [
     (name.lower().encode(), value.encode())
@@ -62,7 +63,7 @@ class Door:
         if not self._guard.admits(headers, self._cookie):
             return (
                 HTTPStatus.UNAUTHORIZED,
-                "open the whole address that edgecolor printed: it ends with a token",
+                "open the whole address that was printed: it ends with a token",
             )
         if path != "/" and not own_page(headers):
             return HTTPStatus.FORBIDDEN, "another page asked for this"

@@ -19,22 +19,26 @@ from edgecolor_runtime.picture import Picture, parse_picture
 from edgecolor_runtime.preview import LARGEST_SATURATION
 
 ABOUT = """
-Colour for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; colour is added.
-It is plausible, not true: no network can know the paint of a car from its gray.
+Colour for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; colour
+is added. It is plausible, not true: no network can know the paint of a car from its gray.
 """
 HELP = """
-Any photograph will do, gray or in colour: the network only sees its brightness. JPEG, PNG, TIFF, WebP and what else
-Pillow opens; 16-bit scans and transparency, too. It goes to the program that serves this page and to nobody else,
-and is kept in memory only.
+Any photograph will do, gray or in colour: the network only sees its brightness. JPEG, PNG, TIFF, WebP and
+what else Pillow opens; 16-bit scans and transparency, too. It goes to the program that serves this page and
+to nobody else, and is kept in memory only.
 """
-CAMERA_HELP = "A browser gives a webcam only to a page at 127.0.0.1, or to an encrypted one. A tunnel by SSH makes it one."
+CAMERA_HELP = (
+    "A browser gives a webcam only to a page at 127.0.0.1, as over a tunnel by SSH, or an encrypted one."
+)
 PHOTOGRAPH, WEBCAM, SAMPLE = WAYS = ("A photograph", "The webcam", "A sample")
 KEPT = 4  # photographs that are kept in memory for all visitors
 HERE = Path(__file__).parent
 
 _compare = st.components.v2.component(
     "edgecolor.compare",
-    **{kind: (HERE / f"compare.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
+    html=(HERE / "compare.html").read_text("utf-8"),
+    css=(HERE / "compare.css").read_text("utf-8"),
+    js=(HERE / "compare.js").read_text("utf-8"),
 )
 
 
@@ -96,7 +100,7 @@ def _plain(text: str) -> str:
 def show_page() -> None:
     """All of it, from the top."""
     st.set_page_config(page_title="edgecolor", layout="wide")
-    st.title("edgecolor")
+    st.header("edgecolor", anchor=False)
     st.markdown(ABOUT)
     left, right = st.columns([3, 1], gap="large")
     with right:
@@ -113,7 +117,13 @@ def show_page() -> None:
 
 def _choose_model() -> tuple[str, float]:
     """The name of a model, and the saturation that is wanted of it."""
-    name = st.radio("Model", list(studio.MODELS), format_func=lambda name: _plain(Path(name).name))
+    name = st.radio(
+        "Model",
+        list(studio.MODELS),
+        format_func=lambda name: _plain(Path(name).name),
+        horizontal=True,
+        help="m is three times the work of s, and its colours are truer.",
+    )
     model = studio.MODELS[name]
     own = float(model.info["saturation"])
     saturation = st.slider(
@@ -132,7 +142,7 @@ def _choose_model() -> tuple[str, float]:
 def _tell_of(model: ModelFile) -> None:
     info = model.info
     facts = {
-        "Model": f"{info['name']} {info['version']}",
+        "Version": info["version"],
         "Size": f"{len(model.flatbuffer) / 1000:.0f} kB, {info['parameters']:,} parameters",
         "Precision": info["precision"],
         "Alpha": f"{info['alpha']:g}, the width of its MobileNet",
@@ -140,9 +150,7 @@ def _tell_of(model: ModelFile) -> None:
         "Licence": info["licence"],
         "SHA-256": model.sha256,
     }
-    with st.expander("About this model", expanded=True):
-        for title, fact in facts.items():
-            st.markdown(f"**{title}** {_plain(fact)}")
+    st.caption("  \n".join(f"**{title}** {_plain(fact)}" for title, fact in facts.items()))
 
 
 def _choose_file() -> File | None:
@@ -178,8 +186,8 @@ def _show(file: File, model: ModelFile, saturation: float) -> None:
         f"Download in colour, {across} × {down}", whole, file_name=name, on_click="ignore", type="primary"
     )
     st.caption(
-        f"The network took {1000 * said.seconds:.1f} ms; reading the file {1000 * opened.seconds:.0f} ms, and "
-        f"colouring and packing it for this page at {width} × {height} {1000 * seconds:.0f} ms."
+        f"The network took {1000 * said.seconds:.1f} ms, reading the file {1000 * opened.seconds:.0f} ms; "
+        f"colouring it for this page, at {width} × {height}, {1000 * seconds:.0f} ms."
     )
     for note in opened.whole.notes:
         st.caption(_plain(f"{file.name}: {note}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,14 +16,15 @@ PAGE = Path(__file__).parent / "page.py"
 UPLOAD_MB = 300  # of one file: an uncompressed scan of as many pixels as a picture may have
 
 _SETTINGS = {
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "none",
-    "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal",
-    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
-    "STREAMLIT_SERVER_HEADLESS": "true",
-    "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": str(UPLOAD_MB),
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",  # a visitor gets a sentence; stderr gets the rest
+    "client.toolbarMode": "minimal",
+    "logger.level": "warning",
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": UPLOAD_MB,
 }
-"""As the environment says them, which no config.toml of the user's overrules."""
+"""Of Streamlit; no config.toml of the user's overrules them."""
 
 _GRACE = 2  # seconds, after which open pages are left at the end
 
@@ -55,10 +55,10 @@ def serve(host: str, port: int, token: str | None, on_ready: Callable[[str], Non
 
 
 def _run(listening: socket.socket, guard: Guard, cookie: str, on_ready: Callable[[], None]) -> None:
-    os.environ.update(_SETTINGS)  # read when Streamlit is imported
     import uvicorn
     from starlette.middleware import Middleware
     from streamlit.starlette import App
+    from streamlit.web.bootstrap import load_config_options
 
     from edgecolor.demo.door import Door
 
@@ -67,10 +67,9 @@ def _run(listening: socket.socket, guard: Guard, cookie: str, on_ready: Callable
         on_ready()
         yield
 
+    load_config_options(_SETTINGS)
     app = App(PAGE, middleware=[Middleware(Door, guard, cookie)], lifespan=life)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE
-    )
+    config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=_GRACE)
     server = uvicorn.Server(config)
     server.run(sockets=[listening])
     if not server.started:

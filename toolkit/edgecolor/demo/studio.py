@@ -80,9 +80,9 @@ class SharedColorizer:
 
 def shown(picture: Picture) -> Picture:
     """The picture as large as the page shows it, without what a page does not show."""
-    size = picture.gray.size
+    width, height = size = picture.gray.size
     scale = min(1.0, SHOWN_SIDE / max(size))
-    small = tuple(max(1, round(side * scale)) for side in size)
+    small = max(1, round(width * scale)), max(1, round(height * scale))
 
     def scaled(plane: Image.Image) -> Image.Image:
         return plane if small == size else plane.resize(small, Image.Resampling.LANCZOS, reducing_gap=2)
