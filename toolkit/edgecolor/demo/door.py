@@ -19,7 +19,7 @@ App = Callable[[Event, Receive, Send], Awaitable[None]]
 # Streamlit's page has styles, a script and our divider inline; all else comes from this server alone.
 _POLICY = (
     "default-src 'none'; script-src 'self' blob: 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' data:; "
     "manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )

@@ -160,7 +160,7 @@ def _choose_file() -> File | None:
         path = studio.CHECK_PICTURES / studio.SAMPLES[sample]
         return File(f"{sample.lower()}{path.suffix}", path.read_bytes())
     if way == WEBCAM:
-        taken = st.camera_input("The webcam", help=CAMERA_HELP)
+        taken = st.camera_input("The webcam", help=CAMERA_HELP, width=480)
         return None if taken is None else File("webcam.jpg", taken.getvalue())
     given = st.file_uploader("Drop a photograph here", help=HELP)
     return None if given is None else File(given.name, given.getvalue())
