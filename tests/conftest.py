@@ -1,4 +1,4 @@
-"""What several areas share: files of boards that are not here, a browser, an environment over tflite-runtime."""
+"""What several areas share: files of boards that are not here, a browser, tflite-runtime in its own place."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from edgecolor import extras
 from edgecolor.cli import main
 from edgecolor.demo import server, studio
 from edgecolor_runtime import picture
@@ -31,7 +30,7 @@ PHOTOGRAPH = ROOT / "demo/photos/kodim23.jpg"
 
 
 def test_without_streamlit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("edgecolor.extras.importlib.util.find_spec", lambda name: None)
     assert main(["demo"]) == 4
     assert capsys.readouterr().err == (
         "edgecolor: `edgecolor demo` needs streamlit: pip install 'edgecolor[demo]'\n"

@@ -234,7 +234,7 @@ def bitmap(path: Path) -> None:
         (transparent, "cut.png", (384, 256), "cut.color.png"),
         (large, "large.jpg", (1600, 1067), "large.color.jpg"),
     ],
-    ids=lambda value: value.__name__ if callable(value) else "",
+    ids=["turned", "16 bits", "transparent", "large"],
 )
 def test_any_photograph(
     page: Page, tmp_path: Path, make: Callable[[Path], None], name: str, shown: tuple[int, int], result: str
@@ -261,10 +261,14 @@ def test_what_is_no_picture_is_one_sentence(page: Page, tmp_path: Path, photogra
     bomb = tmp_path / "bomb.png"
     Image.new("1", (20_000, 10_000)).save(bomb)
     (tmp_path / "notes.jpg").write_text("no picture", "utf-8")
+    Image.new("L", (65_520, 20), 90).save(tmp_path / "wide.jpg", "PNG")
+    (tmp_path / "huge.tif").touch()
+    os.truncate(tmp_path / "huge.tif", 320_000_000)
     for file, sentence in (
         (cut, "cut_*off*.jpg: image file is truncated"),
         (bomb, "bomb.png: more than 89 megapixels"),
         (tmp_path / "notes.jpg", "notes.jpg: not a picture that Pillow can open"),
+        (tmp_path / "wide.jpg", "wide.jpg: 65520 x 20 is too large for JPEG"),
     ):
         give(page, file)
         page.get_by_role("alert").get_by_text(sentence).wait_for()
@@ -273,6 +277,8 @@ def test_what_is_no_picture_is_one_sentence(page: Page, tmp_path: Path, photogra
     give(page, photograph)
     assert pictures(page)[1]["color"] > 15
     assert page.get_by_role("alert").count() == 0
+    give(page, tmp_path / "huge.tif")
+    page.get_by_role("alert").get_by_text("File must be 300.0MB or smaller").wait_for()
 
 
 def test_the_webcam(page: Page) -> None:
@@ -304,7 +310,7 @@ def test_all_of_it_by_keyboard(page: Page, photograph: Path) -> None:
     give(page, photograph)
     pictures(page)
     page.get_by_role("radio", name="A photograph").focus()
-    reached = []
+    reached: list[str] = []
     while "Saturation" not in reached and len(reached) < 12:
         page.keyboard.press("Tab")
         reached.append(page.evaluate(FOCUSED))

@@ -169,6 +169,7 @@ def _choose_file() -> File | None:
 def _show(file: File, model: ModelFile, saturation: float) -> None:
     colorizer, content = colorizer_of(model, model.sha256), file.sha256
     opened = open_file(file, content)
+    result = studio.Result(file.name, opened.whole)
     said = predict(opened, colorizer, content, model.sha256)
     begun = time.perf_counter()
     color = _address(colorizer.finish(opened.shown.gray, said, saturation), opened.shown)
@@ -176,15 +177,12 @@ def _show(file: File, model: ModelFile, saturation: float) -> None:
     width, height = opened.shown.gray.size
     _compare(key="compare", data={"gray": opened.gray, "color": color, "width": width, "height": height})
 
-    def whole() -> bytes:
-        frame = colorizer.finish(opened.whole.gray, said, saturation)
-        return studio.result_file(frame, opened.whole, file.name)
+    def whole() -> bytes:  # not before the button is pressed: a large photograph takes its time
+        return result.encode(colorizer.finish(opened.whole.gray, said, saturation))
 
     across, down = opened.whole.gray.size
-    name = studio.result_name(file.name)
-    st.download_button(
-        f"Download in colour, {across} × {down}", whole, file_name=name, on_click="ignore", type="primary"
-    )
+    label = f"Download in colour, {across} × {down}"
+    st.download_button(label, whole, file_name=result.name, on_click="ignore", type="primary")
     st.caption(
         f"The network took {1000 * said.seconds:.1f} ms, reading the file {1000 * opened.seconds:.0f} ms; "
         f"colouring it for this page, at {width} × {height}, {1000 * seconds:.0f} ms."

@@ -13,11 +13,12 @@ from PIL import Image
 from edgecolor.batch import MARK, cores, extension
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.colorizer import ColorFrame, Colorizer
+from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.model_file import ModelFile
 from edgecolor_runtime.picture import Picture
 from edgecolor_runtime.preprocess import INPUT_SIZE, OUTPUT_SHAPE
 from edgecolor_runtime.shipped import SHIPPED, open_model
-from edgecolor_runtime.sinks import FORMATS, encode
+from edgecolor_runtime.sinks import FORMATS, encode, refuse_too_large
 
 SHOWN_SIDE = 1600  # pixels of the longer side on the page; the download is whole
 CHECK_PICTURES = Path(__file__).parents[1] / "check_pictures"
@@ -107,15 +108,40 @@ def gray_frame(of: Picture) -> ColorFrame:
     return ColorFrame(of.gray, np.zeros(OUTPUT_SHAPE[1:], np.float32))
 
 
-def result_name(name: str) -> str:
-    """What the coloured copy of a file is called, as `edgecolor run` calls it."""
-    source = Path(name)
-    return f"{source.stem}{MARK}{extension(source)}"
+@dataclass(frozen=True)
+class Result:
+    """The whole coloured picture, as `edgecolor run` writes it beside the file that it came from.
 
+    Args:
+        source: The name of that file.
+        picture: What was in it.
 
-def result_file(frame: ColorFrame, of: Picture, name: str) -> bytes:
-    """The whole coloured picture, byte for byte as `edgecolor run` writes it beside the file of this name."""
-    return encode(frame, FORMATS[extension(Path(name)).lower()], of=of)[0]
+    Raises:
+        PictureError: It is larger than its format holds.
+    """
+
+    source: str
+    picture: Picture
+
+    def __post_init__(self) -> None:
+        try:
+            refuse_too_large(self.picture.gray.size, self._form)
+        except PictureError as error:
+            raise PictureError(f"{self.source}: {error}") from None
+
+    @property
+    def _form(self) -> str:
+        return FORMATS[extension(Path(self.source)).lower()]
+
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        source = Path(self.source)
+        return f"{source.stem}{MARK}{extension(source)}"
+
+    def encode(self, frame: ColorFrame) -> bytes:
+        """The bytes of the file, of the picture's coloured frame."""
+        return encode(frame, self._form, of=self.picture)[0]
 
 
 def trained_on(model: ModelFile) -> str:
