@@ -94,7 +94,7 @@ def _address(frame: ColorFrame, of: Picture) -> str:
 
 def _plain(text: str) -> str:
     """Text of others, for where Streamlit takes Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()#+!:$<>~|-])", r"\\\1", text)
+    return re.sub(r"([!-/:-@[-`{-~])", r"\\\1", text)  # every ASCII punctuation mark may be escaped
 
 
 def show_page() -> None:
