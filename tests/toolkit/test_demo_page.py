@@ -48,11 +48,12 @@ PIXELS = """([gray, color]) => [gray, color].map(image => {
 
 
 @contextmanager
-def served(*words: str) -> Iterator[str]:
+def served(folder: Path, *words: str) -> Iterator[str]:
     """The command in a process of its own, until Ctrl-C; gives the address that it prints."""
+    (folder / ".streamlit").mkdir()  # settings of somebody's other page, which must not matter
+    (folder / ".streamlit/config.toml").write_text("[browser]\ngatherUsageStats = true\n", "utf-8")
     command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
-    environment = {**os.environ, "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true"}  # it must not matter
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stderr
         try:
             line = process.stderr.readline()
@@ -75,8 +76,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served() as address:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("demo")) as address:
         yield address
 
 
@@ -329,12 +330,11 @@ def test_nothing_sticks_out_of_a_small_screen(page: Page, photograph: Path, widt
     give(page, photograph)
     pictures(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    main_width = page.get_by_role("main").evaluate("element => element.scrollWidth")
-    assert main_width <= width
+    assert page.locator("[data-testid=stMain]").evaluate("element => element.scrollWidth") <= width
 
 
-def test_with_a_token(browser: Browser, photograph: Path) -> None:
-    with served("--token", "right-token") as address:
+def test_with_a_token(browser: Browser, photograph: Path, tmp_path: Path) -> None:
+    with served(tmp_path, "--token", "right-token") as address:
         assert address.endswith("/?token=right-token")
         outside = browser.new_context().new_page()
         answer = outside.goto(address.partition("?")[0])
