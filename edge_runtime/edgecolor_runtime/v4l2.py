@@ -17,8 +17,8 @@ _QUERYCAP, _ENUM_FMT, _ENUM_FRAMESIZES = 0x80685600, 0xC0405602, 0xC02C564A
 _VIDEO_CAPTURE, _DISCRETE = 1, 1  # V4L2_CAP_VIDEO_CAPTURE and V4L2_BUF_TYPE_VIDEO_CAPTURE; V4L2_FRMSIZE_TYPE_
 _MOST = 32  # formats, and sizes of each, that are asked for
 
-# Parts of the Pi's own camera chain: raw sensor data and image processors, which libcamera drives.
-_CHAIN = ("unicam", "bcm2835-isp", "bcm2835-codec", "rp1-cfe", "pispbe", "rpivid", "rpi-hevc-dec")
+PI_CHAIN = ("unicam", "bcm2835-isp", "bcm2835-codec", "rp1-cfe", "pispbe", "rpivid", "rpi-hevc-dec")
+"""Drivers of the Pi's own camera chain: raw sensor data and image processors, which libcamera drives."""
 
 Ioctl = Callable[[int, int, bytearray], object]
 
@@ -55,7 +55,7 @@ def devices(system: Path = SYSTEM, folder: Path = Path("/dev"), ioctl: Ioctl = f
             continue
         try:
             driver, abilities = _abilities(descriptor, ioctl)
-            if abilities & _VIDEO_CAPTURE and driver not in _CHAIN:
+            if abilities & _VIDEO_CAPTURE and driver not in PI_CHAIN:
                 found.append(Device(str(path), name, tuple(_formats(descriptor, ioctl))))
         except OSError:
             continue  # no camera

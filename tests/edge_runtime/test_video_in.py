@@ -26,7 +26,7 @@ def ramp(width: int = W, height: int = H) -> np.ndarray:
 def picture(form: str, full: bool | None = None) -> av.VideoFrame:
     """The ramp in a pixel format, converted by FFmpeg's own scaler from full-range gray.
 
-    In one thread: several, at a width that is no multiple of 8, now and then write over each other's first samples.
+    In one thread: several, at a width that is no multiple of 8, may write over each other's first samples.
     """
     frame = av.VideoFrame.from_ndarray(ramp(), format="gray")
     frame.color_range = 2

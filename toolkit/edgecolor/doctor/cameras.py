@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from edgecolor.doctor.finding import Finding, Host, note, ok, problem, read_text
 from edgecolor_runtime import machine
+from edgecolor_runtime.v4l2 import PI_CHAIN
 
 PICAMERA2 = "usr/lib/python3/dist-packages/picamera2"  # where Debian's python3-picamera2 puts it
 
-# Parts of the Pi's own camera chain, for libcamera: raw sensor data, codecs, image processors.
-_CHAIN = ("unicam", "bcm2835-isp", "bcm2835-codec", "rp1-cfe", "pispbe", "rpivid", "rpi-hevc-dec")
 _SYSTEM_PACKAGES = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
 
 
@@ -55,7 +54,7 @@ def v4l2_cameras(host: Host) -> Iterator[Finding]:
     for entry in sorted((host.root / "sys/class/video4linux").glob("video*")):
         name, index = (read_text(entry / file) for file in ("name", "index"))
         # A USB camera lists its metadata as a second device, of index 1.
-        if not name.startswith(_CHAIN) and index in ("", "0"):
+        if not name.startswith(PI_CHAIN) and index in ("", "0"):
             found.append((host.root / "dev" / entry.name, name))
     if not found:
         yield ok("usb camera", "none plugged in")
