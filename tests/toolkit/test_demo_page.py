@@ -8,11 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,7 +23,7 @@ from PIL import Image
 from edgecolor.cli import main
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 else:
     pytest.importorskip("playwright.sync_api", reason="no playwright here; pip install '.[dev]' brings it")
 if find_spec("streamlit") is None:
@@ -81,10 +82,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """One for all tests, because Streamlit's scripts are large and are kept in its cache."""
+    return browser.new_context(viewport={"width": 1200, "height": 900})
+
+
 @contextmanager
-def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+def opened(context: BrowserContext, address: str) -> Iterator[Page]:
     """The page; it must ask nobody else for anything, and have nothing to complain of."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, **options)
     page = context.new_page()
     page.set_default_timeout(WAIT)
     asked: list[str] = []
@@ -96,7 +102,7 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     page.goto(address)
     page.get_by_role("region", name="Drop a photograph here").wait_for()
     yield page
-    context.close()
+    page.close()
     assert complaints == []
     ours = address.partition("?")[0]
     assert any(url.startswith(f"{ours}_stcore/stream") for url in asked)
@@ -104,8 +110,8 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
+def page(context: BrowserContext, address: str) -> Iterator[Page]:
+    with opened(context, address) as page:
         yield page
 
 
@@ -123,6 +129,16 @@ def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
         handles.append(image.element_handle())
     gray, color = page.evaluate(PIXELS, handles)
     return gray, color
+
+
+def eventually(true: Callable[[], bool], page: Page) -> bool:
+    """Whether it comes true before a test must fail."""
+    deadline = time.monotonic() + WAIT / 1000
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        page.wait_for_timeout(50)
+    return True
 
 
 def download(page: Page) -> tuple[str, bytes]:
@@ -187,16 +203,12 @@ def test_saturation_and_model(page: Page, photograph: Path) -> None:
 
     saturation.focus()
     page.keyboard.press("Home")
-    assert eventually_gray(page)
+    assert eventually(lambda: pictures(page)[1]["color"] == 0, page)
     assert download(page)[1] == ran(photograph, "--model", "m", "--saturation", "0")
-
-
-def eventually_gray(page: Page) -> bool:
-    for _ in range(100):
-        if pictures(page)[1]["color"] == 0:
-            return True
-        page.wait_for_timeout(50)
-    return False
+    saturation.focus()
+    page.keyboard.press("End")
+    assert eventually(lambda: pictures(page)[1]["color"] > 60, page)
+    assert download(page)[1] == ran(photograph, "--model", "m", "--saturation", "3")
 
 
 def rotated(path: Path) -> None:
@@ -333,16 +345,16 @@ def test_nothing_sticks_out_of_a_small_screen(page: Page, photograph: Path, widt
     assert page.locator("[data-testid=stMain]").evaluate("element => element.scrollWidth") <= width
 
 
-def test_with_a_token(browser: Browser, photograph: Path, tmp_path: Path) -> None:
+def test_with_a_token(context: BrowserContext, photograph: Path, tmp_path: Path) -> None:
     with served(tmp_path, "--token", "right-token") as address:
         assert address.endswith("/?token=right-token")
-        outside = browser.new_context().new_page()
+        outside = context.new_page()
         answer = outside.goto(address.partition("?")[0])
         assert answer and answer.status == 401 and "ends with a token" in outside.locator("body").inner_text()
         wrong = outside.goto(address.replace("right", "wrong"))
         assert wrong and wrong.status == 401
-        outside.context.close()
-        with opened(browser, address) as page:
+        outside.close()
+        with opened(context, address) as page:
             assert page.url == address.partition("?")[0]
             assert "right-token" not in page.evaluate("document.cookie")
             give(page, photograph)
