@@ -1,4 +1,4 @@
-"""What several areas share: files of boards that are not here, and an environment over tflite-runtime."""
+"""What several areas share: files of boards that are not here, a browser, tflite-runtime in its own place."""
 
 from __future__ import annotations
 
@@ -69,6 +69,15 @@ def pi(tmp_path: Path) -> Board:
         return root
 
     return build
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium here; on Debian: apt install chromium")
+    return program
 
 
 @pytest.fixture(scope="session")

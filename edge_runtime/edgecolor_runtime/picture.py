@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import threading
 import warnings
@@ -60,30 +61,47 @@ def open_picture(path: str | Path) -> Picture:
         PictureError: It is missing, no picture, truncated, or so large that it may be a decompression bomb.
     """
     path = Path(path)
+    with _told_of(path):
+        return _open(path, path.stat().st_size)
+
+
+def parse_picture(data: bytes, name: str) -> Picture:
+    """As `open_picture`, from the bytes of a file; `name` is what messages call it."""
+    with _told_of(name):
+        return _open(io.BytesIO(data), len(data))
+
+
+@contextmanager
+def _told_of(name: str | Path) -> Iterator[None]:
+    """Any error as a PictureError that begins with the name."""
     try:
-        if path.stat().st_size == 0:
-            raise PictureError(f"{path}: empty file")
-        with _bombs_raise():
-            image = Image.open(path)
-        with image:
-            return _read(image)
-    except PictureError:
-        raise
+        yield
+    except PictureError as error:
+        raise PictureError(f"{name}: {error}") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{path}: not a picture that Pillow can open") from None
+        raise PictureError(f"{name}: not a picture that Pillow can open") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise PictureError(
-            f"{path}: more than {limit:.0f} megapixels, as in a decompression bomb; scale it down first"
+            f"{name}: more than {limit:.0f} megapixels, as in a decompression bomb; scale it down first"
         ) from None
     except OSError as error:
-        raise PictureError(f"{path}: {error.strerror or _line(error)}") from error
+        raise PictureError(f"{name}: {error.strerror or _line(error)}") from error
     except MemoryError as error:
-        raise PictureError(f"{path}: not enough memory for it") from error
+        raise PictureError(f"{name}: not enough memory for it") from error
     except (
         Exception
     ) as error:  # Pillow raises anything on a damaged file: SyntaxError, struct.error, zlib.error
-        raise PictureError(f"{path}: damaged picture ({_line(error) or type(error).__name__})") from error
+        raise PictureError(f"{name}: damaged picture ({_line(error) or type(error).__name__})") from error
+
+
+def _open(file: Path | io.BytesIO, size: int) -> Picture:
+    if size == 0:
+        raise PictureError("empty file")
+    with _bombs_raise():
+        image = Image.open(file)
+    with image:
+        return _read(image)
 
 
 @contextmanager

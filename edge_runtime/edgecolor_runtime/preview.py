@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import json
-import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -24,7 +23,7 @@ from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.frames import Shot
 from edgecolor_runtime.guard import Guard, own_page
 from edgecolor_runtime.jpeg import encode_jpeg
-from edgecolor_runtime.web import RequestError, Server, Visit
+from edgecolor_runtime.web import RequestError, Server, Visit, reachable
 
 LARGEST_SATURATION = 3.0  # that a page may ask for
 
@@ -93,7 +92,7 @@ class Preview:
         files = resources.files("edgecolor_runtime") / "page"
         self.page = {path: ((files / file).read_bytes(), media) for path, (file, media) in _PAGE.items()}
         self._server = Server(host, port, functools.partial(_PreviewVisit, self))
-        self._name = _reachable(host)
+        self._name = reachable(host)
 
     @property
     def address(self) -> str:
@@ -214,17 +213,3 @@ _ROUTES: dict[str, tuple[tuple[str, ...], Callable[[_PreviewVisit, str], None]]]
     "/snapshot": (_READ, _PreviewVisit._snapshot),
     "/saturation": (("POST",), _PreviewVisit._saturate),
 }
-
-
-def _reachable(host: str) -> str:
-    """How a browser elsewhere calls this host: for "all addresses", the one that others most likely reach."""
-    if host in ("0.0.0.0", "::"):
-        family = socket.AF_INET6 if host == "::" else socket.AF_INET
-        somewhere = "2001:db8::1" if host == "::" else "192.0.2.1"  # for documentation; nothing is sent there
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((somewhere, 9))
-                host = probe.getsockname()[0]
-        except OSError:
-            host = socket.gethostname()
-    return f"[{host}]" if ":" in host else host

@@ -105,6 +105,15 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise PictureError(f"{path}: exists already; --force replaces it")
 
 
+def refuse_too_large(size: tuple[int, int], form: str) -> None:
+    """Raise PictureError if a format holds no picture of this width and height."""
+    side = {"JPEG": _JPEG_SIDE, "WEBP": _WEBP_SIDE}.get(form)
+    if side and max(size) > side:
+        raise PictureError(
+            f"{size[0]} x {size[1]} is too large for {form} (at most {side} a side); use .png or .tif"
+        )
+
+
 def encode(
     frame: ColorFrame, form: str, *, of: Picture, quality: int = QUALITY
 ) -> tuple[bytes, tuple[str, ...]]:
@@ -118,14 +127,12 @@ def encode(
 
     Returns:
         The file's bytes, and what could not be kept.
+
+    Raises:
+        PictureError: The format holds no picture of this size.
     """
     notes: list[str] = []
-    width, height = frame.y.size
-    side = {"JPEG": _JPEG_SIDE, "WEBP": _WEBP_SIDE}.get(form)
-    if side and max(width, height) > side:
-        raise PictureError(
-            f"{width} x {height} is too large for {form} (at most {side} a side); use .png or .tif"
-        )
+    refuse_too_large(frame.y.size, form)
     options = {"format": form, **_metadata(of, form)}
     if form == "JPEG":
         # Chroma comes from 56 x 56 pixels: 4:2:0 loses nothing of it, and is smaller and faster than 4:4:4.

@@ -8,8 +8,8 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -184,16 +184,9 @@ class Server(socketserver.TCPServer):
     request_queue_size = CONNECTIONS
 
     def __init__(self, host: str, port: int, visit: Callable[[Any, Any, Any], Visit]) -> None:
-        if not 0 <= port <= 65535:
-            raise UsageError(f"port {port}: expected 1 to 65535, or 0 for any free one")
         self._visits: dict[threading.Thread, socket.socket] = {}  # the accepting thread's, then close's
-        try:
-            self.address_family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            super().__init__(address[:2], visit)  # type: ignore[arg-type]
-        except UnicodeError:
-            raise UsageError(f"host {host!r}: expected a name or an address") from None
-        except OSError as error:
-            raise MissingError(_why_not(host, port, error)) from error
+        with binding(host, port) as (self.address_family, address):
+            super().__init__(address, visit)
         self.server_port: int = self.server_address[1]
         self._accepting = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._accepting.start()
@@ -236,6 +229,39 @@ class Server(socketserver.TCPServer):
             self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
+
+
+@contextmanager
+def binding(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """The family and the address to bind a socket to, which the body does; what fails there is told.
+
+    Raises:
+        UsageError: There is no such port, or no such host name.
+        MissingError: The port is in use, or the address is none of this machine.
+    """
+    if not 0 <= port <= 65535:
+        raise UsageError(f"port {port}: expected 1 to 65535, or 0 for any free one")
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        yield family, (str(address[0]), int(address[1]))
+    except UnicodeError:
+        raise UsageError(f"host {host!r}: expected a name or an address") from None
+    except OSError as error:
+        raise MissingError(_why_not(host, port, error)) from error
+
+
+def reachable(host: str) -> str:
+    """How a browser elsewhere calls this host: for "all addresses", the one that others most likely reach."""
+    if host in ("0.0.0.0", "::"):
+        family = socket.AF_INET6 if host == "::" else socket.AF_INET
+        somewhere = "2001:db8::1" if host == "::" else "192.0.2.1"  # for documentation; nothing is sent there
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((somewhere, 9))
+                host = probe.getsockname()[0]
+        except OSError:
+            host = socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from edgecolor_runtime import PictureError, open_picture
 from edgecolor_runtime.color import F32
+from edgecolor_runtime.picture import parse_picture
 
 RAMP = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(32, axis=0)
 
@@ -225,7 +226,19 @@ def refused(path: Path) -> str:
         open_picture(path)
     text = str(caught.value)
     assert text.startswith(f"{path}: ") and "\n" not in text
+    if path.is_file():
+        with pytest.raises(PictureError) as caught:
+            parse_picture(path.read_bytes(), str(path))
+        assert str(caught.value) == text
     return text
+
+
+def test_from_bytes_as_from_a_file(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turned to the right
+    path = saved(tmp_path, colours(), "a.jpg", exif=exif, dpi=(300, 300))
+    from_bytes, from_file = parse_picture(path.read_bytes(), "any name"), open_picture(path)
+    assert from_bytes == from_file and from_bytes.gray.size == (32, 64)
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:

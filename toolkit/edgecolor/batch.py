@@ -141,14 +141,14 @@ def _name(pictures: list[tuple[Path, Path]], output: Path | None) -> list[Job]:
 
     def target(source: Path, below: Path, stem: str) -> Path:
         folder = source.parent if output is None else output / below
-        return folder / f"{stem}{mark}{_extension(source)}"
+        return folder / f"{stem}{mark}{extension(source)}"
 
     wanted = Counter(_key(target(source, below, source.stem)) for source, below in pictures)
     taken: set[str] = set()
     jobs = []
     for source, below in pictures:
         stem = source.stem
-        if wanted[_key(target(source, below, stem))] > 1 and source.suffix != _extension(source):
+        if wanted[_key(target(source, below, stem))] > 1 and source.suffix != extension(source):
             stem = source.name
         number, name = 1, stem
         while _key(target(source, below, name)) in taken or (
@@ -165,7 +165,8 @@ def _key(path: Path) -> str:
     return str(path).casefold()  # the file systems of SD cards and Macs do not tell A from a
 
 
-def _extension(source: Path) -> str:
+def extension(source: Path) -> str:
+    """The extension of a picture's result: its own, or that of a format that can hold the colours."""
     return source.suffix if source.suffix.lower() in FORMATS else OTHERWISE
 
 

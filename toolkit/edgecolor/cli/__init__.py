@@ -17,6 +17,7 @@ from edgecolor.cli.bench import bench
 from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
 from edgecolor.cli.dataset import dataset
+from edgecolor.cli.demo import demo
 from edgecolor.cli.doctor import doctor
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
@@ -67,6 +68,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bench,
     doctor,
     bundle,
+    demo,
 )
 
 for _command in COMMANDS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from edgecolor.cli.invitation import invite
 from edgecolor.cli.live_words import Words
 from edgecolor.cli.progress import progress
 
@@ -136,7 +136,7 @@ def _colour(
         try:
             for shot in live:
                 if preview is not None and shot.number == 0:  # not before there is something to see
-                    _invite(preview.address, common.quiet)
+                    invite("watch", preview.address, common.quiet)
                 _show(shot, writer, preview)
                 if shot.number == 0:
                     notify.ready()
@@ -184,24 +184,6 @@ def _preview(live: Live, colorizer: Colorizer, words: Words, stack: ExitStack) -
     preview = Preview(host=words.host, port=words.port, token=words.token, controls=controls)
     stack.callback(preview.close)
     return preview
-
-
-def _invite(address: str, quiet: bool) -> None:
-    _tell(f"watch it at {address}", quiet)
-    tunnel = _tunnel(address)
-    if tunnel:
-        _tell(f"first, on the machine that you sit at: {tunnel}", quiet)
-
-
-def _tunnel(address: str) -> str | None:
-    """The line that brings a preview of this machine alone to the other end of an SSH connection."""
-    import getpass
-    from urllib.parse import urlsplit
-
-    link, here = os.environ.get("SSH_CONNECTION", "").split(), urlsplit(address)
-    if len(link) != 4 or here.hostname != "127.0.0.1":
-        return None
-    return f"ssh -L {here.port}:127.0.0.1:{here.port} {getpass.getuser()}@{link[2]}"
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""`edgecolor demo`: a page that colours the photographs that are dropped on it, served by Streamlit."""
