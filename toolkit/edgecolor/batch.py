@@ -109,19 +109,19 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
         jobs = [Job(inputs[0], output)]
     else:
         jobs = _name(_collect(inputs, output), output)
-    sources = {job.source.resolve() for job in jobs}
+    sources = {_real(job.source) for job in jobs}
     for job in jobs:
-        if job.target.resolve() in sources:
+        if _real(job.target) in sources:
             raise UsageError(f"{job.target} would replace a picture that is read; choose another -o")
     return jobs
 
 
 def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
     """Pictures, each with the folder below the output that it belongs to; none twice."""
-    found: dict[Path, tuple[Path, Path]] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for entry in inputs:
         if not entry.is_dir():
-            found.setdefault(entry.resolve(), (entry, Path()))
+            found.setdefault(_real(entry), (entry, Path()))
             continue
         pictures = _pictures(entry, output)
         if not pictures:
@@ -129,13 +129,17 @@ def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Pa
         # Two folders keep their names apart under the output; one alone is the output.
         base = Path() if len(inputs) == 1 else Path(entry.resolve().name)
         for picture in pictures:
-            found.setdefault(picture.resolve(), (picture, base / picture.parent.relative_to(entry)))
+            found.setdefault(_real(picture), (picture, base / picture.parent.relative_to(entry)))
     return list(found.values())
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # of a link that leads to itself Path.resolve raises RuntimeError
 
 
 def _pictures(folder: Path, output: Path | None) -> list[Path]:
     """Pictures below a folder, sorted, without hidden files and without results of an earlier run."""
-    results = output.resolve() if output is not None else None
+    results = _real(output) if output is not None else None
     found: list[Path] = []
     unlisted: list[OSError] = []
     named: list[Path] = []
@@ -143,7 +147,7 @@ def _pictures(folder: Path, output: Path | None) -> list[Path]:
     # and is reported as one that cannot be opened.
     for here, folders, files in os.walk(folder, onerror=unlisted.append):
         base = Path(here)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and (base / f).resolve() != results)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and _real(base / f) != results)
         named += [base / f for f in folders if Path(f).suffix.lower() in PICTURES]
         found += [
             base / f

@@ -74,7 +74,7 @@ class Manifest:
         self._done: dict[str, _Done] = {}
         self._synced = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
+        self._file = self.path.open("ab", buffering=0)  # a buffer would fail a second time, when it is closed
         try:
             self._lock()
             self._read()
@@ -95,19 +95,20 @@ class Manifest:
             pass  # a file system without locks; that two runs meet on it is the user's care
 
     def _read(self) -> None:
-        self._file.seek(0)
         whole = 0
-        for number, line in enumerate(self._file, 1):
-            if not line.endswith(b"\n"):  # torn by a power cut or a full disk
-                self._file.truncate(whole)
-                break
-            whole += len(line)
-            try:
-                self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                raise DataError(
-                    f"{self.path}: line {number} is not edgecolor's; move the file away, or choose another -o"
-                ) from None
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):  # torn by a power cut or a full disk
+                    self._file.truncate(whole)
+                    break
+                whole += len(line)
+                try:
+                    self._take(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    raise DataError(
+                        f"{self.path}: line {number} is not edgecolor's; move the file away, "
+                        "or choose another -o"
+                    ) from None
 
     def _take(self, entry: dict[str, Any]) -> None:
         self._done.pop(entry["result"], None)
@@ -169,8 +170,9 @@ class Manifest:
         else:
             entry |= {"status": "failed", "reason": str(outcome.error)}
         try:
-            self._file.write(json.dumps(entry | self._settings).encode() + b"\n")
-            self._file.flush()
+            line = json.dumps(entry | self._settings).encode() + b"\n"
+            while line:
+                line = line[self._file.write(line) :]
             if time.monotonic() - self._synced > _SYNC_EVERY:
                 self._sync()
         except OSError as error:
