@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from edgecolor_runtime.sinks import remove_partials
 
 _BLOCK = 16  # pictures that a worker gets at once; what is lost with it is coloured again
 _DEATHS = 3  # workers that one picture may end
+_PATIENCE = 10.0  # s for a cluster to answer
 
 
 def color_all(
@@ -69,16 +71,23 @@ def _cluster(threads: int) -> Iterator[int]:
     address = os.environ.get("RAY_ADDRESS", "local")
     own = {"num_cpus": threads, "include_dashboard": False} if address == "local" else {}
     try:
+        _knock(address)
         with _nothing_on_stderr():
             ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except ConnectionError as error:
-        raise MissingError(f"no Ray cluster at {address} (RAY_ADDRESS): {_line(error)}") from error
-    except RuntimeError as error:
-        raise MissingError(f"Ray at {address}: {_line(error)}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        missing = "Ray does not start here" if own else f"no Ray cluster at RAY_ADDRESS={address}"
+        raise MissingError(f"{missing}: {_line(error)}") from error
     try:
         yield int(ray.cluster_resources().get("CPU", 0)) or 1
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port. Ray itself tries for minutes, and says nothing."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
 
 @contextmanager
@@ -197,4 +206,5 @@ def _as_named(outcome: Outcome, job: Job) -> Outcome:
 
 
 def _line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[-1]
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.strip().splitlines()[-1]
