@@ -20,7 +20,8 @@ from edgecolor_runtime.errors import EdgecolorError, MissingError, PictureError
 from edgecolor_runtime.model_file import ModelFile
 from edgecolor_runtime.sinks import remove_partials
 
-_BLOCK = 16  # pictures that a worker gets at once; what is lost with it is coloured again
+_BLOCK = 64  # pictures that a worker gets at once, at most; with 16, Ray's own work was felt
+_SHARES = 8  # blocks for each worker, at least, so that none works long after the others
 _DEATHS = 3  # workers that one picture may end
 _PATIENCE = 10.0  # s for a cluster to answer
 
@@ -120,7 +121,7 @@ def _stream(jobs: Sequence[Job], model: ModelFile, options: Options, workers: in
         }
         for number, job in enumerate(jobs)
     ]
-    blocks = -(-len(rows) // _BLOCK)
+    blocks = -(-len(rows) // max(1, min(_BLOCK, len(rows) // (_SHARES * workers))))
     done = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
         _Worker,
         fn_constructor_args=(model, options, ray.remote(num_cpus=0, max_restarts=-1)(_Ledger).remote()),
