@@ -65,7 +65,7 @@ def processor() -> float:
 
 
 def processes() -> Iterator[tuple[str, str, float]]:
-    """Number, parent and seconds of processor time of each process, its ended children's with it; on Linux."""
+    """Number, parent, and seconds of processor time with that of ended children, of each process of Linux."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
