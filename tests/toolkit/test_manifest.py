@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,26 @@ def test_another_file_of_that_name_is_left_alone(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "manifest.jsonl: line 1 is not edgecolor's" in error
     assert Path("out/manifest.jsonl").read_text() == text
+
+
+def test_a_full_disk_ends_the_run_and_the_next_goes_on(album: Path) -> None:
+    """Files are limited to 1000 bytes: the manifest ends in the middle of a line."""
+    for file in album.rglob("*.*"):
+        Image.new("L", (2, 2), 90).save(file)
+    line = [sys.executable, "-m", "edgecolor", "run", "album", "-o", "out", "--model", str(MODEL)]
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr == "edgecolor: out/manifest.jsonl: cannot be written: File too large\n"
+    assert Path("out/manifest.jsonl").stat().st_size == 1000
+    before = stamps()
+    assert run() == 0
+    assert before.items() <= stamps().items() and len(lines()) == 6
 
 
 def test_beside_the_pictures_there_is_none(album: Path) -> None:
