@@ -101,7 +101,7 @@ def run(
       edgecolor run grandfather.jpg
       edgecolor run scan.tif -o coloured.png --saturation 1.2
       edgecolor run photos/ -o coloured/
-      RAY_ADDRESS=192.168.1.5:6379 edgecolor run /mnt/photos -o /mnt/coloured --engine ray
+      edgecolor run /mnt/photos -o /mnt/coloured --engine ray
       edgecolor run film.mp4 -o film-in-colour.mp4
       edgecolor run --list-cameras
       edgecolor run --camera
