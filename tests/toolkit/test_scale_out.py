@@ -245,7 +245,7 @@ def test_ctrl_c_on_a_cluster_of_its_own(album: Album, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130, error
-    assert error == f"{len(lines(out))} of 400 coloured; the same command goes on from there\n".encode()
+    assert error == f"{len(lines(out))} of 400 done; the same command goes on from there\n".encode()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in ray):
         assert time.monotonic() < deadline
@@ -261,6 +261,7 @@ def test_ctrl_c_on_a_cluster_of_its_own(album: Album, tmp_path: Path) -> None:
         (["-o", "out", "--threads", "2"], "127.0.0.1:1", 2, "--threads is for this machine"),
         (["-o", "out", "--delegate", "edgetpu"], "127.0.0.1:1", 2, "--delegate is for --engine local"),
         ([], "127.0.0.1:1", 2, "a folder named with -o"),
+        (["--camera"], "127.0.0.1:1", 2, "--engine is for photographs"),
     ],
 )
 def test_one_clear_line(

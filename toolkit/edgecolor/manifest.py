@@ -51,7 +51,7 @@ class _Done:
 class Manifest:
     """The manifest of an output folder, locked for one run.
 
-    Every line is with the operating system before the next picture's: a killed process loses none of them.
+    Every line is with the operating system before the next one is made: a killed process loses none of them.
 
     Args:
         folder: Of the results; it is made.
@@ -136,8 +136,10 @@ class Manifest:
         found = {}
         for job in jobs:
             known = self._done.get(self._result(job))
+            if known is None:
+                continue
             result, source = _stat(job.target), _stat(job.source)
-            if known is None or result is None or result.st_size != known.stored:
+            if result is None or result.st_size != known.stored:
                 continue
             if known.differs and not self._force:
                 raise UsageError(

@@ -109,7 +109,6 @@ def run(
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.video_in import SUFFIXES
 
     named = inputs or []
     common = Common(output, model, saturation, threads, delegate, quality, force, quiet, as_json)
@@ -119,6 +118,8 @@ def run(
     )  # fmt: skip
     if list_cameras:
         return print_cameras(as_json)
+    if engine is not Engine.local and (camera or any(_is_video(name) for name in named)):
+        raise UsageError("--engine is for photographs")
     if camera:
         if len(named) > 1:
             raise UsageError(f"--camera takes one camera, not {len(named)}")
@@ -127,13 +128,19 @@ def run(
         raise typer.BadParameter("name a photo, a folder or a video, or say --camera")
     if any("://" in name for name in named):
         raise UsageError(f"{named[0]}: for a stream say edgecolor run --camera {named[0]}")
-    if any(Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir() for name in named):
+    if any(_is_video(name) for name in named):
         if len(named) > 1:
             raise UsageError("a video is coloured alone; name one")
         words.refuse_for_video()
         return run_video(Path(named[0]), common, words)
     words.refuse_for_photos()
     return _run_photos([Path(name) for name in named], common, engine)
+
+
+def _is_video(name: str) -> bool:
+    from edgecolor_runtime.video_in import SUFFIXES
+
+    return Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()
 
 
 def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
@@ -237,7 +244,7 @@ def _go_on(
                 color_all(left, network, options, note)
         except KeyboardInterrupt:
             if manifest and not quiet:
-                told = f"{len(found)} of {len(jobs)} coloured; the same command goes on from there"
+                told = f"{len(found)} of {len(jobs)} done; the same command goes on from there"
                 print(told, file=sys.stderr)
             raise
     return [found[job] for job in jobs], before
