@@ -8,8 +8,8 @@ import pickle
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,9 @@ def color_all(
     """
     Colorizer(model, saturation=options.saturation)  # what is wrong with these is said before Ray starts
     outcomes: dict[Job, Outcome] = {}
-    with _cluster(options.threads) as workers:
-        for outcome in _stream(jobs, model, options, workers):
+    # However it ends, Ray Data's own threads end before the connection that they use.
+    with _cluster(options.threads) as workers, closing(_stream(jobs, model, options, workers)) as stream:
+        for outcome in stream:
             outcomes[outcome.job] = outcome
             on_done(outcome)
     for folder in {job.target.parent for job in jobs}:
@@ -109,7 +110,9 @@ def _nothing_on_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _stream(jobs: Sequence[Job], model: ModelFile, options: Options, workers: int) -> Iterator[Outcome]:
+def _stream(
+    jobs: Sequence[Job], model: ModelFile, options: Options, workers: int
+) -> Generator[Outcome, None, None]:
     import ray.data
 
     ray.data.DataContext.get_current().enable_progress_bars = False
