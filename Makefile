@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-live bench-training models variants wheels emulated
+.PHONY: demo test test-slow check bench bench-live bench-ray bench-training models variants wheels emulated
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -33,6 +33,11 @@ bench: $(READY)
 
 bench-live: $(READY)
 	$(BIN)/python benchmarks/live.py
+
+# Both engines of edgecolor run in turns: make bench-ray PHOTOGRAPHS=folder. Minutes.
+bench-ray: $(READY)
+	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name photographs: make bench-ray PHOTOGRAPHS=folder" >&2; exit 2; }
+	$(BIN)/python benchmarks/scale_out.py "$(PHOTOGRAPHS)"
 
 bench-training: $(READY)
 	$(BIN)/python benchmarks/training.py

@@ -35,6 +35,7 @@ _JPEG_SEGMENT = 65_533 - 29  # bytes of one APP1 segment behind its length and t
 _JPEG_SIDE = 65_500
 _WEBP_SIDE = 16_383
 _PART = ".part"  # how the name of a file ends while it is written
+_RANDOM = 6  # random bytes in that name, in hexadecimal
 _XMP_TAG = 700  # in TIFF
 
 
@@ -63,6 +64,7 @@ def save(
     of: Picture | None = None,
     quality: int = QUALITY,
     force: bool = False,
+    same: bool = False,
 ) -> tuple[str, ...]:
     """Write a frame, with what must survive of the picture that it came from.
 
@@ -72,6 +74,7 @@ def save(
         of: The picture whose alpha and metadata the file gets.
         quality: Of JPEG and WebP, 1 to 100.
         force: Replace a file that is there already.
+        same: A file that is there already with the very same bytes counts as written.
 
     Returns:
         What could not be kept, one sentence each.
@@ -84,7 +87,8 @@ def save(
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: expected 1 to 100")
     form = format_of(path)
-    refuse_existing(path, force)
+    if not same:
+        refuse_existing(path, force)
     try:
         data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
     except PictureError as error:
@@ -93,7 +97,7 @@ def save(
         raise PictureError(f"{path}: not enough memory for it") from error
     except Exception as error:  # Pillow raises anything over odd metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
-    write(path, data, force=force)
+    write(path, data, force=force, same=same)
     return notes
 
 
@@ -182,8 +186,14 @@ def _xmp(form: str, packet: bytes | None) -> dict[str, Any]:
     return {"xmp": packet}
 
 
-def write(path: Path, data: bytes, *, force: bool = False) -> None:
+def write(path: Path, data: bytes, *, force: bool = False, same: bool = False) -> None:
     """Write a file as a whole or not at all; its folders are made.
+
+    Args:
+        path: Where to.
+        data: The file's bytes.
+        force: Replace a file that is there already.
+        same: One that is there already with these very bytes counts as written.
 
     Raises:
         PictureError: It exists (without `force`), or the disk is full, read-only, or something else is wrong.
@@ -195,6 +205,8 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+            if same and path.is_file() and path.read_bytes() == data:
+                return
             refuse_existing(path, force)
             temporary.replace(path)
     except OSError as error:
@@ -205,7 +217,7 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
 def temporary_beside(path: Path) -> Iterator[Path]:
     """A name beside a file for it to be written under and renamed from; what is left there is removed."""
     # Beside the target, because a rename is atomic only within one file system.
-    temporary = path.parent / f"{_stem(path)}{secrets.token_hex(6)}{_PART}"
+    temporary = path.parent / f"{_stem(path)}{secrets.token_hex(_RANDOM)}{_PART}"
     try:
         yield temporary
     finally:
@@ -219,6 +231,15 @@ def _stem(path: Path) -> str:
 
 def remove_partial(path: Path) -> None:
     """Remove what a killed process left of this file beside it. Not while another process writes it."""
-    for left in path.parent.glob(f"{glob.escape(_stem(path))}*{_PART}"):
+    _remove(path.parent, f"{glob.escape(_stem(path))}*{_PART}")
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed processes left of any file of a folder. Not while another process writes there."""
+    _remove(folder, f".*.{'[0-9a-f]' * 2 * _RANDOM}{_PART}")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for left in folder.glob(pattern):
         with suppress(OSError):
             left.unlink()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from edgecolor_runtime import ColorFrame, Colorizer, PictureError, UsageError, open_picture, save
+from edgecolor_runtime import ColorFrame, Colorizer, PictureError, UsageError, open_picture, save, sinks
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.sinks import FORMATS
 
@@ -268,3 +268,26 @@ def test_a_write_that_fails_half_way(tmp_path: Path) -> None:
     assert done.stderr.strip() == f"{path}: cannot be written: File too large"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]
     assert path.read_bytes() == b"precious"
+
+
+def test_the_same_bytes_count_as_written_where_asked(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    sinks.write(path, b"bytes")
+    before = path.stat()
+    sinks.write(path, b"bytes", same=True)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    for other, same in ((b"others", True), (b"bytes", False)):
+        with pytest.raises(PictureError, match="exists already"):
+            sinks.write(path, other, same=same)
+    assert path.read_bytes() == b"bytes" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_in_a_folder(tmp_path: Path) -> None:
+    left, others = (
+        ".a.jpg.0123456789ab.part",
+        [".a.jpg.part", ".a.jpg.0123456789aX.part", "a.0123456789ab.part"],
+    )
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    sinks.remove_partials(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)

@@ -37,23 +37,39 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture; `error` is None if it is done."""
+    """What became of one picture.
+
+    Attributes:
+        job: Which.
+        size: Its width and height in pixels.
+        notes: What a user should know, one sentence each.
+        modified: When the picture was last changed before it was read, as the file system has it, in ns.
+        stored: Bytes of the result.
+        error: Why there is no result; None if there is one.
+    """
 
     job: Job
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    modified: int = 0
+    stored: int = 0
     error: EdgecolorError | None = None
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to colour, on so many cores. `saturation` None is the model's own, `delegate` None the CPU."""
+    """How to colour, on so many cores.
+
+    `saturation` None is the model's own, `delegate` None the CPU. With `same`, a result that is there already
+    and holds the very bytes that would be written counts as written: an interrupted run left it.
+    """
 
     threads: int
     saturation: float | None = None
     quality: int = 95
     force: bool = False
     delegate: str | None = None
+    same: bool = False
 
 
 def cores() -> int:
@@ -61,6 +77,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def are_many(inputs: Sequence[Path]) -> bool:
+    """Whether these are several pictures, or a folder of them, whose results belong into a folder."""
+    return len(inputs) > 1 or inputs[0].is_dir()
 
 
 def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
@@ -75,7 +96,7 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
         UsageError: The output fits neither, or a result would replace one of the inputs.
         PictureError: A folder holds no picture.
     """
-    many = len(inputs) > 1 or inputs[0].is_dir()
+    many = are_many(inputs)
     if (
         output is not None
         and many
@@ -88,19 +109,19 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
         jobs = [Job(inputs[0], output)]
     else:
         jobs = _name(_collect(inputs, output), output)
-    sources = {job.source.resolve() for job in jobs}
+    sources = {_real(job.source) for job in jobs}
     for job in jobs:
-        if job.target.resolve() in sources:
+        if _real(job.target) in sources:
             raise UsageError(f"{job.target} would replace a picture that is read; choose another -o")
     return jobs
 
 
 def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
     """Pictures, each with the folder below the output that it belongs to; none twice."""
-    found: dict[Path, tuple[Path, Path]] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for entry in inputs:
         if not entry.is_dir():
-            found.setdefault(entry.resolve(), (entry, Path()))
+            found.setdefault(_real(entry), (entry, Path()))
             continue
         pictures = _pictures(entry, output)
         if not pictures:
@@ -108,19 +129,26 @@ def _collect(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Pa
         # Two folders keep their names apart under the output; one alone is the output.
         base = Path() if len(inputs) == 1 else Path(entry.resolve().name)
         for picture in pictures:
-            found.setdefault(picture.resolve(), (picture, base / picture.parent.relative_to(entry)))
+            found.setdefault(_real(picture), (picture, base / picture.parent.relative_to(entry)))
     return list(found.values())
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # of a link that leads to itself Path.resolve raises RuntimeError
 
 
 def _pictures(folder: Path, output: Path | None) -> list[Path]:
     """Pictures below a folder, sorted, without hidden files and without results of an earlier run."""
-    results = output.resolve() if output is not None else None
+    results = _real(output) if output is not None else None
     found: list[Path] = []
     unlisted: list[OSError] = []
-    # A folder that cannot be listed stands among the pictures, and is reported as one that cannot be opened.
+    named: list[Path] = []
+    # What cannot be listed, or is a folder called like a picture that holds none, stands among the pictures,
+    # and is reported as one that cannot be opened.
     for here, folders, files in os.walk(folder, onerror=unlisted.append):
         base = Path(here)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and (base / f).resolve() != results)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and _real(base / f) != results)
+        named += [base / f for f in folders if Path(f).suffix.lower() in PICTURES]
         found += [
             base / f
             for f in sorted(files)
@@ -128,7 +156,9 @@ def _pictures(folder: Path, output: Path | None) -> list[Path]:
             and Path(f).suffix.lower() in PICTURES
             and not Path(f).stem.endswith(MARK)
         ]
-    return found + [Path(error.filename) for error in unlisted]
+    failed = [Path(error.filename) for error in unlisted]
+    empty = [f for f in named if not any(f in other.parents for other in found)]
+    return found + failed + [f for f in empty if f not in failed]
 
 
 def _name(pictures: list[tuple[Path, Path]], output: Path | None) -> list[Job]:
@@ -206,14 +236,28 @@ def color_all(
 def _color(job: Job, free: SimpleQueue[Colorizer], options: Options) -> Outcome:
     colorizer = free.get()
     try:
-        refuse_existing(job.target, options.force)
+        return color_one(job, colorizer, options)
+    finally:
+        free.put(colorizer)
+
+
+def color_one(job: Job, colorizer: Colorizer, options: Options) -> Outcome:
+    """Colour one picture. What is wrong with it is in the outcome, and never raised."""
+    try:
+        if not options.same:
+            refuse_existing(job.target, options.force)
+        modified = job.source.stat().st_mtime_ns  # before it is read: a later change is then seen as one
         picture = open_picture(job.source)
         frame = colorizer.colorize(picture.gray)
-        notes = save(frame, job.target, of=picture, quality=options.quality, force=options.force)
-        return Outcome(job, frame.y.size, (*picture.notes, *notes))
+        notes = save(
+            frame, job.target, of=picture, quality=options.quality, force=options.force, same=options.same
+        )
+        stored = job.target.stat().st_size
+        return Outcome(job, frame.y.size, (*picture.notes, *notes), modified, stored)
     except EdgecolorError as error:
         return Outcome(job, error=error)
     except MemoryError:
         return Outcome(job, error=PictureError(f"{job.source}: not enough memory for it"))
-    finally:
-        free.put(colorizer)
+    except OSError as error:
+        reason = f"{error.filename or job.source}: {error.strerror or error}"
+        return Outcome(job, error=PictureError(reason))

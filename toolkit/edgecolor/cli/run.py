@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +19,17 @@ from edgecolor.cli.live import Common, print_cameras, run_camera, run_video
 from edgecolor.cli.progress import progress
 
 if TYPE_CHECKING:
-    from edgecolor.batch import Outcome
+    from edgecolor.batch import Job, Options, Outcome
+    from edgecolor_runtime.model_file import ModelFile
+
+    ColorAll = Callable[[Sequence[Job], ModelFile, Options, Callable[[Outcome], None]], list[Outcome]]
+
+
+class Engine(str, Enum):
+    """What colours the photographs of a folder."""
+
+    local = "local"  # the threads of this process
+    ray = "ray"  # the Ray cluster at RAY_ADDRESS; without one, processes on this machine
 
 
 def run(
@@ -37,6 +51,9 @@ def run(
         float | None, typer.Option(min=0, help="Gain on the colour; 0 is gray. Else the model's own.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU cores to use. Else all.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What colours a folder: this process, or the Ray cluster at RAY_ADDRESS.")
+    ] = Engine.local,
     delegate: Annotated[
         str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
     ] = None,
@@ -71,6 +88,10 @@ def run(
     photo.jpg becomes photo.color.jpg beside it. For a video or a camera, an -o without an extension is a
     folder of numbered pictures.
 
+    In a folder of results, manifest.jsonl says what became of each photo. The same command again goes on
+    where the last was stopped, and tries again what failed. With --engine ray a cluster shares the work; all
+    its machines must see both folders under the same names.
+
     With --camera, INPUT is an index or a part of a name of --list-cameras, a device such as /dev/video0, the
     address of a stream, or a folder of pictures or a video that is played like a camera. Without -o it is
     shown in a browser. Ctrl-C ends it.
@@ -80,6 +101,7 @@ def run(
       edgecolor run grandfather.jpg
       edgecolor run scan.tif -o coloured.png --saturation 1.2
       edgecolor run photos/ -o coloured/
+      edgecolor run /mnt/photos -o /mnt/coloured --engine ray
       edgecolor run film.mp4 -o film-in-colour.mp4
       edgecolor run --list-cameras
       edgecolor run --camera
@@ -87,7 +109,6 @@ def run(
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.video_in import SUFFIXES
 
     named = inputs or []
     common = Common(output, model, saturation, threads, delegate, quality, force, quiet, as_json)
@@ -97,6 +118,8 @@ def run(
     )  # fmt: skip
     if list_cameras:
         return print_cameras(as_json)
+    if engine is not Engine.local and (camera or any(_is_video(name) for name in named)):
+        raise UsageError("--engine is for photographs")
     if camera:
         if len(named) > 1:
             raise UsageError(f"--camera takes one camera, not {len(named)}")
@@ -105,28 +128,40 @@ def run(
         raise typer.BadParameter("name a photo, a folder or a video, or say --camera")
     if any("://" in name for name in named):
         raise UsageError(f"{named[0]}: for a stream say edgecolor run --camera {named[0]}")
-    if any(Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir() for name in named):
+    if any(_is_video(name) for name in named):
         if len(named) > 1:
             raise UsageError("a video is coloured alone; name one")
         words.refuse_for_video()
         return run_video(Path(named[0]), common, words)
     words.refuse_for_photos()
-    return _run_photos([Path(name) for name in named], common)
+    return _run_photos([Path(name) for name in named], common, engine)
 
 
-def _run_photos(inputs: list[Path], common: Common) -> None:
-    from edgecolor.batch import Options, color_all, cores, plan
+def _is_video(name: str) -> bool:
+    from edgecolor_runtime.video_in import SUFFIXES
+
+    return Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()
+
+
+def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
+    from edgecolor.batch import Options, are_many, cores, plan
     from edgecolor_runtime.errors import EdgecolorError
     from edgecolor_runtime.shipped import open_model
 
+    folder = common.output if are_many(inputs) else None
+    color_all = _color_all(engine, folder, common)
     jobs = plan(inputs, common.output)
     network = open_model(common.model)
     options = Options(
-        common.threads or cores(), common.saturation, common.quality, common.force, common.delegate
+        common.threads or cores(),
+        common.saturation,
+        common.quality,
+        common.force,
+        common.delegate,
+        same=folder is not None,
     )
     begun = time.monotonic()
-    with progress("colouring", len(jobs), common.quiet) as advance:
-        outcomes = color_all(jobs, network, options, lambda outcome: advance())
+    outcomes, before = _go_on(color_all, jobs, network, options, folder, common.quiet)
     done = [outcome for outcome in outcomes if outcome.error is None]
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if common.as_json:
@@ -140,13 +175,79 @@ def _run_photos(inputs: list[Path], common: Common) -> None:
                 print(f"{outcome.job.source}: {note}", file=sys.stderr)
         if len(jobs) > 1:
             seconds = time.monotonic() - begun
-            print(f"{len(done)} of {len(jobs)} coloured in {seconds:.1f} s", file=sys.stderr)
+            earlier = f", {before} of them earlier" if before else ""
+            print(f"{len(done)} of {len(jobs)} coloured in {seconds:.1f} s{earlier}", file=sys.stderr)
     if len(jobs) == 1 and failed and failed[0].error:
         raise failed[0].error
     if failed:
         for outcome in failed:
             print(f"edgecolor: {outcome.error}", file=sys.stderr)
         raise EdgecolorError(f"{len(failed)} of {len(jobs)} pictures failed")
+
+
+def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
+    """The function that colours many pictures.
+
+    Raises:
+        UsageError: What was said does not go with it.
+        MissingError: Ray is not installed.
+    """
+    from edgecolor import batch
+    from edgecolor.extras import need_module
+    from edgecolor_runtime.errors import UsageError
+
+    if engine is Engine.local:
+        return batch.color_all
+    if folder is None:
+        raise UsageError("--engine ray is for a folder, or several photos, and a folder named with -o")
+    if common.delegate:
+        raise UsageError("--delegate is for --engine local")
+    if common.threads and "RAY_ADDRESS" in os.environ:
+        raise UsageError("--threads is for this machine; a Ray cluster works with all its cores")
+    for module in ("ray", "pyarrow"):
+        need_module("run --engine ray", module, extra="ray")
+    from edgecolor import scale_out
+
+    return scale_out.color_all
+
+
+def _go_on(
+    color_all: ColorAll,
+    jobs: list[Job],
+    network: ModelFile,
+    options: Options,
+    folder: Path | None,
+    quiet: bool,
+) -> tuple[list[Outcome], int]:
+    """Colour what no earlier run into this folder did.
+
+    Returns:
+        The outcomes, in the order of the jobs, and how many of them are those of an earlier run.
+    """
+    from edgecolor.manifest import Manifest
+
+    with ExitStack() as stack:
+        manifest = stack.enter_context(Manifest(folder, network, options)) if folder else None
+        found = manifest.done(jobs) if manifest else {}
+        before = len(found)
+        left = [job for job in jobs if job not in found]
+        advance = stack.enter_context(progress("colouring", len(left), quiet))
+
+        def note(outcome: Outcome) -> None:
+            found[outcome.job] = outcome
+            if manifest:
+                manifest.append(outcome)
+            advance()
+
+        try:
+            if left:
+                color_all(left, network, options, note)
+        except KeyboardInterrupt:
+            if manifest and not quiet:
+                told = f"{len(found)} of {len(jobs)} done; the same command goes on from there"
+                print(told, file=sys.stderr)
+            raise
+    return [found[job] for job in jobs], before
 
 
 def _model(info: dict[str, object], sha256: str) -> dict[str, object]:
