@@ -6,7 +6,6 @@ its own (`bench_run.py`), while this one looks at temperature, clock, throttling
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -23,9 +22,9 @@ from typing import Any
 import edgecolor_runtime
 from edgecolor.batch import cores
 from edgecolor.bench_run import Job, words
+from edgecolor.identity import identify
 from edgecolor_runtime import errors, machine
 from edgecolor_runtime.errors import EdgecolorError, UsageError
-from edgecolor_runtime.shipped import SHIPPED, open_model, shipped_bytes
 
 SCHEMA = "edgecolor-bench/1"
 SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
@@ -77,7 +76,7 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
     """
     if max(options.threads) > cores():
         raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
-    files = {name: _file(name) for name in dict.fromkeys(models)}
+    files = {name: asdict(identify(name)) for name in dict.fromkeys(models)}
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     before, throttled = watch(root), machine.throttled(root)
     with _held_back(root) as seen:
@@ -212,18 +211,6 @@ def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: No
         stderr.seek(0)
         last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
     raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")
-
-
-def _file(name: str) -> dict[str, Any]:
-    model = open_model(name)
-    data = shipped_bytes(name) if name in SHIPPED else Path(name).read_bytes()
-    return {
-        "file": name if name in SHIPPED else Path(name).name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "flatbuffer_sha256": model.sha256,
-        "bytes": len(data),
-        **{key: model.info[key] for key in ("name", "version", "precision", "alpha", "parameters")},
-    }
 
 
 def _version(distribution: str) -> str | None:

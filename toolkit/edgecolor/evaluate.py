@@ -7,6 +7,7 @@ own way to an 8-bit picture, and the colour is read back from that. `plane` then
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,7 @@ class Evaluation:
     protocol: str = PROTOCOL
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers; figures to five decimals."""
+        """Plain dicts, lists and numbers; figures to five decimals, None for one that is not finite."""
         return dict(_plain(asdict(self)))
 
 
@@ -262,4 +263,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return round(value, 5) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 5) if math.isfinite(value) else None  # the error of a mean of one
+    return value
