@@ -87,13 +87,23 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         "created_by": f"edgecolor {edgecolor_runtime.__version__}",
         "started": started,
         "machine": machine.identity(root),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "settings": asdict(options) | {"threads": list(options.threads), "capture": CAPTURE},
+        "libraries": libraries(),
+        "settings": settings(options),
         "verdict": verdict(throttled, machine.throttled(root), seen),
         "before": before,
         "after": watch(root),
         "models": list(files.values()),
     }
+
+
+def settings(options: Options) -> dict[str, Any]:
+    """What a record says of how it was made."""
+    return asdict(options) | {"threads": list(options.threads), "capture": CAPTURE}
+
+
+def libraries() -> dict[str, str | None]:
+    """The versions of LIBRARIES here; None for one that is not installed."""
+    return {name: _version(name) for name in LIBRARIES}
 
 
 def _model(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:

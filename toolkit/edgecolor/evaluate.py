@@ -153,7 +153,7 @@ def evaluate(
     return Evaluation(
         model=model.name,
         saturation=saturation,
-        data=_identity(folder, paths),
+        data=data_id(folder),
         plane=plane(scores),
         fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
         recognition=recognition(classifier.name, recognised) if classifier else None,
@@ -183,6 +183,17 @@ def photographs_of(folder: Path) -> list[Path]:
     return paths
 
 
+def data_id(folder: Path) -> DataId:
+    """Which photographs are in a folder.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
+    paths = photographs_of(folder)
+    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+    return DataId(len(paths), hash_of_set(hashes))
+
+
 def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
     """The protocol's view of a photograph: centre square, bicubic, uint8 (size, size, 3)."""
     photo = photo.convert("RGB")
@@ -210,11 +221,6 @@ def _read(path: Path, folder: Path) -> Photograph:
 
 def _mean_ab(path: Path, folder: Path) -> F32:
     return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
-
-
-def _identity(folder: Path, paths: Sequence[Path]) -> DataId:
-    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
-    return DataId(len(paths), hash_of_set(hashes))
 
 
 class _Drift(NamedTuple):

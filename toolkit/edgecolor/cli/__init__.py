@@ -16,12 +16,14 @@ import edgecolor_runtime
 from edgecolor.cli.bench import bench
 from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
+from edgecolor.cli.compare import compare
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.doctor import doctor
 from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
 from edgecolor.cli.inspect import inspect
 from edgecolor.cli.prune import prune
+from edgecolor.cli.report import report
 from edgecolor.cli.run import run
 from edgecolor.cli.train import train
 from edgecolor.cli.tune import tune
@@ -65,6 +67,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     inspect,
     evaluate,
     bench,
+    compare,
+    report,
     doctor,
     bundle,
 )
