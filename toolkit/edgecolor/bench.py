@@ -30,6 +30,7 @@ SCHEMA = "edgecolor-bench/1"
 SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
 CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
 MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
+BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
 SECONDS_A_LINE = 10  # of progress, in a sustained run
 LIBRARIES = ("numpy", "pillow", "simplejpeg")  # that the stages of a frame spend their time in
 
@@ -180,7 +181,8 @@ def _sustained(job: Job, say: Say, root: Path) -> dict[str, Any]:
 
     def second(line: dict[str, Any]) -> None:
         samples.append(line | watch(root))
-        if len(samples) % SECONDS_A_LINE == 0:
+        if len(samples) % BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
+SECONDS_A_LINE == 0:
             say(f"{job.model}: {_second(samples[-1])}")
 
     say(f"{job.model}: {job.sustained:g} s of frames without a pause, {_threads(job.threads)}")

@@ -1,4 +1,4 @@
-"""Records of `evaluate` and `bench`, read with distrust: they come from other machines, by mail or memory stick.
+"""Records of `evaluate` and `bench`, read with distrust: they come from other machines.
 
 A record is refused as a whole or taken as a whole. What can be computed from single photographs and single
 runs is computed again from them, so that a record cannot say one thing and mean another.

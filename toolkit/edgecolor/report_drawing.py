@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgecolor.report import Distribution, Timing
+from edgecolor.choice import Timing
+from edgecolor.variants import Distribution
 
 WIDTH, HEIGHT = 640.0, 400.0  # of the plot, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 16.0, 14.0, 52.0  # margins
@@ -78,11 +79,14 @@ def plot(timings: Sequence[Timing], pareto: Sequence[Timing], reference_g56: flo
     to_y = _linear(low - room, high + room, HEIGHT - BOTTOM, TOP)
     heaviest = max(t.variant.file.bytes for t, *_ in shown)
     places = [
-        (t, to_x(time), to_y(gain or 0.0), _radius(t.variant.file.bytes / heaviest)) for t, time, gain in shown
+        (t, to_x(time), to_y(gain or 0.0), _radius(t.variant.file.bytes / heaviest))
+        for t, time, gain in shown
     ]
     marks = _lettered(sorted(places, key=lambda p: -p[3]))
     line = " ".join(f"{to_x(t.ms):.1f},{to_y(t.variant.g56 or 0.0):.1f}" for t in pareto)
-    y_ticks = tuple(Tick(to_y(value), f"{value:+.{digits}f}") for value, digits in _steps(low - room, high + room))
+    y_ticks = tuple(
+        Tick(to_y(value), f"{value:+.{digits}f}") for value, digits in _steps(low - room, high + room)
+    )
     return Plot(marks, line, x_ticks, y_ticks, None if reference_g56 is None else to_y(reference_g56))
 
 
@@ -131,9 +135,7 @@ def _lettered(places: Sequence[tuple[Timing, float, float, float]]) -> tuple[Mar
             for a, b in spots
             if LEFT + BADGE < a < WIDTH - RIGHT - BADGE and TOP + BADGE < b < HEIGHT - BOTTOM - BADGE
         ]
-        free = (
-            spot for spot in inside if all(math.dist(spot, (a, b)) >= BADGE + r for a, b, r in taken)
-        )
+        free = (spot for spot in inside if all(math.dist(spot, (a, b)) >= BADGE + r for a, b, r in taken))
         a, b = next(free, inside[0])
         taken.append((a, b, BADGE))
         marks.append(Mark(timing, x, y, radius, a, b))
@@ -155,6 +157,9 @@ def strips(found: Sequence[Distribution], *, logarithmic: bool) -> tuple[list[St
         place = _linear(low - room, high + room, 0, 100)
         ticks = tuple(Tick(place(v), f"{v:+.{digits}f}") for v, digits in _steps(low - room, high + room))
     return [
-        Strip(tuple(sorted({round(place(v), 1) for v in d.samples})), *map(place, (d.p10, d.p25, d.p50, d.p75, d.p90, d.p99)))
+        Strip(
+            tuple(sorted({round(place(v), 1) for v in d.samples})),
+            *map(place, (d.p10, d.p25, d.p50, d.p75, d.p90, d.p99)),
+        )
         for d in found
     ], ticks

@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecolor import evaluation_record
 from edgecolor.bench_run import STAGES
+from edgecolor.choice import SAME_SPEED, Timing, ms, signed
 from edgecolor.extras import need_module
 from edgecolor.plane import Difference
-from edgecolor.report import SAME_SPEED, Device, Distribution, Report, Timing, Variant, amount, ms, signed
+from edgecolor.report import Device, Report
 from edgecolor.report_drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, plot, strips
 from edgecolor.report_pictures import WRONG, pictures_of
+from edgecolor.variants import Distribution, Variant
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SCHEMA = "edgecolor-report/1"
 PAGE = Path(__file__).with_name("page")
@@ -78,7 +84,7 @@ def as_json(report: Report) -> str:
     return json.dumps(told, indent=1, allow_nan=False) + "\n"
 
 
-def _template(name: str, *, escape: bool) -> Any:
+def _template(name: str, *, escape: bool) -> Template:
     need_module("report", "jinja2", extra="report")
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -88,7 +94,6 @@ def _template(name: str, *, escape: bool) -> Any:
         "db": _db,
         "mb": lambda size: f"{size / 1e6:.2f}",
         "signed": signed,
-        "amount": amount,
         "places": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
         "cell": lambda text: str(text).translate(_MARKDOWN),
     }
@@ -101,14 +106,15 @@ def _db(value: float | None) -> str:
 
 def _about(report: Report) -> dict[str, Any]:
     evaluations = [v.evaluation for v in report.variants if v.evaluation]
-    records = [*evaluations, *(bench for device in report.devices for bench in device.benches)]
+    begun = [e.started for e in evaluations]
+    begun += [bench.started for device in report.devices for bench in device.benches]
     first = evaluations[0]
     return {
         "photographs": first.data.photographs,
         "data_sha256": first.data.sha256,
         "protocol": first.protocol,
         "evaluated_by": sorted({e.created_by for e in evaluations}),
-        "newest": max(record.started for record in records).date().isoformat(),
+        "newest": max(begun).date().isoformat(),
     }
 
 
@@ -144,13 +150,14 @@ def _file(variant: Variant) -> dict[str, Any]:
         "gain": variant.plane and variant.plane.gain,
         "ciede2000": variant.plane and variant.plane.ciede2000,
         "against_reference": _difference(variant.against),
-        "worst_against_reference": variant.worst
-        and {"photograph": variant.worst[0], "db": variant.worst[1]},
+        "worst_against_reference": variant.worst and {"photograph": variant.worst[0], "db": variant.worst[1]},
     }
 
 
 def _difference(found: Difference | None) -> dict[str, Any] | None:
-    return found and {"mean": found.mean, "error": found.error if found.error != float("inf") else None}
+    if found is None:
+        return None
+    return {"mean": found.mean, "error": found.error if math.isfinite(found.error) else None}
 
 
 def _device(device: Device) -> dict[str, Any]:

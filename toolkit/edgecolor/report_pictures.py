@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from edgecolor.metrics import ciede2000
-from edgecolor.report import Variant
+from edgecolor.variants import Variant
 from edgecolor_runtime.color import F32, U8, rgb_to_lab
 from edgecolor_runtime.preprocess import block_mean
 
@@ -43,14 +43,18 @@ class Shown:
 def pictures_of(variants: Sequence[Variant]) -> tuple[Shown, ...]:
     """The photographs whose pictures are in the records of all that keep any; fewer where files are many."""
     kept = [
-        (v, {p.name: p for p in v.evaluation.pictures}) for v in variants if v.evaluation and v.evaluation.pictures
+        (v, {p.name: p for p in v.evaluation.pictures})
+        for v in variants
+        if v.evaluation and v.evaluation.pictures
     ]
     if not kept:
         return ()
     names = sorted(set.intersection(*(set(pictures) for _, pictures in kept)))
     names = names[: max(1, MOST // (len(kept) + 2))]
-    return tuple(_shown(name, [(v, pictures[name].finished) for v, pictures in kept],
-                        kept[0][1][name].original) for name in names)
+    return tuple(
+        _shown(name, [(v, pictures[name].finished) for v, pictures in kept], kept[0][1][name].original)
+        for name in names
+    )
 
 
 def _shown(name: str, finished: Sequence[tuple[Variant, U8]], original: U8) -> Shown:

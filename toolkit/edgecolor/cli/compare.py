@@ -8,23 +8,28 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.reporting import Targets
+from edgecolor.cli.reporting import WITHIN, Targets
 
 
 def compare(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help=".tflite or .keras files, or shipped models' names.")
+        list[str],
+        typer.Argument(metavar="MODEL...", help=".tflite or .keras files, or shipped models' names."),
     ],
     *,
     data: Annotated[Path, typer.Option(help="A folder of colour photographs that they have not seen.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path(
+        "report.html"
+    ),
     pictures: Annotated[
         str, typer.Option(metavar="PATTERN", help="Show up to 6 of the photographs that are called so.")
     ] = "*",
     threads: Annotated[
         list[int] | None,
         typer.Option(
-            min=1, metavar="N", help="CPU threads; may be given several times. Else 1 to 4, as far as cores go."
+            min=1,
+            metavar="N",
+            help="CPU threads; may be given several times. Else 1 to 4, as far as cores go.",
         ),
     ] = None,
     width: Annotated[int, typer.Option(min=16, max=8192, help="Of the frame, pixels.")] = 640,
@@ -33,7 +38,7 @@ def compare(
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
     within: Annotated[
         float, typer.Option(min=0, metavar="DB", help="What a choice may lose against the reference.")
-    ] = 0.1,
+    ] = WITHIN,
     reference: Annotated[
         str | None, typer.Option(metavar="FILE", help="What the others are compared with; else the truest.")
     ] = None,

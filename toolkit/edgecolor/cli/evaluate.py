@@ -45,7 +45,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Keep small pictures of up to 6 photographs called so in the JSON, for a report. '*': of any.",
+            help="Keep small pictures of up to 6 photographs called so ('*': any) in the JSON, for a report.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.reporting import Targets
+from edgecolor.cli.reporting import WITHIN, Targets
 
 
 def report(
@@ -20,7 +20,7 @@ def report(
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
     within: Annotated[
         float, typer.Option(min=0, metavar="DB", help="What a choice may lose against the reference.")
-    ] = 0.1,
+    ] = WITHIN,
     reference: Annotated[
         str | None, typer.Option(metavar="FILE", help="What the others are compared with; else the truest.")
     ] = None,

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from edgecolor.report import Report
 
-
+WITHIN = 0.1  # dB that a choice may lose against the reference, unless told otherwise
 
 
 @dataclass(frozen=True)
