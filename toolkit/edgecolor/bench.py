@@ -22,7 +22,7 @@ from typing import Any
 import edgecolor_runtime
 from edgecolor.batch import cores
 from edgecolor.bench_run import Job, words
-from edgecolor.identity import identify
+from edgecolor.identity import identify_exported
 from edgecolor_runtime import errors, machine
 from edgecolor_runtime.errors import EdgecolorError, UsageError
 
@@ -75,9 +75,8 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         ModelFileError: a file is no model of ours; before anything is measured.
         MissingError: no interpreter here, or the delegate cannot be loaded.
     """
-    if max(options.threads) > cores():
-        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
-    files = {name: asdict(identify(name)) for name in dict.fromkeys(models)}
+    refuse_threads(options)
+    files = {name: asdict(identify_exported(name)) for name in dict.fromkeys(models)}
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     before, throttled = watch(root), machine.throttled(root)
     with _held_back(root) as seen:
@@ -95,6 +94,12 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         "after": watch(root),
         "models": list(files.values()),
     }
+
+
+def refuse_threads(options: Options) -> None:
+    """Raise UsageError if there are more of them than cores."""
+    if max(options.threads) > cores():
+        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
 
 
 def settings(options: Options) -> dict[str, Any]:
@@ -181,8 +186,7 @@ def _sustained(job: Job, say: Say, root: Path) -> dict[str, Any]:
 
     def second(line: dict[str, Any]) -> None:
         samples.append(line | watch(root))
-        if len(samples) % BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
-SECONDS_A_LINE == 0:
+        if len(samples) % SECONDS_A_LINE == 0:
             say(f"{job.model}: {_second(samples[-1])}")
 
     say(f"{job.model}: {job.sustained:g} s of frames without a pause, {_threads(job.threads)}")

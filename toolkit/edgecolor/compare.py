@@ -51,7 +51,8 @@ def compare(
         UsageError: no file that can be timed.
         EdgecolorError: whatever `evaluate_file`, `bench` and `report` raise.
     """
-    chosen(folder, pictures)  # refused now rather than after the work
+    chosen(folder, pictures)  # both refused now rather than after the work
+    bench.refuse_threads(options)
     files = _identified(models, say)
     timed = {name: file for name, file in files.items() if file.flatbuffer_sha256}
     if not timed:

@@ -44,10 +44,15 @@ def identify(name: str) -> FileIdentity:
     Raises:
         ModelFileError: no such file, or a broken or foreign one.
     """
-    return _keras(Path(name)) if Path(name).suffix == ".keras" else _exported(name)
+    return _keras(Path(name)) if Path(name).suffix == ".keras" else identify_exported(name)
 
 
-def _exported(name: str) -> FileIdentity:
+def identify_exported(name: str) -> FileIdentity:
+    """Reads a shipped model by its name, or a one-file model.
+
+    Raises:
+        ModelFileError: no such file, or a broken or foreign one.
+    """
     model = open_model(name)
     data = shipped_bytes(name) if name in SHIPPED else Path(name).read_bytes()
     info = model.info

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -128,9 +127,14 @@ def _devices(
         kept = {key: bench.settings[key] for key in ("delegate", "width", "height", "capture")}
         return json.dumps([bench.machine, bench.libraries, kept], sort_keys=True)
 
-    groups = [tuple(group) for _, group in groupby(sorted(benches, key=like), key=like)]
-    titles = _titles([group[0] for group in groups])
-    return tuple(_device(t, g, variants, within, reference) for t, g in zip(titles, groups, strict=True))
+    groups: dict[str, list[BenchRecord]] = {}
+    for bench in benches:
+        groups.setdefault(like(bench), []).append(bench)
+    titles = _titles([group[0] for group in groups.values()])
+    return tuple(
+        _device(title, group, variants, within, reference)
+        for title, group in zip(titles, groups.values(), strict=True)
+    )
 
 
 def _titles(benches: Sequence[BenchRecord]) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "edgecolor-report/1"
 PAGE = Path(__file__).with_name("page")
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#|~!"} | {"\n": " "})
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|~"} | {"\n": " "})
 
 
 def html(report: Report) -> str:
