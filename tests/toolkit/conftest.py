@@ -1,4 +1,4 @@
-"""What the toolkit's tests share: prepared photographs, a way to change one bit of one weight, real records."""
+"""What the toolkit's tests share: prepared photographs, a change of one bit of one weight, real records."""
 
 from __future__ import annotations
 

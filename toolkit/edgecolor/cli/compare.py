@@ -49,7 +49,7 @@ def compare(
 
     The same as evaluate and bench of each file, and report. The records are kept in a folder beside the page
     (report.records for report.html): what is there already, about the same file, photographs and machine, is
-    not measured again; delete the folder to measure all of it anew. A .keras is evaluated and cannot be timed.
+    not measured again; delete the folder to measure all of it anew. A .keras is evaluated, and not timed.
 
     \b
     Examples:
