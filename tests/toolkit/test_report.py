@@ -378,6 +378,16 @@ def test_wrong_calls(
         assert text in told.err and told.err.count("\n") == 1 and not page.exists()
 
 
+@pytest.mark.parametrize("command", [["report", "x.json"], ["compare", "s", "--data", "x"]])
+def test_what_is_missing_is_named_before_the_work(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main([*command, "-o", str(tmp_path / "page.html")]) == 4
+    told = capsys.readouterr().err
+    assert told == f"edgecolor: `edgecolor {command[0]}` needs jinja2: pip install 'edgecolor[report]'\n"
+
+
 def test_both_schemas_are_schemas_and_know_their_records(evaluated: Record, benched: Record) -> None:
     from jsonschema import Draft202012Validator
 

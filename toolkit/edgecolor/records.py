@@ -22,7 +22,6 @@ from PIL import Image
 
 from edgecolor import bench, evaluation_record
 from edgecolor.evaluate import DataId
-from edgecolor.extras import need_module
 from edgecolor.identity import FileIdentity
 from edgecolor.plane import Score
 from edgecolor_runtime.color import U8
@@ -54,7 +53,6 @@ class EvaluationRecord:
     started: datetime
     created_by: str
     file: FileIdentity
-    saturation: float
     data: DataId
     protocol: str
     scores: tuple[Score, ...]
@@ -81,7 +79,6 @@ def read_records(paths: Sequence[Path]) -> tuple[list[EvaluationRecord], list[Be
 
     Raises:
         DataError: one is no record, is damaged, or holds a number that cannot be.
-        MissingError: jsonschema is not installed.
         OSError: one cannot be read.
     """
     evaluations, benches = [], []
@@ -146,7 +143,6 @@ def _printable(value: Any) -> Any:
 
 
 def _verify(path: Path, value: Any, kind: str) -> None:
-    need_module("report", "jsonschema", extra="report")
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -168,7 +164,6 @@ def _evaluation(path: Path, value: dict[str, Any], pictures: Sequence[dict[str, 
         started=_moment(path, value["started"]),
         created_by=value["created_by"],
         file=FileIdentity(**value["file"]),
-        saturation=value["saturation"],
         data=DataId(**value["data"]),
         protocol=value["protocol"],
         scores=scores,

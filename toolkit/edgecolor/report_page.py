@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from edgecolor import evaluation_record
 from edgecolor.bench_run import STAGES
 from edgecolor.choice import SAME_SPEED, Timing, ms, signed
-from edgecolor.extras import need_module
 from edgecolor.plane import Difference
 from edgecolor.report import Device, Report
 from edgecolor.report_drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, plot, strips
@@ -30,11 +29,7 @@ _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|~"} | {"\n": " "})
 
 
 def html(report: Report) -> str:
-    """The page. Whatever comes from a record is escaped.
-
-    Raises:
-        MissingError: jinja2 is not installed.
-    """
+    """The page. Whatever comes from a record is escaped."""
     from markupsafe import Markup
 
     script = (PAGE / "report.js").read_text("utf-8")
@@ -61,11 +56,7 @@ def html(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Verdict, warnings and tables, for an issue or a chat.
-
-    Raises:
-        MissingError: jinja2 is not installed.
-    """
+    """Verdict, warnings and tables. Whatever comes from a record is escaped."""
     return _template("report.md", escape=False).render(report=report, about=_about(report))
 
 
@@ -85,7 +76,6 @@ def as_json(report: Report) -> str:
 
 
 def _template(name: str, *, escape: bool) -> Template:
-    need_module("report", "jinja2", extra="report")
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(PAGE), autoescape=escape, undefined=StrictUndefined)
