@@ -15,6 +15,7 @@ from edgecolor.plane import Difference
 from edgecolor.variants import Distribution, Variant, distribution
 
 SAME_SPEED = 0.05  # of a frame's time: a smaller difference tells nobody anything
+UNSTEADY = 1.5  # the slowest tenth of the frames over the fastest: beyond, something else had the processor
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Timing:
         """The median of a whole frame."""
         return self.frame.p50
 
+    @property
+    def unsteady(self) -> bool:
+        """Whether its times tell more of the machine's other work than of the file."""
+        return self.frame.p90 > UNSTEADY * self.frame.p10
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -49,7 +55,7 @@ class Choice:
 
     Attributes:
         timing: the file; None where none can be chosen.
-        words: one or two sentences that say so.
+        words: one to three sentences that say so.
     """
 
     timing: Timing | None
@@ -116,6 +122,8 @@ def choose(where: str, timings: Sequence[Timing], within: float, reference: Vari
         words.append(
             f"If speed matters more: {best.variant.label} takes {ms(best.ms)} ms and loses {amount(loss)} dB."
         )
+    if any(t.unsteady for t in able):
+        words.append("Times vary too much here to rely on this: measure again while nothing else runs.")
     return Choice(taken, tuple(words))
 
 

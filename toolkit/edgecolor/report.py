@@ -17,7 +17,6 @@ from edgecolor.records import BenchRecord, EvaluationRecord
 from edgecolor.variants import Variant, refuse_unlike, variants_of
 from edgecolor_runtime.errors import UsageError
 
-SPREAD = 1.5  # 90 % of a file's frames over 10 % of them: beyond, something else had the processor
 
 _One = TypeVar("_One")
 
@@ -184,8 +183,8 @@ def _beware(benches: Sequence[BenchRecord], timings: Sequence[Timing]) -> Iterat
     loads = [bench.before["load"] for bench in benches if (bench.before["load"] or 0) > BUSY]
     if loads:
         yield f"other programs were running (load up to {max(loads):.1f}): times are too long."
-    if unsteady := [t.variant.label for t in timings if t.frame.p90 > SPREAD * t.frame.p10]:
-        yield f"times of {', '.join(unsteady)} vary by more than half: measure again on a quiet machine."
+    if unsteady := [t.variant.label for t in timings if t.unsteady]:
+        yield f"times vary by more than half: {', '.join(unsteady)}."
 
 
 def _same_name_other_file(variants: Sequence[Variant]) -> Iterator[str]:

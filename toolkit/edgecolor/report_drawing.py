@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgecolor.choice import Timing
 from edgecolor.variants import Distribution
+from edgecolor_runtime.timing import quantile
 
 WIDTH, HEIGHT = 640.0, 400.0  # of the plot, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 16.0, 14.0, 52.0  # margins
@@ -101,7 +102,7 @@ def _linear(low: float, high: float, start: float, end: float) -> Callable[[floa
 def _time_axis(
     low: float, high: float, start: float, end: float
 ) -> tuple[Callable[[float], float], tuple[Tick, ...]]:
-    """A logarithmic axis from a little before `low` to a little after `high`, ticks at 1, 2, 5."""
+    """A logarithmic axis from a little before `low` to a little after `high`, ticks at round numbers."""
     low, high = low / 1.25, high * 1.25
     place = _linear(math.log(low), math.log(high), start, end)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -145,11 +146,14 @@ def _lettered(places: Sequence[tuple[Timing, float, float, float]]) -> tuple[Mar
 def strips(found: Sequence[Distribution], *, logarithmic: bool) -> tuple[list[Strip], tuple[Tick, ...]]:
     """Distributions on one axis, per cent of its width, and the axis's ticks.
 
+    The axis holds 98 % of each; what is beyond stands at its ends.
+
     Args:
         found: at least one.
         logarithmic: for times; linear otherwise.
     """
-    low, high = min(d.samples[0] for d in found), max(d.samples[-1] for d in found)
+    low = min(quantile(d.samples, 0.01) for d in found)
+    high = max(quantile(d.samples, 0.99) for d in found)
     if logarithmic:
         place, ticks = _time_axis(low, high, 0, 100)
     else:
@@ -158,7 +162,7 @@ def strips(found: Sequence[Distribution], *, logarithmic: bool) -> tuple[list[St
         ticks = tuple(Tick(place(v), f"{v:+.{digits}f}") for v, digits in _steps(low - room, high + room))
     return [
         Strip(
-            tuple(sorted({round(place(v), 1) for v in d.samples})),
+            tuple(sorted({round(min(max(place(v), 0), 100), 1) for v in d.samples})),
             *map(place, (d.p10, d.p25, d.p50, d.p75, d.p90, d.p99)),
         )
         for d in found
