@@ -122,7 +122,7 @@ def choose(where: str, timings: Sequence[Timing], within: float, reference: Vari
         words.append(
             f"If speed matters more: {best.variant.label} takes {ms(best.ms)} ms and loses {amount(loss)} dB."
         )
-    if any(t.unsteady for t in able):
+    if taken.unsteady or any(t.unsteady and t.frame.p10 < taken.ms for t in able):
         words.append("Times vary too much here to rely on this: measure again while nothing else runs.")
     return Choice(taken, tuple(words))
 

@@ -6,6 +6,7 @@ Times of different devices, frame sizes, delegates or libraries never stand in o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -81,9 +82,11 @@ def report(
         labels: by SHA-256, what to call a file instead of its name.
 
     Raises:
-        UsageError: records of one kind are missing, or no file is called as the reference.
+        UsageError: no such `within`, records of one kind are missing, or no file is called as the reference.
         DataError: evaluations that cannot be compared, or none with enough colour.
     """
+    if not 0 <= within < math.inf:
+        raise UsageError(f"--within {within:g}: expected dB, 0 or more.")
     if not evaluations:
         raise UsageError(
             "No record of colours: make one with `edgecolor evaluate MODEL PHOTOGRAPHS -o FILE`."

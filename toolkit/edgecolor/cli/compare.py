@@ -14,7 +14,7 @@ from edgecolor.cli.reporting import WITHIN, Targets
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help=".tflite or .keras files, or shipped models' names."),
+        typer.Argument(metavar="MODEL", help=".tflite or .keras files, or shipped models' names."),
     ],
     *,
     data: Annotated[Path, typer.Option(help="A folder of colour photographs that they have not seen.")],

@@ -12,7 +12,7 @@ from edgecolor.cli.reporting import WITHIN, Targets
 
 def report(
     records: Annotated[
-        list[Path], typer.Argument(metavar="RECORD...", help="What evaluate -o and bench -o wrote.")
+        list[Path], typer.Argument(metavar="RECORD", help="What evaluate -o and bench -o wrote.")
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")],
