@@ -11,7 +11,7 @@ from edgecolor.variants import Distribution
 from edgecolor_runtime.timing import quantile
 
 WIDTH, HEIGHT = 640.0, 400.0  # of the plot, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 70.0, 16.0, 14.0, 52.0  # margins
+LEFT, RIGHT, TOP, BOTTOM = 70.0, 28.0, 14.0, 52.0  # margins
 LARGEST_MARK = 20.0  # radius of the largest file's mark
 SMALLEST_MARK = 3.0
 BADGE = 9.0  # half a side of a letter's place
