@@ -18,7 +18,6 @@ from edgecolor.records import BenchRecord, EvaluationRecord
 from edgecolor.variants import Variant, refuse_unlike, variants_of
 from edgecolor_runtime.errors import UsageError
 
-
 _One = TypeVar("_One")
 
 
