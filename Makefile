@@ -8,7 +8,7 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-live bench-ray bench-training models variants wheels emulated
+.PHONY: demo test test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
 
 demo: $(READY)
 	$(BIN)/python demo/make_demo.py
@@ -57,6 +57,23 @@ variants: $(READY)
 	@test -d "$(PREPARED)" && test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name what edgecolor dataset made and \
 	photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
 	$(BIN)/python models/variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
+
+# s and m in every precision compared on this machine, in runs/report/: make report PHOTOGRAPHS=folder. Half an hour.
+# PICTURES='kodak*' shows photographs of such names alone.
+EXPORTED := $(foreach m,s m,$(foreach p,float32 float16 dynamic int16x8,runs/report/$(m)_$(p).tflite))
+
+report: $(READY)
+	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name colour photographs to measure on: make report \
+	PHOTOGRAPHS=folder" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(EXPORTED)
+	$(BIN)/edgecolor compare models/s/s_int8.tflite models/m/m_int8.tflite $(EXPORTED) models/s/s.keras models/m/m.keras \
+	  --data "$(PHOTOGRAPHS)" --pictures "$(or $(PICTURES),*)" -o runs/report/report.html --force
+
+runs/report/s_%.tflite: models/s/s.keras | $(READY)
+	$(BIN)/edgecolor export $< --$* --calibration calibration -o $@ --force
+
+runs/report/m_%.tflite: models/m/m.keras | $(READY)
+	$(BIN)/edgecolor export $< --$* --calibration calibration -o $@ --force
 
 wheels: $(READY)
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .

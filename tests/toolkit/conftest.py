@@ -1,14 +1,17 @@
-"""What the toolkit's tests share: forty photographs, prepared once; a way to change one bit of one weight."""
+"""What the toolkit's tests share: prepared photographs, a change of one bit of one weight, real records."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from edgecolor.cli import main
 from edgecolor.dataset import prepare
 from edgecolor.graph import read_graph
 
@@ -39,3 +42,25 @@ def flip() -> Callable[[bytes, str, int, int, int], bytes]:
         return bytes(data)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The record of `edgecolor evaluate s` on four photographs, with their pictures. Copy it to change it."""
+    photos = tmp_path_factory.mktemp("evaluated")
+    for file in sorted(CALIBRATION.glob("*.jpg"))[:4]:
+        (photos / file.name).symlink_to(file)
+    out = photos / "s.json"
+    assert main(["evaluate", "s", str(photos), "--pictures", "*", "-q", "-o", str(out)]) == 0
+    record: dict[str, Any] = json.loads(out.read_text("utf-8"))
+    return record
+
+
+@pytest.fixture(scope="session")
+def benched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The record of `edgecolor bench s m` on this machine. Copy it to change it."""
+    out = tmp_path_factory.mktemp("benched") / "here.json"
+    words = ["--threads", "1", "--width", "160", "--height", "120", "-q", "-o", str(out)]
+    assert main(["bench", "s", "m", *words]) == 0
+    record: dict[str, Any] = json.loads(out.read_text("utf-8"))
+    return record

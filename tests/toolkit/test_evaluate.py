@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.cli.evaluate import table
 from edgecolor.evaluate import Shown, evaluate, photographs_of, square
+from edgecolor.evaluation_record import chosen
+from edgecolor.identity import identify
 from edgecolor.predictor import ExportedPredictor, finish, open_predictor
 from edgecolor_runtime.color import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.colorizer import Colorizer
@@ -198,6 +204,55 @@ def test_the_command_writes_json_and_a_sheet(
     assert main([*words, "--force"]) == 0
 
 
+def test_the_record_knows_its_file_and_keeps_pictures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of photographs of a name; of others nothing leaves this machine."""
+    out = tmp_path / "record.json"
+    pattern = f"{PHOTOGRAPHS[2].stem[:-1]}[{PHOTOGRAPHS[2].stem[-1]}].*"
+    assert main(["evaluate", str(TINY), str(folder), "-q", "-o", str(out), "--pictures", pattern]) == 0
+    record = json.loads(out.read_text("utf-8"))
+    assert record["schema"] == "edgecolor-evaluation/1"
+    data = TINY.read_bytes()
+    assert record["file"] == asdict(identify(str(TINY)))
+    assert (record["file"]["file"], record["file"]["bytes"]) == (TINY.name, len(data))
+    assert record["file"]["sha256"] == hashlib.sha256(data).hexdigest() != record["file"]["flatbuffer_sha256"]
+    (kept,) = record["pictures"]
+    assert kept["name"] == PHOTOGRAPHS[2].name
+    original, finished = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(kept[key]))), dtype=np.int16)
+        for key in ("original", "finished")
+    )
+    with Image.open(PHOTOGRAPHS[2]) as photograph:
+        assert np.abs(original - square(photograph)).mean() < 4
+    luma, truth = (np.asarray(Image.fromarray(p.astype(np.uint8)).convert("L")) for p in (finished, original))
+    assert np.abs(luma.astype(np.int16) - truth).mean() < 12
+    assert np.abs(original - finished).mean() > 1, "not a copy"
+    capsys.readouterr()
+
+
+def test_pictures_are_spread_and_the_same_for_every_model(tmp_path: Path) -> None:
+    for i in range(20):
+        (tmp_path / f"{i:02d}.jpg").touch()
+    assert chosen(tmp_path, "*") == ("00.jpg", "03.jpg", "06.jpg", "10.jpg", "13.jpg", "16.jpg")
+    assert chosen(tmp_path, "1[89]*") == ("18.jpg", "19.jpg")
+
+
+def test_a_network_is_known_by_its_file_and_facts() -> None:
+    path = TESTS.parent / "models/s/s.keras"
+    found = identify(str(path))
+    assert (found.file, found.name, found.precision, found.alpha) == ("s.keras", "s", "float32", 0.25)
+    assert (found.flatbuffer_sha256, found.parameters, found.bytes) == (None, None, path.stat().st_size)
+
+
+def test_one_photograph_has_no_standard_error(tmp_path: Path) -> None:
+    """Which is no number, and JSON knows none that is none."""
+    (tmp_path / "one.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes())
+    found = evaluate(Oracle("true"), tmp_path, reference=Oracle("weak", gain=0.9)).to_json()
+    assert found["fidelity"]["paired"]["gain"]["error"] is None
+    json.dumps(found, allow_nan=False)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -205,6 +260,8 @@ def test_the_command_writes_json_and_a_sheet(
         ([str(TINY), str(CALIBRATION), "--classifier", str(TINY)], 5, "expected (1, 224, 224, 3)"),
         ([str(TINY), str(CALIBRATION), "--classifier", "nowhere.tflite"], 5, "nowhere.tflite: no such file"),
         ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
+        ([str(TINY), str(CALIBRATION), "--pictures", "*"], 2, "add -o or --json"),
+        ([str(TINY), str(CALIBRATION), "--pictures", "no*", "--json"], 2, "no photograph of"),
         ([str(TINY), str(CALIBRATION), "--sheet", "sheet.xyz"], 2, "cannot write .xyz"),
         ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),
     ],

@@ -6,7 +6,6 @@ its own (`bench_run.py`), while this one looks at temperature, clock, throttling
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -23,14 +22,15 @@ from typing import Any
 import edgecolor_runtime
 from edgecolor.batch import cores
 from edgecolor.bench_run import Job, words
+from edgecolor.identity import identify_exported
 from edgecolor_runtime import errors, machine
 from edgecolor_runtime.errors import EdgecolorError, UsageError
-from edgecolor_runtime.shipped import SHIPPED, open_model, shipped_bytes
 
 SCHEMA = "edgecolor-bench/1"
 SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
 CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
 MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
+BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
 SECONDS_A_LINE = 10  # of progress, in a sustained run
 LIBRARIES = ("numpy", "pillow", "simplejpeg")  # that the stages of a frame spend their time in
 
@@ -75,9 +75,8 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         ModelFileError: a file is no model of ours; before anything is measured.
         MissingError: no interpreter here, or the delegate cannot be loaded.
     """
-    if max(options.threads) > cores():
-        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
-    files = {name: _file(name) for name in dict.fromkeys(models)}
+    refuse_threads(options)
+    files = {name: asdict(identify_exported(name)) for name in dict.fromkeys(models)}
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     before, throttled = watch(root), machine.throttled(root)
     with _held_back(root) as seen:
@@ -88,13 +87,29 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         "created_by": f"edgecolor {edgecolor_runtime.__version__}",
         "started": started,
         "machine": machine.identity(root),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "settings": asdict(options) | {"threads": list(options.threads), "capture": CAPTURE},
+        "libraries": libraries(),
+        "settings": settings(options),
         "verdict": verdict(throttled, machine.throttled(root), seen),
         "before": before,
         "after": watch(root),
         "models": list(files.values()),
     }
+
+
+def refuse_threads(options: Options) -> None:
+    """Raise UsageError if there are more of them than cores."""
+    if max(options.threads) > cores():
+        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
+
+
+def settings(options: Options) -> dict[str, Any]:
+    """What a record says of how it was made."""
+    return asdict(options) | {"threads": list(options.threads), "capture": CAPTURE}
+
+
+def libraries() -> dict[str, str | None]:
+    """The versions of LIBRARIES here; None for one that is not installed."""
+    return {name: _version(name) for name in LIBRARIES}
 
 
 def _model(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
@@ -212,18 +227,6 @@ def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: No
         stderr.seek(0)
         last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
     raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")
-
-
-def _file(name: str) -> dict[str, Any]:
-    model = open_model(name)
-    data = shipped_bytes(name) if name in SHIPPED else Path(name).read_bytes()
-    return {
-        "file": name if name in SHIPPED else Path(name).name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "flatbuffer_sha256": model.sha256,
-        "bytes": len(data),
-        **{key: model.info[key] for key in ("name", "version", "precision", "alpha", "parameters")},
-    }
 
 
 def _version(distribution: str) -> str | None:

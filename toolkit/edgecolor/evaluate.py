@@ -7,6 +7,7 @@ own way to an 8-bit picture, and the colour is read back from that. `plane` then
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,7 @@ class Evaluation:
     protocol: str = PROTOCOL
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers; figures to five decimals."""
+        """Plain dicts, lists and numbers; figures to five decimals, None for one that is not finite."""
         return dict(_plain(asdict(self)))
 
 
@@ -152,7 +153,7 @@ def evaluate(
     return Evaluation(
         model=model.name,
         saturation=saturation,
-        data=_identity(folder, paths),
+        data=data_id(folder),
         plane=plane(scores),
         fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
         recognition=recognition(classifier.name, recognised) if classifier else None,
@@ -182,6 +183,17 @@ def photographs_of(folder: Path) -> list[Path]:
     return paths
 
 
+def data_id(folder: Path) -> DataId:
+    """Which photographs are in a folder.
+
+    Raises:
+        DataError: no such folder, or no picture in it.
+    """
+    paths = photographs_of(folder)
+    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+    return DataId(len(paths), hash_of_set(hashes))
+
+
 def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
     """The protocol's view of a photograph: centre square, bicubic, uint8 (size, size, 3)."""
     photo = photo.convert("RGB")
@@ -209,11 +221,6 @@ def _read(path: Path, folder: Path) -> Photograph:
 
 def _mean_ab(path: Path, folder: Path) -> F32:
     return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
-
-
-def _identity(folder: Path, paths: Sequence[Path]) -> DataId:
-    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
-    return DataId(len(paths), hash_of_set(hashes))
 
 
 class _Drift(NamedTuple):
@@ -262,4 +269,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return round(value, 5) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 5) if math.isfinite(value) else None  # the error of a mean of one
+    return value

@@ -182,7 +182,7 @@ def paired(ours: Sequence[Score], theirs: Sequence[Score]) -> dict[str, Differen
         raise DataError("These are results of different photographs: evaluate both models on one folder.")
     found: dict[str, Difference | None] = {}
     for name, x in SHARES.items():
-        a, b = (_gains_at(x, scores) for scores in (ours, theirs))
+        a, b = (gains_at(x, scores) for scores in (ours, theirs))
         found[name] = None if a is None or b is None else _difference(a - b)
     found["gain"] = _difference(_gains(ours)[:, AS_IS] - _gains(theirs)[:, AS_IS])
     return found
@@ -201,6 +201,18 @@ def plain_point(curve: Sequence[Point], own: float) -> Point | None:
     share = np.interp(1 / own, saturations, [p.share for p in curve])
     gain = np.interp(1 / own, saturations, [p.gain for p in curve])
     return Point(1 / own, float(share), float(gain))
+
+
+def gains_at(x: float, scores: Sequence[Score]) -> Numbers | None:
+    """Each photograph's PSNR over gray in dB at the saturation that gives all together the share x of colour.
+
+    None where too little colour is given at every saturation.
+    """
+    share, gains = _shares(scores), _gains(scores)
+    if share.max() < x:
+        return None
+    saturation = np.interp(x, share, SATURATIONS)
+    return np.array([np.interp(saturation, SATURATIONS, g) for g in gains])
 
 
 def _gains(scores: Sequence[Score]) -> Numbers:
@@ -223,15 +235,6 @@ def _at(x: float, share: Numbers, gain: Numbers) -> float | None:
     if share.max() < x:
         return None
     return float(np.interp(x, share, gain))
-
-
-def _gains_at(x: float, scores: Sequence[Score]) -> Numbers | None:
-    """Each photograph's gain at the saturation that gives all of them together the share x."""
-    share, gains = _shares(scores), _gains(scores)
-    if share.max() < x:
-        return None
-    saturation = np.interp(x, share, SATURATIONS)
-    return np.array([np.interp(saturation, SATURATIONS, g) for g in gains])
 
 
 def _difference(values: Numbers) -> Difference:

@@ -16,6 +16,7 @@ import edgecolor_runtime
 from edgecolor.cli.bench import bench
 from edgecolor.cli.bundle import bundle
 from edgecolor.cli.check import check
+from edgecolor.cli.compare import compare
 from edgecolor.cli.dataset import dataset
 from edgecolor.cli.demo import demo
 from edgecolor.cli.doctor import doctor
@@ -23,6 +24,7 @@ from edgecolor.cli.evaluate import evaluate
 from edgecolor.cli.export import export
 from edgecolor.cli.inspect import inspect
 from edgecolor.cli.prune import prune
+from edgecolor.cli.report import report
 from edgecolor.cli.run import run
 from edgecolor.cli.train import train
 from edgecolor.cli.tune import tune
@@ -66,6 +68,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     inspect,
     evaluate,
     bench,
+    compare,
+    report,
     doctor,
     bundle,
     demo,

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
 _HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'a second':>10}"
 
 
@@ -117,6 +116,8 @@ def _row(what: dict[str, Any]) -> str:
 
 
 def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
+    from edgecolor.bench import BUSY
+
     about, settings, before = record["machine"], record["settings"], record["before"]
     known = (
         about["board"],

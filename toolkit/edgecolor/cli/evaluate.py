@@ -41,6 +41,13 @@ def evaluate(
         Path | None,
         typer.Option(help="Also draw the photographs that gain least and most over gray here."),
     ] = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Keep small pictures of up to 6 photographs called so ('*': any) in the JSON, for a report.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
@@ -53,15 +60,17 @@ def evaluate(
     \b
     Examples:
       edgecolor evaluate s photos/
-      edgecolor evaluate out.tflite photos/ --reference model.keras -o report.json --sheet sheet.jpg
+      edgecolor evaluate out.tflite photos/ --reference model.keras -o out.json --sheet sheet.jpg
+      edgecolor evaluate out.tflite photos/ -o out.json --pictures 'holiday*'
       edgecolor evaluate s photos/ --classifier mobilenet_v2.tflite --extremes extremes.jpg
     """  # noqa: D301 - the mark that keeps the lines apart is no backslash
-    from edgecolor.classify import Classifier
-    from edgecolor.evaluate import evaluate as measure
     from edgecolor.evaluate import photographs_of, sheet_of
-    from edgecolor.predictor import open_predictor
+    from edgecolor.evaluation_record import evaluate_file
     from edgecolor_runtime import sinks
+    from edgecolor_runtime.errors import UsageError
 
+    if pictures and not (output or as_json):
+        raise UsageError("--pictures go into the JSON: add -o or --json.")
     for target in filter(None, (output, sheet, extremes)):
         sinks.refuse_existing(target, force)
     for picture in filter(None, (sheet, extremes)):
@@ -70,15 +79,16 @@ def evaluate(
     every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
 
-    result = measure(
-        open_predictor(model),
+    result, record = evaluate_file(
+        model,
         data,
-        reference=open_predictor(reference) if reference else None,
-        classifier=Classifier.open(classifier) if classifier else None,
+        reference=reference,
+        classifier=classifier,
+        pictures=pictures,
         progress=None if quiet else _progress,
         show=shown.append if sheet or extremes else None,
     )
-    text = json.dumps(result.to_json(), indent=1)
+    text = json.dumps(record, indent=1)
     if output:
         sinks.write(output, f"{text}\n".encode(), force=force)
     if sheet:

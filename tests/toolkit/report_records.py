@@ -1,0 +1,59 @@
+"""Records for the tests of reports: copies of real ones, changed where a test says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def write(path: Path, record: Record) -> Path:
+    path.write_text(json.dumps(record), "utf-8")
+    return path
+
+
+def copied(record: Record) -> Record:
+    copy: Record = json.loads(json.dumps(record))
+    return copy
+
+
+def hash_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def evaluation_of(record: Record, name: str, *, gain: float = 0.0, bytes: int | None = None) -> Record:
+    """An evaluation as of another file, `gain` dB better wherever there is colour."""
+    changed = copied(record)
+    changed["file"] |= {"file": name, "sha256": hash_of(name)} | ({"bytes": bytes} if bytes else {})
+    for score in changed["scores"]:
+        score["psnr"] = [p + gain * (i > 0) for i, p in enumerate(score["psnr"])]
+    return changed
+
+
+def timing_of(record: Record, **frames: float) -> Record:
+    """A bench as of other files, each of whose frames takes so many milliseconds."""
+    changed = copied(record)
+    model = changed["models"][0]
+    changed["models"] = []
+    for name, milliseconds in frames.items():
+        made = copied(model) | {"file": name, "sha256": hash_of(name)}
+        total = made["runs"][0]["frame"]["total"]
+        total["samples_ms"] = [milliseconds] * total["count"]
+        changed["models"].append(made)
+    return changed
+
+
+def machine_of(record: Record, **about: Any) -> Record:
+    """A bench as of another machine."""
+    changed = copied(record)
+    changed["machine"] |= about
+    return changed
+
+
+def model_of(record: Record, name: str) -> Record:
+    (found,) = (model for model in record["models"] if model["file"] == name)
+    one: Record = found
+    return one
