@@ -58,7 +58,7 @@ variants: $(READY)
 	photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
 	$(BIN)/python models/variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
 
-# s and m in every precision compared on this machine, in runs/report/: make report PHOTOGRAPHS=folder. Half an hour.
+# s and m in every precision compared on this machine, in runs/report/: make report PHOTOGRAPHS=folder. A quarter of an hour.
 # PICTURES='kodak*' shows photographs of such names alone.
 EXPORTED := $(foreach m,s m,$(foreach p,float32 float16 dynamic int16x8,runs/report/$(m)_$(p).tflite))
 

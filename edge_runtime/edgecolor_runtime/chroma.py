@@ -16,7 +16,7 @@ CHROMA_LIMIT = 127.0  # the largest chroma, either side, that a byte around NEUT
 _EPSILON = np.float32(1e-3)  # chroma too small to need room; nothing is divided by 0
 _FLAT = np.float32(24)  # deviation of luma below which the slope is held back: texture, not edges
 _FAINT = np.float32(4)  # the same of chroma
-_STRIP = 1 << 16  # pixels worked on in one go: the arrays stay in the cache, and small for a large picture
+_STRIP = 1 << 14  # pixels worked on in one go: the arrays stay in the cache, and small for a large picture
 
 
 def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:

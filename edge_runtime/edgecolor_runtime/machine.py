@@ -5,6 +5,7 @@ Every function takes the folder that stands for `/`, so that it can be asked abo
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import struct
@@ -118,6 +119,18 @@ def peak_memory(root: Path = ROOT) -> int | None:
     except ImportError:  # Windows
         return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def busy_seconds(root: Path = ROOT) -> float | None:
+    """Seconds since the start of the system that its processors were not idle, added up over all of them.
+
+    Time that a virtual machine did not get (steal) counts, too.
+    """
+    found = re.match(r"cpu +([\d ]+)", _text(root / "proc/stat") or "")
+    if found is None:
+        return None
+    user, nice, system, _idle, _wait, *rest = (int(ticks) for ticks in found[1].split())
+    return (user + nice + system + sum(rest[:3])) / os.sysconf("SC_CLK_TCK")  # irq, softirq, steal
 
 
 def temperature(root: Path = ROOT) -> float | None:

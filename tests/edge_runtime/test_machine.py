@@ -109,6 +109,15 @@ def test_a_boards_temperature_is_not_the_processors(tmp_path: Path) -> None:
     assert machine.temperature(tmp_path) == 61
 
 
+def test_how_busy_its_processors_were(tmp_path: Path) -> None:
+    assert machine.busy_seconds(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    ticks = os.sysconf("SC_CLK_TCK")
+    times = [3, 1, 2, 900, 50, 0.5, 0.25, 0.25, 2, 1]  # the last two, of guests, are part of the first two
+    (tmp_path / "proc/stat").write_text(f"cpu  {' '.join(str(int(t * ticks)) for t in times)}\ncpu0 1 2\n")
+    assert machine.busy_seconds(tmp_path) == 7
+
+
 def test_what_a_machine_does_not_say_is_none(tmp_path: Path) -> None:
     found = machine.identity(tmp_path)
     assert {found[key] for key in ("board", "cpu", "cores", "memory_bytes", "os", "kernel")} == {None}

@@ -170,17 +170,17 @@ def test_a_board_that_was_held_back_gets_no_verdict(
 def test_what_to_beware_of(evaluated: Record, benched: Record, report: Report) -> None:
     times = timing_of(benched, steady=10.0, shaky=10.0)
     times["verdict"] = {"result": "valid", "because": []}
-    times["before"]["load"] = 0.1
+    times["others"] = 0.1
     steady, shaky = (evaluation_of(evaluated, name) for name in ("steady", "shaky"))
     (device,) = report(steady, shaky, times)["devices"]
     assert device["warnings"] == [] and len(device["words"]) == 1
     samples = model_of(times, "shaky")["runs"][0]["frame"]["total"]["samples_ms"]
     samples[::2] = [20.0] * 100
-    times["before"]["load"] = 3.25
+    times["others"] = 3.25
     times["verdict"] = {"result": "unknown", "because": []}
     told = " ".join(report(steady, shaky, times)["devices"][0]["warnings"])
     assert "does not say whether it was throttled" in told
-    assert "load up to 3.2" in told
+    assert "kept up to 3.2 processors busy" in told
     assert "times vary by more than half: shaky." in told
     assert len(report(steady, shaky, times)["devices"][0]["words"]) == 1, "it is slower at its best, too"
     samples[1::2] = [8.0] * 100

@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +31,8 @@ SCHEMA = "edgecolor-bench/1"
 SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
 CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
 MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
-BUSY = 0.5  # programs that want to run, in the mean of the last minute, before ours do
+BUSY = 0.25  # processors that other programs keep busy; beyond, times are too long
+_LOOK = 1.0  # s to see how many they are
 SECONDS_A_LINE = 10  # of progress, in a sustained run
 LIBRARIES = ("numpy", "pillow", "simplejpeg")  # that the stages of a frame spend their time in
 
@@ -78,7 +80,7 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
     refuse_threads(options)
     files = {name: asdict(identify_exported(name)) for name in dict.fromkeys(models)}
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    before, throttled = watch(root), machine.throttled(root)
+    before, throttled, others = watch(root), machine.throttled(root), _others(root)
     with _held_back(root) as seen:
         for name, about in files.items():
             about.update(_model(name, options, say, root))
@@ -91,6 +93,7 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
         "settings": settings(options),
         "verdict": verdict(throttled, machine.throttled(root), seen),
         "before": before,
+        "others": others,
         "after": watch(root),
         "models": list(files.values()),
     }
@@ -134,8 +137,21 @@ def watch(root: Path = machine.ROOT) -> dict[str, Any]:
         "governor": clock and clock.governor,
         "throttled": None if throttled is None else list(throttled.now),
         "power_w": power and round(power.watts, 3),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
+
+
+def _others(root: Path) -> float | None:
+    """How many processors other programs keep busy: counted while this one sleeps.
+
+    The system's load would be a mean over minutes, with what this program itself did before in it.
+    """
+    first = machine.busy_seconds(root)
+    if first is None:
+        return None
+    begun = time.monotonic()
+    time.sleep(_LOOK)
+    last = machine.busy_seconds(root)
+    return None if last is None else round((last - first) / (time.monotonic() - begun), 2)
 
 
 @contextmanager

@@ -71,6 +71,7 @@ class BenchRecord:
     settings: dict[str, Any]
     verdict: dict[str, Any]
     before: dict[str, Any]
+    others: float | None
     models: tuple[tuple[FileIdentity, dict[str, Any]], ...]
 
 
@@ -185,6 +186,7 @@ def _bench(path: Path, value: dict[str, Any]) -> BenchRecord:
         settings=value["settings"],
         verdict=value["verdict"],
         before=value["before"],
+        others=value["others"],
         models=tuple((FileIdentity(**{key: m[key] for key in identity}), m) for m in value["models"]),
     )
 

@@ -182,9 +182,9 @@ def _beware(benches: Sequence[BenchRecord], timings: Sequence[Timing]) -> Iterat
         yield f"held back while it was measured: {', '.join(void)}. Cool it or feed it better, and repeat."
     elif any(bench.verdict["result"] == "unknown" for bench in benches):
         yield "this machine does not say whether it was throttled."
-    loads = [bench.before["load"] for bench in benches if (bench.before["load"] or 0) > BUSY]
-    if loads:
-        yield f"other programs were running (load up to {max(loads):.1f}): times are too long."
+    others = [bench.others for bench in benches if bench.others and bench.others > BUSY]
+    if others:
+        yield f"other programs kept up to {max(others):.1f} processors busy: times are too long."
     if unsteady := [t.variant.label for t in timings if t.unsteady]:
         yield f"times vary by more than half: {', '.join(unsteady)}."
 

@@ -118,7 +118,7 @@ def _row(what: dict[str, Any]) -> str:
 def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
     from edgecolor.bench import BUSY
 
-    about, settings, before = record["machine"], record["settings"], record["before"]
+    about, settings, before, others = (record[key] for key in ("machine", "settings", "before", "others"))
     known = (
         about["board"],
         about["cpu"] and f"{about['cores']} x {about['cpu']}",
@@ -133,8 +133,8 @@ def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
         before["temperature_c"] is not None and f"{before['temperature_c']:.0f} C",
         before["clock_mhz"] is not None and f"{before['clock_mhz']:.0f} MHz",
         before["governor"],
-        before["load"] is not None and f"load {before['load']:.2f}",
-        (before["load"] or 0) > BUSY and "other programs are running: figures are worse and spread more",
+        others is not None and f"other programs on {others:.2f} processors",
+        (others or 0) > BUSY and "which makes figures worse, and spread more",
     )
     yield f"before    {', '.join(part for part in state if part)}"
     yield f"frame     {settings['width']} x {settings['height']}; capture is {settings['capture']}"
