@@ -1,7 +1,8 @@
 """How fast models are on this machine, and whether the machine kept its speed while it was asked.
 
 The record is what `bench.schema.json` describes. Each model and number of threads is measured in a process of
-its own (`bench_run.py`), while this one looks at temperature, clock, throttling and power.
+its own (`bench_run.py`), while this one looks at temperature, clock, throttling and power. They take
+turns, so that what else the machine does in these minutes strikes all alike.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -26,10 +27,12 @@ from edgecolor.bench_run import Job, words
 from edgecolor.identity import identify_exported
 from edgecolor_runtime import errors, machine
 from edgecolor_runtime.errors import EdgecolorError, UsageError
+from edgecolor_runtime.timing import quantile
 
 SCHEMA = "edgecolor-bench/1"
 SCHEMA_FILE = Path(__file__).with_name("bench.schema.json")
 CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
+TURNS, RUNS_A_TURN = 4, 50  # 200 timed invocations, and 200 timed frames
 MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
 BUSY = 0.25  # processors that other programs keep busy; beyond, times are too long
 _LOOK = 1.0  # s to see how many they are
@@ -82,8 +85,11 @@ def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = mac
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     before, throttled, others = watch(root), machine.throttled(root), _others(root)
     with _held_back(root) as seen:
+        runs = _in_turns(list(files), options, say)
         for name, about in files.items():
-            about.update(_model(name, options, say, root))
+            interpreters = {run.pop("interpreter") for run in runs[name]}
+            about.update(interpreter=interpreters.pop(), runs=runs[name])
+            about["sustained"] = _sustained(name, options, say, root) if options.sustained else None
     return {
         "schema": SCHEMA,
         "created_by": f"edgecolor {edgecolor_runtime.__version__}",
@@ -115,17 +121,43 @@ def libraries() -> dict[str, str | None]:
     return {name: _version(name) for name in LIBRARIES}
 
 
-def _model(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
-    job = Job(name, 0, options.delegate, options.width, options.height)
-    runs, sustained = [], None
-    for threads in options.threads:
-        say(f"{name}: {_threads(threads)}")
-        runs.append(_measured(replace(job, threads=threads)))
-    (interpreter,) = {run.pop("interpreter") for run in runs}
-    if options.sustained:
-        job = replace(job, threads=options.threads[-1], sustained=options.sustained)
-        sustained = _sustained(job, say, root)
-    return {"interpreter": interpreter, "runs": runs, "sustained": sustained}
+def _in_turns(names: Sequence[str], options: Options, say: Say) -> dict[str, list[dict[str, Any]]]:
+    """What `bench.schema.json` calls runs, by model: each number of threads, measured in several turns."""
+    taken: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for turn in range(1, TURNS + 1):
+        say(f"turn {turn} of {TURNS}")
+        for name in names:
+            for threads in options.threads:
+                job = Job(name, threads, options.delegate, options.width, options.height, RUNS_A_TURN)
+                taken.setdefault((name, threads), []).append(_measured(job))
+    return {name: [_joined(taken[name, threads]) for threads in options.threads] for name in names}
+
+
+def _joined(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    stages = {
+        name: [sample for turn in turns for sample in turn["stages"][name]] for name in turns[0]["stages"]
+    }
+    whole = [sum(parts) for parts in zip(*stages.values(), strict=True)]
+    return {
+        "threads": turns[0]["threads"],
+        "interpreter": turns[0]["interpreter"],
+        "load_ms": turns[0]["load_ms"],  # of the first: later ones find the file in memory
+        "peak_memory_bytes": max(turn["peak_memory_bytes"] or 0 for turn in turns) or None,
+        "invoke": series([sample for turn in turns for sample in turn["invoke"]]),
+        "frame": {"total": series(whole), "stages": {name: series(taken) for name, taken in stages.items()}},
+    }
+
+
+def series(samples: Sequence[float]) -> dict[str, Any]:
+    """Milliseconds described: quantiles, extremes, and each sample, to 1 us."""
+    ordered = sorted(samples)
+    quantiles = {f"p{q}": quantile(ordered, q / 100) for q in (10, 50, 90, 99)}
+    told = {**quantiles, "min": ordered[0], "max": ordered[-1]}
+    return {
+        "count": len(ordered),
+        **{name: round(value, 3) for name, value in told.items()},
+        "samples_ms": [round(sample, 3) for sample in samples],
+    }
 
 
 def watch(root: Path = machine.ROOT) -> dict[str, Any]:
@@ -197,7 +229,9 @@ def verdict(
     return {"result": "void" if because else "valid", "because": because}
 
 
-def _sustained(job: Job, say: Say, root: Path) -> dict[str, Any]:
+def _sustained(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
+    threads = options.threads[-1]
+    job = Job(name, threads, options.delegate, options.width, options.height, 0, options.sustained)
     samples: list[dict[str, Any]] = []
 
     def second(line: dict[str, Any]) -> None:

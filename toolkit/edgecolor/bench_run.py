@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from edgecolor.check_set import CHECK_PICTURES
@@ -29,8 +28,7 @@ from edgecolor_runtime.timing import Taken, in_turns, quantile
 STAGES = ("capture", "prepare", "invoke", "finish", "encode")
 """What becomes of a frame: JPEG decoded to luma; to 224 x 224; the network; ab to colours; to JPEG."""
 
-RUNS = 200  # timed invocations, and timed frames
-WARM_UP = 20  # before each, not counted
+WARM_UP = 20  # runs before those that count
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class Job:
         model: a shipped model's name, or a path.
         width: of the frame, pixels.
         height: of the frame, pixels.
+        runs: timed invocations, and timed frames.
         sustained: seconds of frames without a pause, instead of timed runs; 0: timed runs.
     """
 
@@ -49,6 +48,7 @@ class Job:
     delegate: str | None
     width: int
     height: int
+    runs: int
     sustained: float = 0
 
 
@@ -58,6 +58,9 @@ def measure(job: Job, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     Args:
         job: what.
         tell: is given seconds, frames a second and the median of a frame, once a second of a sustained run.
+
+    Returns:
+        With all that was timed in milliseconds, to 1 us, run by run.
 
     Raises:
         EdgecolorError: the model, the interpreter or the delegate fails.
@@ -69,8 +72,8 @@ def measure(job: Job, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     if job.sustained:
         result = _sustain(stages, job.sustained, tell)
     else:
-        frames = _timed(stages)
-        result = {"invoke": series(_timed({"invoke": stages["invoke"]})["invoke"]), "frame": _frame(frames)}
+        frames = _timed(stages, job.runs)
+        result = {"stages": frames, "invoke": _timed({"invoke": stages["invoke"]}, job.runs)["invoke"]}
     return {
         "threads": job.threads,
         "interpreter": colorizer.interpreter.name,
@@ -91,18 +94,6 @@ def camera_frame(width: int, height: int) -> bytes:
         with Image.open(files[i % len(files)]) as picture:
             mosaic.paste(picture.convert("L"), place)
     return encode_gray(mosaic)
-
-
-def series(taken: Sequence[float]) -> dict[str, Any]:
-    """Durations in seconds, described in milliseconds: quantiles, extremes, and each of them to 1 us."""
-    ordered = sorted(1000 * seconds for seconds in taken)
-    quantiles = {f"p{q}": quantile(ordered, q / 100) for q in (10, 50, 90, 99)}
-    told = {**quantiles, "min": ordered[0], "max": ordered[-1]}
-    return {
-        "count": len(ordered),
-        **{name: round(value, 3) for name, value in told.items()},
-        "samples_ms": [round(1000 * seconds, 3) for seconds in taken],
-    }
 
 
 def _stages(colorizer: Colorizer, jpeg: bytes) -> dict[str, Callable[[], None]]:
@@ -129,15 +120,10 @@ def _stages(colorizer: Colorizer, jpeg: bytes) -> dict[str, Callable[[], None]]:
     return dict(zip(STAGES, (capture, prepare, invoke, finish, encode), strict=True))
 
 
-def _timed(tasks: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Seconds of each run of each task, in turns: run i of every stage belongs to frame i."""
-    taken: dict[str, list[Taken]] = in_turns(tasks, repeats=WARM_UP + RUNS)
-    return {name: [run.wall for run in runs[WARM_UP:]] for name, runs in taken.items()}
-
-
-def _frame(stages: dict[str, list[float]]) -> dict[str, Any]:
-    whole = np.sum(list(stages.values()), axis=0).tolist()
-    return {"total": series(whole), "stages": {name: series(taken) for name, taken in stages.items()}}
+def _timed(tasks: dict[str, Callable[[], None]], runs: int) -> dict[str, list[float]]:
+    """Milliseconds of each run of each task, in turns: run i of every stage belongs to frame i."""
+    taken: dict[str, list[Taken]] = in_turns(tasks, repeats=WARM_UP + runs)
+    return {name: [round(1000 * run.wall, 3) for run in each[WARM_UP:]] for name, each in taken.items()}
 
 
 def _sustain(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def compare(
     if not timed:
         raise UsageError("A .keras cannot be timed: add a .tflite, as `edgecolor export` makes it.")
     evaluations = [_evaluated(name, file, folder, records, pictures, say) for name, file in files.items()]
-    benches = [_timed(name, file, records, options, say) for name, file in timed.items()]
+    benches = _timed(timed, records, options, say)
     names = short_names(list(files))
     labels = {file.sha256: names[name] for name, file in files.items()}
     return report(evaluations, benches, within=within, reference=reference, labels=labels)
@@ -108,23 +108,33 @@ def _evaluated(
     return kept
 
 
-def _timed(name: str, file: FileIdentity, records: Path, options: bench.Options, say: Say) -> BenchRecord:
-    path = records / f"{file.sha256[:16]}.bench.json"
+def _timed(
+    files: Mapping[str, FileIdentity], records: Path, options: bench.Options, say: Say
+) -> list[BenchRecord]:
+    paths = {name: records / f"{file.sha256[:16]}.bench.json" for name, file in files.items()}
+    new = [name for name, file in files.items() if not _was_timed(paths[name], file, options)]
+    for name in files:
+        if name not in new:
+            say(f"{name}: timed before")
+    if new:
+        say(f"timed in turns: {', '.join(new)}")
+        record = bench.bench(new, options, say)
+        for name, model in zip(new, record["models"], strict=True):
+            _write(paths[name], record | {"models": [model]})
+    kept = [read_record(path) for path in paths.values()]
+    return [record for record in kept if isinstance(record, BenchRecord)]
+
+
+def _was_timed(path: Path, file: FileIdentity, options: bench.Options) -> bool:
     found = _read(path)
-    if (
+    return (
         isinstance(found, BenchRecord)
         and [known.sha256 for known, _ in found.models] == [file.sha256]
         and found.created_by == created_by()
         and found.settings == bench.settings(options)
         and (found.machine, found.libraries) == (machine.identity(), bench.libraries())
         and found.verdict["result"] != "void"
-    ):
-        say(f"{name}: timed before")
-        return found
-    _write(path, bench.bench([name], options, say))
-    kept = read_record(path)
-    assert isinstance(kept, BenchRecord)
-    return kept
+    )
 
 
 def _read(path: Path) -> EvaluationRecord | BenchRecord | None:

@@ -47,10 +47,11 @@ def bench(
 ) -> None:
     r"""Measure models on this machine: the network alone, a whole frame and its stages, peak memory.
 
-    Each model and number of threads is measured in a process of its own: 200 runs of the network and 200
-    frames, after a warm-up. --sustained adds a long run, with the last number of threads, during which
-    temperature, clock, throttling and power are noted every second; 600 seconds make a small board as hot as
-    it gets. If the board throttled at any time, the record says that it is void.
+    Each model and number of threads is measured in processes of its own: 200 runs of the network and 200
+    frames, each after a warm-up, in four turns with the others. --sustained adds a long run, with the last
+    number of threads, during which temperature, clock, throttling and power are noted every second; 600
+    seconds make a small board as hot as it gets. If the board throttled at any time, the record says that it
+    is void.
 
     \b
     Examples:
