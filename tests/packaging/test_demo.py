@@ -28,7 +28,7 @@ def test_demo_exports_and_colours_twelve_photographs(tmp_path: Path) -> None:
         assert f"{tmp_path.name}/{place}\n" in done.stdout
 
     assert read(tmp_path / "s_int8.tflite").info["precision"] == "int8"
-    coloured = sorted((tmp_path / "coloured").iterdir())
+    coloured = sorted((tmp_path / "coloured").glob("*.png"))
     assert len(coloured) == len(list((tmp_path / "sheets").iterdir())) == 12
     for path in coloured:
         with Image.open(path) as after, Image.open(tmp_path / "gray" / path.name) as before:

@@ -75,6 +75,7 @@ def test_a_step_on_two_devices_is_that_on_one() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_a_run_killed_on_two_ends_on_one(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_run_killed_on_two_ends_on_one(
     assert all(np.isfinite(w).all() for w in load_network(Path(out.strip())).get_weights())
 
 
+@pytest.mark.slow
 def test_two_devices_train_to_the_end_and_change_size(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = ["train", str(prepared), "-o", str(run), *SMALL, "--epochs", "2", "--devices", "all"]

@@ -90,6 +90,7 @@ def test_killed_and_given_again_it_ends_where_an_unbroken_run_does(
     assert sorted(p.name for p in tmp_path.glob("epoch-*")) == sorted(p.name for p in run.glob("epoch-*"))
 
 
+@pytest.mark.slow
 def test_the_command_reports_what_pruning_bought(
     run: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
