@@ -103,6 +103,27 @@ def test_what_a_camera_does_touches_gray_alone(data: Dataset, worn_by: Augmentat
     assert np.corrcoef(clean[0].ravel(), worn[0].ravel())[0, 1] > 0.9
 
 
+def test_a_double_exposure_mixes_gray_and_colour_alike(data: Dataset) -> None:
+    plain, mixed, some = (
+        Batches(data, batch=8, size=224, seed=5, augment=replace(PLAIN, mixed=share))[0]
+        for share in (0.0, 1.0, 0.5)
+    )
+    for i, (lightness, ab) in enumerate(zip(mixed[0], mixed[1][0], strict=True)):
+        found = []
+        for j in set(range(8)) - {i}:
+            away = plain[0][j] - plain[0][i]
+            share = float(((lightness - plain[0][i]) * away).sum() / np.square(away).sum())
+            if np.allclose(lightness, plain[0][i] + share * away, atol=1e-5):
+                found.append(share)
+                there = plain[1][0]
+                np.testing.assert_allclose(ab, there[i] + share * (there[j] - there[i]), atol=1e-5)
+        assert len(found) == 1
+        assert 0.15 <= found[0] <= 0.5
+    untouched = [np.array_equal(a, b) for a, b in zip(some[0], plain[0], strict=True)]
+    assert any(untouched)
+    assert not all(untouched)
+
+
 def test_the_matching_gain_is_the_least_that_errs_little() -> None:
     rng = np.random.default_rng(3)
     ours = rng.uniform(0.2, 3, 301).astype(np.float32)
@@ -210,6 +231,25 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
     assert found[-1] < 0.5 * found[0]
     for old, new in zip(before, load_network(teacher).get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mixed", "1.5"], "--mixed"),
+        (["--teacher-weight", "3"], "needs a --teacher"),
+        (["--teacher", "t.keras", "--teacher-weight", "-1"], "at least 0"),
+    ],
+)
+def test_shares_and_weights_that_cannot_be(
+    prepared: Path, tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", str(prepared), "-o", str(run), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
+    assert not run.exists()
 
 
 def test_killed_run_resumes_and_ends_where_an_unbroken_one_does(

@@ -14,6 +14,8 @@ from edgecolor.recipe import Augmentation
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.preprocess import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE, NETWORK_INPUT
 
+MIXED_LEAST = 0.15  # share of the other photograph in a double exposure; at most a half
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
 
 
@@ -62,7 +64,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         cuts = [self._cut(int(row), rng) for row in rows]
         lightness = np.stack([c[0] for c in cuts])[..., None]
         ab = np.stack([c[1] for c in cuts])
+        if self._augment.mixed:
+            lightness, ab = self._mix(lightness, ab, rng)
         return lightness, (ab,) * self._outputs
+
+    def _mix(self, lightness: F32, ab: F32, rng: np.random.Generator) -> tuple[F32, F32]:
+        """Lays another photograph of the batch over some, as in a double exposure, colours and all.
+
+        Zhang et al., "mixup: Beyond empirical risk minimization", 2018 (arXiv:1710.09412). No network knows
+        such a picture by heart, so a student learns there how its teacher sees.
+        """
+        count = len(ab)
+        others = (np.arange(count) + rng.integers(1, max(count, 2), size=count)) % count
+        shares = rng.uniform(MIXED_LEAST, 0.5, size=count) * (rng.uniform(size=count) < self._augment.mixed)
+        over = shares.astype(np.float32)[:, None, None, None]
+        return lightness + over * (lightness[others] - lightness), ab + over * (ab[others] - ab)
 
     def _cut(self, row: int, rng: np.random.Generator) -> tuple[F32, F32]:
         a, size = self._augment, self._size

@@ -24,7 +24,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training photograph; only the cut and the flip touch the colours."""
+    """What is done to a training photograph; only cut, flip and mixing touch the colours."""
 
     smallest_cut: float = 0.57  # side of the smallest cut, as a share of the photograph's
     full_size_cut: float = 0.8  # the same where training is at full size
@@ -39,6 +39,7 @@ class Augmentation:
     sharpened: float = 0.4  # share, of the others, that is sharpened by an unsharp mask
     sharpen: float = 1.5  # largest weight of that mask
     compressed: float = 0.1  # share that goes through JPEG at a quality of 30 to 95
+    mixed: float = 0.0  # share that is laid over with another photograph, colours and all
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,12 @@ class Recipe:
             raise UsageError(f"--blend {self.blend} must be at least 0 and below 1, and needs a --start.")
         if not 0 <= self.trunk_rate <= 1:
             raise UsageError(f"--trunk-rate {self.trunk_rate} must be from 0 to 1.")
+        if not 0 <= self.loss.teacher < float("inf"):
+            raise UsageError(f"--teacher-weight {self.loss.teacher} must be at least 0.")
+        if self.loss.teacher != LossWeights.teacher and not self.teacher:
+            raise UsageError("--teacher-weight needs a --teacher.")
+        if not 0 <= self.augment.mixed <= 1:
+            raise UsageError(f"--mixed {self.augment.mixed} must be from 0 to 1.")
         if not 0 <= self.ema < 1:
             raise UsageError(f"--ema {self.ema} must be at least 0 and below 1.")
         if self.precision not in ("float32", "mixed_bfloat16"):

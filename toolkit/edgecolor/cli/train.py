@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.recipe import Recipe
+from edgecolor.recipe import Augmentation, LossWeights, Recipe
 
 
 def train(
@@ -33,6 +33,15 @@ def train(
     teacher: Annotated[
         str | None, typer.Option(help="A .keras file, wider as a rule, to learn from beside the truth.")
     ] = None,
+    teacher_weight: Annotated[
+        float, typer.Option(help="How much --teacher counts; the truth counts 1.")
+    ] = LossWeights.teacher,
+    mixed: Annotated[
+        float,
+        typer.Option(
+            help="Share of the photographs that are laid over with another, so that less is learnt by heart."
+        ),
+    ] = Augmentation.mixed,
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Leave the MobileNet as it is; fine-tune it in a next run.")
     ] = Recipe.freeze,
@@ -64,6 +73,7 @@ def train(
     Examples:
       edgecolor train prepared/ -o runs/s
       edgecolor train prepared/ -o runs/mine --start models/s/s.keras --epochs 4 --learning-rate 0.0003
+      edgecolor train prepared/ -o runs/m --alpha 0.5 --teacher models/t/t.keras --mixed 0.5
     """
     from edgecolor.extras import need_keras
 
@@ -86,6 +96,8 @@ def train(
         ema=ema,
         precision=precision,
         seed=seed,
+        loss=LossWeights(teacher=teacher_weight),
+        augment=Augmentation(mixed=mixed),
     )
 
     def say(line: str) -> None:
