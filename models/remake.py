@@ -21,6 +21,8 @@ from edgecolor.recipe import Augmentation, LossWeights, Recipe
 from edgecolor.train import train
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
+ADDED = {"mixed": 0.0}  # what augmentation learnt to do only after some models were trained
+
 
 def runs_of(training: dict[str, Any]) -> list[dict[str, Any]]:
     """The runs that led to a model, first to last, each with its recipe and data_sha256."""
@@ -31,7 +33,8 @@ def runs_of(training: dict[str, Any]) -> list[dict[str, Any]]:
 def recipe_of(run: dict[str, Any]) -> Recipe:
     """The recipe of a run as its facts hold it."""
     said = run["recipe"]
-    parts = {"loss": LossWeights(**said["loss"]), "augment": Augmentation(**said["augment"])}
+    augment = Augmentation(**(ADDED | said["augment"]))
+    parts = {"loss": LossWeights(**said["loss"]), "augment": augment}
     return Recipe(**(said | parts))
 
 
