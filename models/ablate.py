@@ -48,7 +48,7 @@ def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
         "average of weights (EMA 0.99)": replace(base, ema=0.99),
     }
     if teacher:
-        found["a teacher beside the truth"] = replace(base, teacher=teacher)
+        found["a teacher beside the truth"] = replace(base, teachers=(teacher,))
     return found
 
 

@@ -216,7 +216,7 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
     recipe = Recipe(
         alpha=0.5,
         trunk="none",
-        teacher=str(teacher),
+        teachers=(str(teacher),),
         epochs=12,
         full_size_epochs=0,
         size=64,
@@ -226,7 +226,7 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
     before = load_network(teacher).get_weights()
     train(prepared, tmp_path / "student", recipe, say=lambda line: None)
     facts = json.loads((tmp_path / "student" / "model.json").read_text())
-    assert facts["training"]["recipe"]["teacher"] == "model.keras"
+    assert facts["training"]["recipe"]["teachers"] == ["model.keras"]
     found = [e["loss"] for e in json.loads((tmp_path / "student" / "state.json").read_text())["epochs"]]
     assert found[-1] < 0.5 * found[0]
     for old, new in zip(before, load_network(teacher).get_weights(), strict=True):

@@ -113,7 +113,7 @@ def test_killed_and_given_again_it_slims_to_half(
     assert widths(load_network(study / "model.keras")) == (finished["alpha"], finished["width"])
     facts = json.loads((study / "model.json").read_text())
     assert facts["tuning"]["limits"]["macs"] == pytest.approx(wide["macs"] / 2)
-    assert facts["training"]["started_from"]["recipe"]["teacher"] == "s.keras"
+    assert facts["training"]["started_from"]["recipe"]["teachers"] == ["s.keras"]
     assert (study / "pareto.svg").stat().st_size > 1000
     assert not list(study.glob(".partial*"))
 

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from edgecolor import efficientnet
 from edgecolor_runtime.errors import DataError, ModelFileError, UsageError
 from edgecolor_runtime.preprocess import CHROMA_STRIDE, INPUT_SIZE
 
@@ -27,6 +28,8 @@ CLASS_STRIDE = 2  # that head looks at every second pixel along each side: a qua
 HEAD = "ab"
 CLASS_HEAD = "ab_class"
 TEACHER_GAP = "teacher_gap"
+
+NO_FUSION = "This is not a fusion network as `edgecolor train` writes it."
 
 FIRST_FILTERS = 32  # of MobileNet V1 at alpha 1
 
@@ -126,7 +129,12 @@ def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: 
 
 
 def build_network(
-    alpha: float, *, width: int | None = None, size: int | None = INPUT_SIZE, name: str = "fusion"
+    alpha: float,
+    *,
+    width: int | None = None,
+    size: int | None = INPUT_SIZE,
+    blocks: int | None = None,
+    name: str = "fusion",
 ) -> keras.Model:
     """The network as it is exported, randomly initialised.
 
@@ -135,6 +143,7 @@ def build_network(
         width: channels of encoder, fusion and decoder at stride 4, a multiple of 8; by default as
             `decoder_width` has it.
         size: pixels a side, a multiple of 32; None for any.
+        blocks: of an EfficientNet-Lite, a key of `efficientnet.SCALES`, which takes the MobileNet's place.
         name: of the model.
 
     Returns:
@@ -145,7 +154,7 @@ def build_network(
     width = width or decoder_width(alpha)
     lightness = layers.Input((size, size, 1), name="L")
     encoder = _encoder(lightness, width)
-    mobilenet = _mobilenet(lightness, alpha, size)
+    mobilenet = efficientnet.taps(lightness, blocks) if blocks else _mobilenet(lightness, alpha, size)
     x = _decoder(_fusion(encoder, mobilenet, width), encoder, mobilenet, width)
     # Small weights: training starts from gray and not from saturated tanh.
     small = keras.initializers.RandomNormal(stddev=0.01)
@@ -173,20 +182,23 @@ def with_class_head(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, [network.output, logits], name="fusion_training")
 
 
-def with_teacher(model: keras.Model, teacher: keras.Model) -> keras.Model:
-    """A training model with one more output: how far its ab is from the teacher's, (n, h, w, 2).
+def with_teachers(model: keras.Model, teachers: list[keras.Model]) -> keras.Model:
+    """A training model with one more output: how far its ab is from the teachers' mean, (n, h, w, 2).
 
     Args:
         model: from `with_class_head`.
-        teacher: from `resized`, for any size; it stays as it is.
+        teachers: from `resized`, for any size; they stay as they are.
     """
-    teacher.trainable = False
-    gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], teacher(model.input, training=False)])
+    for teacher in teachers:
+        teacher.trainable = False
+    said = [teacher(model.input, training=False) for teacher in teachers]
+    mean = layers.Average(name="teachers")(said) if len(said) > 1 else said[0]
+    gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], mean])
     return keras.Model(model.input, [*model.outputs, gap], name=model.name)
 
 
 def widths(network: keras.Model) -> tuple[float, int]:
-    """Alpha and the decoder's width of a fusion network.
+    """Alpha and the decoder's width of a fusion network with a MobileNet.
 
     Raises:
         UsageError: the network has the signature of a fusion network, but not its layers.
@@ -197,7 +209,7 @@ def widths(network: keras.Model) -> tuple[float, int]:
             int(network.get_layer("encoder_2").filters),
         )
     except ValueError as error:
-        raise UsageError("This is not a fusion network as `edgecolor train` writes it.") from error
+        raise UsageError(NO_FUSION) from error
 
 
 def resized(network: keras.Model, size: int | None, *, name: str = "fusion") -> keras.Model:
@@ -206,12 +218,17 @@ def resized(network: keras.Model, size: int | None, *, name: str = "fusion") -> 
     Raises:
         UsageError: not a fusion network as `edgecolor train` writes it.
     """
-    alpha, width = widths(network)
-    twin = build_network(alpha, width=width, size=size, name=name)
+    blocks = efficientnet.blocks_in(network)
     try:
+        if blocks:
+            width = int(network.get_layer("encoder_2").filters)
+            twin = build_network(1.0, width=width, size=size, blocks=blocks, name=name)
+        else:
+            alpha, width = widths(network)
+            twin = build_network(alpha, width=width, size=size, name=name)
         twin.set_weights(network.get_weights())
     except ValueError as error:
-        raise UsageError("This is not a fusion network as `edgecolor train` writes it.") from error
+        raise UsageError(NO_FUSION) from error
     return twin
 
 

@@ -11,7 +11,7 @@ from edgecolor_runtime.errors import UsageError
 class LossWeights:
     """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1.
 
-    `teacher` counts only where the recipe names one.
+    `teacher` counts only where the recipe names one or several.
     """
 
     huber: float = 1.0
@@ -50,7 +50,7 @@ class Recipe:
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
     blend: float = 0.0  # share of `start`'s weights in those that are kept
-    teacher: str | None = None  # a .keras file, of any alpha, to learn from beside the truth
+    teachers: tuple[str, ...] = ()  # .keras files, of any alpha; their mean is learnt from beside the truth
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224
@@ -82,7 +82,7 @@ class Recipe:
             raise UsageError(f"--trunk-rate {self.trunk_rate} must be from 0 to 1.")
         if not 0 <= self.loss.teacher < float("inf"):
             raise UsageError(f"--teacher-weight {self.loss.teacher} must be at least 0.")
-        if self.loss.teacher != LossWeights.teacher and not self.teacher:
+        if self.loss.teacher != LossWeights.teacher and not self.teachers:
             raise UsageError("--teacher-weight needs a --teacher.")
         if not 0 <= self.augment.mixed <= 1:
             raise UsageError(f"--mixed {self.augment.mixed} must be from 0 to 1.")

@@ -26,17 +26,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from edgecolor import validation
+from edgecolor import efficientnet, validation
 from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.devices import scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
-from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teacher
+from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teachers
 from edgecolor.optimizer import make_optimizer
 from edgecolor.recipe import Recipe
 from edgecolor.run_folder import RECIPE, STATE, open_run, read_json, write_json
-from edgecolor.trunk import freeze_trunk, load_trunk
+from edgecolor.trunk import freeze_trunk, is_efficientnet, load_trunk
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.preprocess import INPUT_SIZE
@@ -77,7 +77,7 @@ def train(
         batch=recipe.batch,
         size=recipe.size,
         seed=recipe.seed,
-        outputs=3 if recipe.teacher else 2,
+        outputs=3 if recipe.teachers else 2,
         augment=recipe.augment,
     )
     before = keras.config.dtype_policy()
@@ -123,11 +123,12 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     """The network for any picture size, with the weights that training starts from."""
     if recipe.start:
         begun = load_network(recipe.start)
-        if widths(begun)[0] != recipe.alpha:
+        if not efficientnet.blocks_in(begun) and widths(begun)[0] != recipe.alpha:
             raise UsageError(f"{recipe.start} has an alpha of {widths(begun)[0]:g}. Name it with --alpha.")
         network = resized(begun, None)
     else:
-        network = build_network(recipe.alpha, size=None)
+        blocks = efficientnet.blocks_of(Path(recipe.trunk)) if is_efficientnet(recipe.trunk) else None
+        network = build_network(recipe.alpha, size=None, blocks=blocks)
         if recipe.trunk != "none":
             lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
             load_trunk(network, recipe.alpha, recipe.trunk, lightness)
@@ -161,8 +162,9 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     prior = bin_prior(data)
     model = with_class_head(network)
     losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
-    if recipe.teacher:
-        model = with_teacher(model, resized(load_network(recipe.teacher), None, name="teacher"))
+    if recipe.teachers:
+        named = [(f"teacher_{i}", path) for i, path in enumerate(recipe.teachers, start=1)]
+        model = with_teachers(model, [resized(load_network(path), None, name=name) for name, path in named])
         losses.append(teacher_loss(recipe.loss))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
@@ -221,8 +223,11 @@ def save_network(network: keras.Model, path: Path) -> None:
 def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
     """What a model file and a model card say about how the network came to be."""
     before = Path(recipe.start).with_suffix(".json") if recipe.start else None
-    named = {key: getattr(recipe, key) for key in ("trunk", "start", "teacher")}
-    files = {key: Path(path).name if path else None for key, path in named.items()}
+    files = {
+        "trunk": Path(recipe.trunk).name,
+        "start": Path(recipe.start).name if recipe.start else None,
+        "teachers": [Path(path).name for path in recipe.teachers],
+    }
     return {
         "alpha": recipe.alpha,
         "saturation": state["epochs"][-1].get("saturation", 1.0),

@@ -9,12 +9,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from edgecolor import efficientnet
 from edgecolor.graph import Convolution, read_convolutions
 from edgecolor.network import load_imagenet
 from edgecolor_runtime.color import F32
 from edgecolor_runtime.errors import DataError, ModelFileError
 
 QUIETEST = 1e-3  # standard deviation below which a channel counts as dead
+
+
+def is_efficientnet(weights: str) -> bool:
+    """Whether a recipe's trunk is a file of EfficientNet-Lite's weights."""
+    return Path(weights).suffix == ".pth"
 
 
 def load_trunk(network: keras.Model, alpha: float, weights: str, lightness: F32) -> None:
@@ -29,7 +35,9 @@ def load_trunk(network: keras.Model, alpha: float, weights: str, lightness: F32)
     Raises:
         DataError: no such file, or not a MobileNet V1 of this alpha.
     """
-    if Path(weights).suffix == ".tflite":
+    if is_efficientnet(weights):
+        efficientnet.load_weights(network, Path(weights))
+    elif Path(weights).suffix == ".tflite":
         load_quantized(network, Path(weights), lightness)
     else:
         load_imagenet(network, alpha, weights)
@@ -74,14 +82,14 @@ def load_quantized(network: keras.Model, path: Path, lightness: F32) -> None:
 
 def freeze_trunk(network: keras.Model) -> None:
     """Leaves the branch's weights and statistics as they are while the rest trains."""
-    for convolution in _convolutions_of(network):
-        convolution.trainable = False
-        network.get_layer(f"{convolution.name}_bn").trainable = False
+    for layer in network.layers:
+        if in_trunk(layer.name):
+            layer.trainable = False
 
 
 def in_trunk(path: str) -> bool:
     """Whether a variable, by its path such as conv_dw_1_bn/gamma, is the MobileNet's."""
-    return path.startswith(("conv1", "conv_dw_", "conv_pw_"))
+    return path.startswith(("conv1", "conv_dw_", "conv_pw_", efficientnet.PREFIX))
 
 
 def _convolutions_of(network: keras.Model) -> list[Any]:

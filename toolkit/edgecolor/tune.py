@@ -199,7 +199,7 @@ class Tuner:
         return Recipe(
             alpha=alpha,
             start=str(start),
-            teacher=str(self._model),
+            teachers=(str(self._model),),
             epochs=t.epochs,
             full_size_epochs=0,
             size=t.size,

@@ -21,7 +21,7 @@ def train(
         str,
         typer.Option(
             help="ImageNet weights of the MobileNet: a file (Keras's .h5 or a quantized .tflite), "
-            "imagenet (downloaded) or none."
+            "imagenet (downloaded) or none. For a teacher, an EfficientNet-Lite (.pth) can take its place."
         ),
     ] = Recipe.trunk,
     start: Annotated[
@@ -31,7 +31,10 @@ def train(
         float, typer.Option(help="Share of --start's weights in those that are kept: 0.5 is the average.")
     ] = Recipe.blend,
     teacher: Annotated[
-        str | None, typer.Option(help="A .keras file, wider as a rule, to learn from beside the truth.")
+        list[str] | None,
+        typer.Option(
+            help="A .keras file, wider as a rule, to learn from beside the truth; again for the mean of more."
+        ),
     ] = None,
     teacher_weight: Annotated[
         float, typer.Option(help="How much --teacher counts; the truth counts 1.")
@@ -85,7 +88,7 @@ def train(
         trunk=trunk,
         start=start,
         blend=blend,
-        teacher=teacher,
+        teachers=tuple(teacher or ()),
         freeze=freeze,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
