@@ -42,14 +42,16 @@ bench-ray: $(READY)
 bench-training: $(READY)
 	$(BIN)/python benchmarks/training.py
 
-# The teacher, then the released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
+# The teachers, then the released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
 models: $(READY)
 	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
-	$(BIN)/python models/remake.py models/t "$(PREPARED)" -o runs/t $(if $(TRUNKS),--trunks "$(TRUNKS)")
-	for part in keras json; do cp runs/t/run-1/model.$$part models/t/t.$$part; done
-	for m in m s; do \
-	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") && \
-	  $(BIN)/python models/ship.py "$$(ls -d runs/$$m/run-* | sort -V | tail -1)" $$m || exit 1; \
+	for m in t e next-m m s; do \
+	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") || exit 1; \
+	  last="$$(ls -d runs/$$m/run-* | sort -V | tail -1)"; \
+	  case $$m in \
+	    m|s) $(BIN)/python models/ship.py "$$last" $$m || exit 1;; \
+	    *) for part in keras json; do cp "$$last/model.$$part" models/$$m/$$m.$$part || exit 1; done;; \
+	  esac; \
 	done
 
 # m slimmed and pruned, in models/variants.md: make variants PREPARED=prepared PHOTOGRAPHS=folder. An hour.

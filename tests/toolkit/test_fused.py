@@ -1,4 +1,4 @@
-"""Fused batch normalisation: the same network, the same answers, the same weights after a step."""
+"""Batch norms fused or folded away: the same answers, and where it learns the same weights after a step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgecolor.fused import for_training
+from edgecolor.fused import for_teaching, for_training
 from edgecolor.network import build_network
 from edgecolor_runtime.color import F32
 
@@ -46,6 +46,23 @@ def test_the_whole_network_keeps_its_names_and_answers() -> None:
     assert all(type(twin.get_layer(norm.name)) is not type(norm) for norm in norms)
     gray = np.random.default_rng(1).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
     np.testing.assert_allclose(np.asarray(twin(gray)), np.asarray(plain(gray)), atol=1e-6)
+
+
+@pytest.mark.parametrize("blocks", [None, 16])
+def test_a_teacher_answers_the_same_without_its_norms(blocks: int | None) -> None:
+    rng = np.random.default_rng(4)
+    network = build_network(0.25, size=None, blocks=blocks)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            weights = [rng.uniform(0.5, 2.0, w.shape).astype(np.float32) for w in layer.get_weights()]
+            layer.set_weights(weights)
+    teacher = for_teaching(network)
+    assert not teacher.trainable_weights
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in teacher.layers)
+    gray = rng.uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
+    wanted = np.asarray(network(gray, training=False))
+    assert np.abs(wanted).max() > 1e-3
+    np.testing.assert_allclose(np.asarray(teacher(gray, training=True)), wanted, atol=1e-5)
 
 
 def test_bfloat16_trains() -> None:

@@ -30,7 +30,7 @@ from edgecolor import efficientnet, validation
 from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.devices import scope
 from edgecolor.feed import Batches, whole
-from edgecolor.fused import for_training
+from edgecolor.fused import for_teaching, for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
 from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teachers
 from edgecolor.optimizer import make_optimizer
@@ -164,7 +164,8 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
     if recipe.teachers:
         named = [(f"teacher_{i}", path) for i, path in enumerate(recipe.teachers, start=1)]
-        model = with_teachers(model, [resized(load_network(path), None, name=name) for name, path in named])
+        teachers = [for_teaching(resized(load_network(path), None, name=name)) for name, path in named]
+        model = with_teachers(model, teachers)
         losses.append(teacher_loss(recipe.loss))
     # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
