@@ -20,7 +20,7 @@ class ShippedModel:
 
 
 SHIPPED: dict[str, ShippedModel] = {
-    "m": ShippedModel("m.tflite", "357f46c8130c0c6de8833a52c6fd087178c2b3e2c95d48dd5c5d4f7deeffcfdf"),
+    "m": ShippedModel("m.tflite", "76fb5a7f44ebe1aff66de0bc9782f5c9430091d7e2b431c4b27564e6f3d349f3"),
     "s": ShippedModel("s.tflite", "287b64ca6db3ed6482b9fe1c6b5070c8d3c84a35c24962fc2bdd87ae28ffa95f"),
 }
 """Name -> model; `s` is the default of every command."""
