@@ -125,7 +125,8 @@ def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
     for name in ("in gray", "in colour"):
         image = page.get_by_role("img", name=name)
         image.wait_for()
-        image.evaluate("image => image.decode()")
+        # A picture that is replaced while it is decoded fails once; one that is broken fails again.
+        image.evaluate("image => image.decode().catch(() => image.decode())")
         handles.append(image.element_handle())
     gray, color = page.evaluate(PIXELS, handles)
     return gray, color
