@@ -88,6 +88,18 @@ def test_other_data_is_refused(tmp_path: Path, prepared: Path) -> None:
         load("remake").remake(tmp_path / "nobody", prepared, tmp_path, None)
 
 
+def test_the_same_photographs_prepared_otherwise_may_stand_in(
+    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain of runs with two hashes, as m's, begins, and here ends where the first run has no trunk."""
+    remake = load("remake")
+    facts = json.loads((MODELS / "m" / "m.json").read_text())
+    assert {run["data_sha256"] for run in remake.runs_of(facts["training"])} == remake.ALIKE
+    monkeypatch.setattr(remake, "ALIKE", remake.ALIKE | {open_dataset(prepared).sha256})
+    with pytest.raises(DataError, match=r"mobilenet_v1_0\.5_160_quant\.tflite"):
+        remake.remake(MODELS / "m", prepared, tmp_path, tmp_path)
+
+
 @pytest.mark.slow
 def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepared: Path) -> None:
     photographs = tmp_path / "photographs"

@@ -187,10 +187,8 @@ def with_teachers(model: keras.Model, teachers: list[keras.Model]) -> keras.Mode
 
     Args:
         model: from `with_class_head`.
-        teachers: from `resized`, for any size; they stay as they are.
+        teachers: from `for_teaching`, for any size.
     """
-    for teacher in teachers:
-        teacher.trainable = False
     said = [teacher(model.input, training=False) for teacher in teachers]
     mean = layers.Average(name="teachers")(said) if len(said) > 1 else said[0]
     gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], mean])
