@@ -76,7 +76,7 @@ def test_a_cut_keeps_gray_and_colour_together(data: Dataset, size: int, aspect: 
         np.int8
     )
     smooth = np.repeat(np.repeat(ramp[:, ::4, ::4], 4, 1), 4, 2)
-    made = Dataset(smooth, smooth, ab, data.names, data.rows, data.sha256)
+    made = Dataset(smooth, smooth, ab, data.names, data.rows, data.sha256, data.path)
     augment = replace(PLAIN, aspect=aspect, full_size_cut=0.7)
     lightness, (target, _) = Batches(made, batch=8, size=size, seed=1, augment=augment)[0]
     for picture, colours in zip(block_mean(lightness[..., 0]), target, strict=True):

@@ -168,6 +168,7 @@ class Dataset:
     names: list[str]
     rows: dict[str, NDArray[np.int64]]
     sha256: str
+    path: Path
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -183,7 +184,7 @@ def open_dataset(path: Path) -> Dataset:
             raise DataError(f"{path}: format {info['format']}; expected {FORMAT}. Prepare it again.")
         rows = {name: np.asarray(r, dtype=np.int64) for name, r in info["rows"].items()}
         arrays = (load(path / "luma.npy"), load(path / "lightness.npy"), load(path / "ab.npy"))
-        return Dataset(*arrays, info["names"], rows, info["sha256"])
+        return Dataset(*arrays, info["names"], rows, info["sha256"], path)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(
             f"{path}: not a prepared dataset; make one with `edgecolor dataset` ({error})."

@@ -1,29 +1,30 @@
-"""Batches for training: prepared photographs, cut, flipped and disturbed."""
+"""Batches for training, made in this process or in several beside it."""
 
 from __future__ import annotations
 
-import io
+import multiprocessing
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
-from edgecolor.dataset import Dataset
+from edgecolor.cuts import Cuts
+from edgecolor.dataset import Dataset, open_dataset
 from edgecolor.recipe import Augmentation
-from edgecolor_runtime.color import F32, U8
-from edgecolor_runtime.preprocess import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE, NETWORK_INPUT
+from edgecolor_runtime.color import F32
+from edgecolor_runtime.preprocess import AB_SCALE, NETWORK_INPUT
 
-MIXED_LEAST = 0.15  # share of the other photograph in a double exposure; at most a half
+AHEAD = 3  # batches that each worker makes before they are asked for
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+Cut = tuple[F32, F32]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Random cuts of `size` pixels from the train rows: L (n, size, size, 1), ab (n, size / 4, size / 4, 2).
 
-    The order and every random choice follow from (seed, epoch, batch) alone, so a resumed run sees what the
-    killed one would have seen.
+    A resumed run sees what the killed one would have seen, and so do any number of workers: see `Cuts`.
     """
 
     def __init__(
@@ -35,126 +36,70 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int,
         outputs: int = 2,
         augment: Augmentation | None = None,
+        workers: int = 0,
     ) -> None:
-        """Batches of `batch` photographs; the ab target is repeated for each of the model's `outputs`."""
+        """Batches of `batch` photographs; the ab target is repeated for each of the model's `outputs`.
+
+        With `workers`, so many processes make them ahead; without, this one does when it is asked.
+        """
         super().__init__(workers=1)
-        self._data, self._rows = data, data.rows["train"]
-        self._batch, self._seed, self._outputs = min(batch, len(self._rows)), seed, outputs
-        self._augment = augment or Augmentation()
+        self._rows, self._outputs, self._workers_beside = len(data.rows["train"]), outputs, workers
+        self._cuts = Cuts(data, min(batch, self._rows), seed, augment or Augmentation())
+        self._pool = _pool(workers, data.path, self._cuts) if workers else None
+        self._begun: dict[int, Future[Cut]] = {}
         self.start_epoch(0, size)
 
     def start_epoch(self, epoch: int, size: int) -> None:
         """Chooses the order of this epoch and the size of its pictures, a multiple of 32."""
         self._epoch, self._size = epoch, size
-        self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+        self._begun.clear()
 
     @property
     def batch(self) -> int:
         """Photographs in a batch."""
-        return self._batch
+        return self._cuts.batch
 
     def __len__(self) -> int:
         """Batches in an epoch; the incomplete last one is left out."""
-        return len(self._rows) // self._batch
+        return self._rows // self.batch
 
     def __getitem__(self, index: int) -> tuple[F32, tuple[F32, ...]]:
         """One batch: (L, (ab, ...)), on the network's scales."""
-        rng = np.random.default_rng([self._seed, self._epoch, index])
-        rows = self._order[index * self._batch : (index + 1) * self._batch]
-        cuts = [self._cut(int(row), rng) for row in rows]
-        lightness = np.stack([c[0] for c in cuts])[..., None]
-        ab = np.stack([c[1] for c in cuts])
-        if self._augment.mixed:
-            lightness, ab = self._mix(lightness, ab, rng)
+        if self._pool is None:
+            lightness, ab = self._cuts.of(self._epoch, self._size, index)
+        else:
+            for i in range(index, min(index + AHEAD * self._workers_beside, len(self))):
+                if i not in self._begun:
+                    self._begun[i] = self._pool.submit(_cut_beside, self._epoch, self._size, i)
+            lightness, ab = self._begun.pop(index).result()
         return lightness, (ab,) * self._outputs
 
-    def _mix(self, lightness: F32, ab: F32, rng: np.random.Generator) -> tuple[F32, F32]:
-        """Lays another photograph of the batch over some, as in a double exposure, colours and all.
-
-        Zhang et al., "mixup: Beyond empirical risk minimization", 2018 (arXiv:1710.09412). No network knows
-        such a picture by heart, so a student learns there how its teacher sees.
-        """
-        count = len(ab)
-        others = (np.arange(count) + rng.integers(1, max(count, 2), size=count)) % count
-        shares = rng.uniform(MIXED_LEAST, 0.5, size=count) * (rng.uniform(size=count) < self._augment.mixed)
-        over = shares.astype(np.float32)[:, None, None, None]
-        return lightness + over * (lightness[others] - lightness), ab + over * (ab[others] - ab)
-
-    def _cut(self, row: int, rng: np.random.Generator) -> tuple[F32, F32]:
-        a, size = self._augment, self._size
-        box = self._box(rng)
-        gray = self._data.luma[row]
-        if a.spectral:
-            share = int(rng.integers(257))  # of 256: integers are several times faster than floats here
-            blend = gray.astype(np.uint16) * share + self._data.lightness[row].astype(np.uint16) * (
-                256 - share
-            )
-            gray = (blend >> 8).astype(np.uint8)
-        gray = _resize(gray, box, size)
-        small = size // CHROMA_STRIDE
-        chroma_box = (
-            box[0] / CHROMA_STRIDE,
-            box[1] / CHROMA_STRIDE,
-            box[2] / CHROMA_STRIDE,
-            box[3] / CHROMA_STRIDE,
-        )
-        offset = self._data.ab[row].view(np.uint8) ^ 128  # signed to offset binary, which Pillow resizes
-        ab = np.stack([_resize(offset[..., i], chroma_box, small) for i in (0, 1)], axis=-1)
-        if rng.uniform() < 0.5:
-            gray, ab = gray[:, ::-1], ab[:, ::-1]
-        return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
-
-    def _box(self, rng: np.random.Generator) -> Box:
-        """A random cut of another aspect than the photograph's; before full size it is hardly enlarged."""
-        a = self._augment
-        full = self._size == INPUT_SIZE
-        smallest = a.full_size_cut if full else max(a.smallest_cut, self._size / INPUT_SIZE)
-        side = rng.uniform(smallest, 1.0)
-        wider = a.aspect ** rng.uniform(-0.5, 0.5)
-        width, height = INPUT_SIZE * min(side * wider, 1.0), INPUT_SIZE * min(side / wider, 1.0)
-        left, top = rng.uniform(0, INPUT_SIZE - width), rng.uniform(0, INPUT_SIZE - height)
-        return left, top, left + width, top + height
-
-    def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
-        """What cameras do to gray, in their order: focus, tone, noise, JPEG; then the network's scale."""
-        a = self._augment
-        focus = rng.uniform()
-        if focus < a.blurred:
-            gray = _filter(gray, ImageFilter.GaussianBlur(rng.uniform(0, a.blur)))
-        elif focus < a.blurred + a.sharpened:
-            gray = _filter(gray, ImageFilter.UnsharpMask(1.0, int(100 * rng.uniform(0, a.sharpen)), 0))
-        gray = self._tone(rng)[gray]
-        if rng.uniform() < a.noisy:
-            noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
-            gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
-        if a.compressed and rng.uniform() < a.compressed:
-            gray = _compress(gray, int(rng.integers(30, 96)))
-        return NETWORK_INPUT[gray]
-
-    def _tone(self, rng: np.random.Generator) -> U8:
-        """A curve of 256 grays: gamma, then contrast about middle gray."""
-        gamma, contrast = (
-            2.0 ** rng.normal(0, self._augment.gamma),
-            2.0 ** rng.normal(0, self._augment.contrast),
-        )
-        curve = ((np.arange(256) / 255) ** gamma - 0.5) * contrast + 0.5
-        return np.asarray(np.rint(255 * curve.clip(0, 1)), dtype=np.uint8)
+    def close(self) -> None:
+        """Ends the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
-def _resize(plane: U8, box: Box, size: int) -> U8:
-    picture = Image.fromarray(np.ascontiguousarray(plane))
-    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
+_beside: Cuts
 
 
-def _filter(gray: U8, kernel: ImageFilter.MultibandFilter) -> U8:
-    return np.asarray(Image.fromarray(np.ascontiguousarray(gray)).filter(kernel))
+def _pool(workers: int, data: Path, cuts: Cuts) -> ProcessPoolExecutor:
+    # Started anew and not forked: a forked process would inherit the backend's threads and locks.
+    return ProcessPoolExecutor(
+        workers,
+        multiprocessing.get_context("spawn"),
+        initializer=_open_beside,
+        initargs=(data, cuts.batch, cuts.seed, cuts.augment),
+    )
 
 
-def _compress(gray: U8, quality: int) -> U8:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(gray)).save(file, "JPEG", quality=quality)
-    with Image.open(file) as picture:
-        return np.asarray(picture)
+def _open_beside(data: Path, batch: int, seed: int, augment: Augmentation) -> None:
+    global _beside
+    _beside = Cuts(open_dataset(data), batch, seed, augment)
+
+
+def _cut_beside(epoch: int, size: int, index: int) -> Cut:
+    return _beside.of(epoch, size, index)
 
 
 def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:

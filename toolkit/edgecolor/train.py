@@ -48,7 +48,15 @@ Say = Callable[[str], None]
 
 
 def train(
-    data_path: Path, run: Path, recipe: Recipe, *, say: Say, every: float = 15.0, devices: str = "one"
+    data_path: Path,
+    run: Path,
+    recipe: Recipe,
+    *,
+    say: Say,
+    every: float = 15.0,
+    devices: str = "one",
+    workers: int = 0,
+    keep_every: int = 1,
 ) -> Path:
     """Trains, or resumes, until `recipe.epochs` epochs are done.
 
@@ -59,6 +67,8 @@ def train(
         say: takes a line of progress.
         every: seconds between lines.
         devices: "one" or "all". No part of the recipe: a run may go on where there are more, or fewer.
+        workers: processes that make batches ahead; 0 makes each in this one when it is needed.
+        keep_every: epochs between checkpoints, each with figures and pictures; the last epoch has one anyway.
 
     Returns:
         The .keras file.
@@ -79,6 +89,7 @@ def train(
         seed=recipe.seed,
         outputs=3 if recipe.teachers else 2,
         augment=recipe.augment,
+        workers=workers,
     )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
@@ -111,11 +122,14 @@ def train(
             shuffle=False,  # the order is ours, so that it can be resumed
             callbacks=[watch, *_tensorboard(run)],
         )
-        result = kept(network, recipe)
-        state["epochs"].append(watch.figures | validation.figures(result, data))
-        _keep(run, model, state)
-        _publish(run, result, recipe, state, data)
+        state["epochs"].append(watch.figures)
+        if (epoch + 1) % keep_every == 0 or epoch + 1 == recipe.epochs:
+            result = kept(network, recipe)
+            state["epochs"][-1] |= validation.figures(result, data)
+            _keep(run, model, state)
+            _publish(run, result, recipe, state, data)
         say(_line(epoch, recipe, state["epochs"][-1]))
+    batches.close()
     return run / "model.keras"
 
 
@@ -167,11 +181,11 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
         teachers = [for_teaching(resized(load_network(path), None, name=name)) for name, path in named]
         model = with_teachers(model, teachers)
         losses.append(teacher_loss(recipe.loss))
-    # XLA was measured ten times slower on a CPU; on a GPU Keras's own choice is as good.
     model.compile(
         optimizer=make_optimizer(recipe, steps),
         loss=losses,
-        jit_compile=False,
+        # TensorFlow's XLA was measured ten times slower on a CPU; JAX without it goes layer by layer.
+        jit_compile=keras.backend.backend() != "tensorflow" and "auto",
     )
     return model
 

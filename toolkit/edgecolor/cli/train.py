@@ -65,6 +65,13 @@ def train(
     devices: Annotated[
         str, typer.Option(help="one, or all that the machine has: each takes a share of every batch.")
     ] = "one",
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that make batches ahead, for a GPU; 0 makes them in between."),
+    ] = 0,
+    keep_every: Annotated[
+        int, typer.Option(min=1, help="Epochs between checkpoints; more than 1 where one takes seconds.")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same run.")] = Recipe.seed,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
@@ -107,4 +114,4 @@ def train(
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    print(training.train(data, output, recipe, say=say, devices=devices))
+    print(training.train(data, output, recipe, say=say, devices=devices, workers=workers, keep_every=keep_every))
