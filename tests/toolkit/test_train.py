@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from edgecolor.network import load_network
 from edgecolor.recipe import Augmentation, LossWeights, Recipe
 from edgecolor.train import train
 from edgecolor.validation import matching_gain
-from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.errors import MissingError, UsageError
 from edgecolor_runtime.preprocess import block_mean
 
 PLAIN = Augmentation(
@@ -54,6 +56,34 @@ def test_batches_repeat_and_epochs_differ(data: Dataset) -> None:
     np.testing.assert_array_equal(first[1][0], second[1][0])
     second.start_epoch(4, 64)
     assert not np.array_equal(first[1][0], second[1][0])
+
+
+def test_workers_beside_make_the_same_batches(data: Dataset) -> None:
+    with closing(Batches(data, batch=4, size=64, seed=5, workers=2)) as beside:
+        here = Batches(data, batch=4, size=64, seed=5)
+        for epoch, size in ((0, 64), (1, 96)):
+            for batches in (here, beside):
+                batches.start_epoch(epoch, size)
+            for i in range(len(here)):
+                for a, b in zip(here[i][1], beside[i][1], strict=True):
+                    np.testing.assert_array_equal(a, b)
+                np.testing.assert_array_equal(here[i][0], beside[i][0])
+
+
+def test_a_killed_worker_is_said(data: Dataset) -> None:
+    with closing(Batches(data, batch=4, size=64, seed=5, workers=1)) as batches:
+        batches[0]
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        worker.join()
+        with pytest.raises(MissingError, match="fewer --workers"):
+            for i in range(1, len(batches)):
+                batches[i]
+
+
+def test_a_worker_loads_no_keras() -> None:
+    program = "import sys, edgecolor.cuts; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
@@ -160,6 +190,39 @@ def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
     assert (unbroken / "val-0003.jpg").stat().st_size > 10_000
     assert list((unbroken / "tensorboard").rglob("events*"))
     assert load_network(unbroken / "model.keras").input_shape == (None, 224, 224, 1)
+
+
+def test_a_run_can_keep_less_often(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    rarely = ["--keep-every", "2", "--workers", "2"]
+    assert main(["train", str(prepared), "-o", str(run), "--quiet", *SMALL, *rarely]) == 0
+    state = json.loads((run / "state.json").read_text())
+    assert ["val_gain_db" in epoch for epoch in state["epochs"]] == [False, True, True]
+    assert sorted(p.name for p in run.glob("val-*")) == ["val-0002.jpg", "val-0003.jpg"]
+    assert json.loads((run / "model.json").read_text())["training"]["epochs_done"] == 3
+
+
+@pytest.mark.slow
+def test_the_same_command_trains_on_jax(prepared: Path, tmp_path: Path) -> None:
+    """To where TensorFlow gets by the same steps, in bfloat16 within what that rounds."""
+    found = {}
+    for backend in ("tensorflow", "jax"):
+        run = tmp_path / backend
+        program = "import sys; from edgecolor.cli import main; sys.exit(main())"
+        words = [*SMALL, "--workers", "2", "--precision", "mixed_bfloat16", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", program, "train", str(prepared), "-o", str(run), *words],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        facts = json.loads((run / "model.json").read_text())
+        assert facts["training"]["backend"].startswith(backend)
+        found[backend] = [e["loss"] for e in json.loads((run / "state.json").read_text())["epochs"]]
+    np.testing.assert_allclose(found["jax"], found["tensorflow"], rtol=0.1)
+    assert load_network(tmp_path / "jax" / "model.keras").input_shape == (None, 224, 224, 1)
 
 
 def test_a_start_from_trained_weights_keeps_them(unbroken: Path, prepared: Path, tmp_path: Path) -> None:

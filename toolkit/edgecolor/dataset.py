@@ -17,7 +17,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +169,15 @@ class Dataset:
     rows: dict[str, NDArray[np.int64]]
     sha256: str
     path: Path
+
+    def __reduce__(self) -> tuple[Callable[[Path], Dataset], tuple[Path]]:
+        """Another process opens the files for itself, once."""
+        return _reopened, (self.path,)
+
+
+@cache
+def _reopened(path: Path) -> Dataset:
+    return open_dataset(path)
 
 
 def open_dataset(path: Path) -> Dataset:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
-from pathlib import Path
+from concurrent.futures.process import BrokenProcessPool
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor.cuts import Cuts
-from edgecolor.dataset import Dataset, open_dataset
+from edgecolor.dataset import Dataset
 from edgecolor.recipe import Augmentation
 from edgecolor_runtime.color import F32
+from edgecolor_runtime.errors import MissingError
 from edgecolor_runtime.preprocess import AB_SCALE, NETWORK_INPUT
 
 AHEAD = 3  # batches that each worker makes before they are asked for
@@ -43,9 +44,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         With `workers`, so many processes make them ahead; without, this one does when it is asked.
         """
         super().__init__(workers=1)
-        self._rows, self._outputs, self._workers_beside = len(data.rows["train"]), outputs, workers
+        self._rows, self._outputs, self._ahead = len(data.rows["train"]), outputs, AHEAD * workers
         self._cuts = Cuts(data, min(batch, self._rows), seed, augment or Augmentation())
-        self._pool = _pool(workers, data.path, self._cuts) if workers else None
+        # Started anew and not forked: a forked process would inherit the backend's threads and locks.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(workers, context) if workers else None
         self._begun: dict[int, Future[Cut]] = {}
         self.start_epoch(0, size)
 
@@ -68,38 +71,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._pool is None:
             lightness, ab = self._cuts.of(self._epoch, self._size, index)
         else:
-            for i in range(index, min(index + AHEAD * self._workers_beside, len(self))):
+            for i in range(index, min(index + self._ahead, len(self))):
                 if i not in self._begun:
-                    self._begun[i] = self._pool.submit(_cut_beside, self._epoch, self._size, i)
-            lightness, ab = self._begun.pop(index).result()
+                    self._begun[i] = self._pool.submit(self._cuts.of, self._epoch, self._size, i)
+            try:
+                lightness, ab = self._begun.pop(index).result()
+            except BrokenProcessPool as error:
+                raise MissingError(
+                    "A process that made batches was killed; memory may be short. Try fewer --workers."
+                ) from error
         return lightness, (ab,) * self._outputs
 
     def close(self) -> None:
         """Ends the workers."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-
-
-_beside: Cuts
-
-
-def _pool(workers: int, data: Path, cuts: Cuts) -> ProcessPoolExecutor:
-    # Started anew and not forked: a forked process would inherit the backend's threads and locks.
-    return ProcessPoolExecutor(
-        workers,
-        multiprocessing.get_context("spawn"),
-        initializer=_open_beside,
-        initargs=(data, cuts.batch, cuts.seed, cuts.augment),
-    )
-
-
-def _open_beside(data: Path, batch: int, seed: int, augment: Augmentation) -> None:
-    global _beside
-    _beside = Cuts(open_dataset(data), batch, seed, augment)
-
-
-def _cut_beside(epoch: int, size: int, index: int) -> Cut:
-    return _beside.of(epoch, size, index)
 
 
 def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:

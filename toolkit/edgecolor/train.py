@@ -19,6 +19,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def train(
 
     Raises:
         DataError: unusable data or trunk weights, or a loss that is no longer a number.
+        MissingError: a worker was killed.
         ModelFileError: `recipe.start` is not such a network.
         UsageError: the run folder belongs to another recipe or other data.
     """
@@ -82,7 +84,7 @@ def train(
     asked = {"recipe": asdict(recipe), "data_sha256": data.sha256}
     state = open_run(run, asked)
     keras.utils.set_random_seed(recipe.seed)
-    batches = Batches(
+    made = Batches(
         data,
         batch=recipe.batch,
         size=recipe.size,
@@ -91,6 +93,43 @@ def train(
         augment=recipe.augment,
         workers=workers,
     )
+    with closing(made) as batches:
+        network, model = _built(recipe, data, batches, devices, say)
+        run.mkdir(parents=True, exist_ok=True)
+        write_json(run / RECIPE, asked)  # only now: what cannot be begun must not bind the next attempt
+        if state["done"]:
+            model.load_weights(run / state["checkpoint"])
+            say(f"resumed after epoch {state['done']} of {recipe.epochs}")
+            if not _is_published(run, state["done"]):  # killed right after the checkpoint
+                _publish(run, kept(network, recipe), recipe, state, data)
+        for epoch in range(state["done"], recipe.epochs):
+            batches.start_epoch(epoch, recipe.size_of(epoch))
+            if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
+                # At a second size TensorFlow would trace for any size, which the bilinear resize refuses.
+                model.make_train_function(force=True)
+            watch = _Watch(recipe, epoch, len(batches), say, every)
+            model.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                verbose=0,
+                shuffle=False,  # the order is ours, so that it can be resumed
+                callbacks=[watch, *_tensorboard(run)],
+            )
+            state["epochs"].append(watch.figures)
+            if (epoch + 1) % keep_every == 0 or epoch + 1 == recipe.epochs:
+                result = kept(network, recipe)
+                state["epochs"][-1] |= validation.figures(result, data)
+                _keep(run, model, state)
+                _publish(run, result, recipe, state, data)
+            say(_line(epoch, recipe, state["epochs"][-1]))
+    return run / "model.keras"
+
+
+def _built(
+    recipe: Recipe, data: Dataset, batches: Batches, devices: str, say: Say
+) -> tuple[keras.Model, keras.Model]:
+    """The network, and the model around it that is trained."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
@@ -101,36 +140,7 @@ def train(
             model.optimizer.build(model.trainable_variables)
     finally:
         keras.config.set_dtype_policy(before)
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / RECIPE, asked)  # only now: what cannot be begun must not bind the next attempt
-    if state["done"]:
-        model.load_weights(run / state["checkpoint"])
-        say(f"resumed after epoch {state['done']} of {recipe.epochs}")
-        if not _is_published(run, state["done"]):  # killed right after the checkpoint
-            _publish(run, kept(network, recipe), recipe, state, data)
-    for epoch in range(state["done"], recipe.epochs):
-        batches.start_epoch(epoch, recipe.size_of(epoch))
-        if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
-            # At a second size TensorFlow would trace for any size, which the bilinear resize refuses.
-            model.make_train_function(force=True)
-        watch = _Watch(recipe, epoch, len(batches), say, every)
-        model.fit(
-            batches,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            verbose=0,
-            shuffle=False,  # the order is ours, so that it can be resumed
-            callbacks=[watch, *_tensorboard(run)],
-        )
-        state["epochs"].append(watch.figures)
-        if (epoch + 1) % keep_every == 0 or epoch + 1 == recipe.epochs:
-            result = kept(network, recipe)
-            state["epochs"][-1] |= validation.figures(result, data)
-            _keep(run, model, state)
-            _publish(run, result, recipe, state, data)
-        say(_line(epoch, recipe, state["epochs"][-1]))
-    batches.close()
-    return run / "model.keras"
+    return network, model
 
 
 def _begin(recipe: Recipe, data: Dataset) -> keras.Model:

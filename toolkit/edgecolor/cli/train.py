@@ -114,4 +114,6 @@ def train(
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    print(training.train(data, output, recipe, say=say, devices=devices, workers=workers, keep_every=keep_every))
+    print(
+        training.train(data, output, recipe, say=say, devices=devices, workers=workers, keep_every=keep_every)
+    )
