@@ -76,9 +76,9 @@ def test_a_killed_worker_is_said(data: Dataset) -> None:
         (worker,) = multiprocessing.active_children()
         worker.kill()
         worker.join()
+        batches.start_epoch(1, 64)
         with pytest.raises(MissingError, match="fewer --workers"):
-            for i in range(1, len(batches)):
-                batches[i]
+            batches[0]
 
 
 def test_a_worker_loads_no_keras() -> None:

@@ -71,16 +71,19 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._pool is None:
             lightness, ab = self._cuts.of(self._epoch, self._size, index)
         else:
+            lightness, ab = self._beside(self._pool, index)
+        return lightness, (ab,) * self._outputs
+
+    def _beside(self, pool: ProcessPoolExecutor, index: int) -> Cut:
+        try:
             for i in range(index, min(index + self._ahead, len(self))):
                 if i not in self._begun:
-                    self._begun[i] = self._pool.submit(self._cuts.of, self._epoch, self._size, i)
-            try:
-                lightness, ab = self._begun.pop(index).result()
-            except BrokenProcessPool as error:
-                raise MissingError(
-                    "A process that made batches was killed; memory may be short. Try fewer --workers."
-                ) from error
-        return lightness, (ab,) * self._outputs
+                    self._begun[i] = pool.submit(self._cuts.of, self._epoch, self._size, i)
+            return self._begun.pop(index).result()
+        except BrokenProcessPool as error:
+            raise MissingError(
+                "A process that made batches was killed; memory may be short. Try fewer --workers."
+            ) from error
 
     def close(self) -> None:
         """Ends the workers."""
