@@ -77,7 +77,7 @@ def _power(ab: F32) -> F32:
 
 
 def _predict(network: Any, lightness: F32) -> F32:
-    """Through `CHUNK` pictures at most; always as many, since XLA compiles anew for every other number."""
+    """Answers for at most `CHUNK` pictures; filled up to so many, since XLA compiles anew for each number."""
     full = np.concatenate([lightness, np.zeros((CHUNK - len(lightness), *lightness.shape[1:]), np.float32)])
     return np.asarray(network.predict_on_batch(full)[: len(lightness)], dtype=np.float32)
 
