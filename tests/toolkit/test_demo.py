@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import socket
+import sys
 import webbrowser
 from collections import Counter
 from collections.abc import Callable
@@ -79,6 +80,12 @@ def test_a_browser_is_opened_only_when_asked_for(
     assert main(["demo", *words]) == 0
     assert capsys.readouterr().err == "open it at http://127.0.0.1:8501/\n"
     assert seen == (["http://127.0.0.1:8501/"] if words else [])
+
+
+@pytest.fixture(autouse=True)
+def this_program_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit leaves the page as `__main__`, which processes started by later tests would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
