@@ -1,4 +1,4 @@
-"""Training: resumable after a kill, with nothing lost beyond the epoch that was running.
+"""Training: resumable after a kill, with nothing lost but what came after the last epoch kept.
 
 A run is a folder:
 

@@ -77,7 +77,8 @@ def train(
 ) -> None:
     r"""Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
 
-    The folder holds model.keras after every epoch, pictures of the val photographs, and TensorBoard's curves.
+    The folder holds model.keras after every epoch, or as --keep-every says, pictures of the val photographs,
+    and TensorBoard's curves.
 
     \b
     Examples:
