@@ -45,7 +45,7 @@ bench-training: $(READY)
 # The teachers, then the released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
 models: $(READY)
 	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
-	for m in t e next-m m s; do \
+	for m in t e e-tuned next-m m s; do \
 	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") || exit 1; \
 	  last="$$(ls -d runs/$$m/run-* | sort -V | tail -1)"; \
 	  case $$m in \

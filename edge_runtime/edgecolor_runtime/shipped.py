@@ -21,7 +21,7 @@ class ShippedModel:
 
 SHIPPED: dict[str, ShippedModel] = {
     "m": ShippedModel("m.tflite", "76fb5a7f44ebe1aff66de0bc9782f5c9430091d7e2b431c4b27564e6f3d349f3"),
-    "s": ShippedModel("s.tflite", "287b64ca6db3ed6482b9fe1c6b5070c8d3c84a35c24962fc2bdd87ae28ffa95f"),
+    "s": ShippedModel("s.tflite", "d43d2746e4eb122133836b137ab13f1a403ada4601e1a6ae0fdfb5359e12fbfc"),
 }
 """Name -> model; `s` is the default of every command."""
 
