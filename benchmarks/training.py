@@ -49,7 +49,7 @@ def parts(data: Dataset, recipe: Recipe) -> dict[str, Task]:
     """What is timed, by name."""
     batches = Batches(data, batch=recipe.batch, size=recipe.size, seed=1)
     lightness, targets = batches[0]
-    pixels, truth = tf.constant(lightness), tf.constant(targets[0])
+    pixels, truth = tf.cast(lightness, tf.float32), tf.cast(targets[0], tf.float32)
     plain = compiled(build_network(recipe.alpha, size=None), recipe, data, STEPS_AN_EPOCH)
     model = compiled(for_training(build_network(recipe.alpha, size=None)), recipe, data, STEPS_AN_EPOCH)
     prior = bin_prior(data)

@@ -90,7 +90,7 @@ def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
     batches = Batches(data, batch=4, size=224, seed=5, augment=PLAIN)
     lightness, (ab, again) = batches[0]
     assert ab is again
-    gray, truth = whole(data, data.rows["train"])
+    gray, truth = (a.astype(np.float16) for a in whole(data, data.rows["train"]))
     for found_l, found_ab in zip(lightness, ab, strict=True):
         pairs = [(gray[i][:, ::s], truth[i][:, ::s]) for i in range(len(gray)) for s in (1, -1)]
         match = [t for g, t in pairs if np.array_equal(g, found_l)]
@@ -134,19 +134,20 @@ def test_what_a_camera_does_touches_gray_alone(data: Dataset, worn_by: Augmentat
 
 
 def test_a_double_exposure_mixes_gray_and_colour_alike(data: Dataset) -> None:
-    plain, mixed, some = (
+    batches = [
         Batches(data, batch=8, size=224, seed=5, augment=replace(PLAIN, mixed=share))[0]
         for share in (0.0, 1.0, 0.5)
-    )
+    ]
+    plain, mixed, some = ((x.astype(np.float32), [a.astype(np.float32) for a in y]) for x, y in batches)
     for i, (lightness, ab) in enumerate(zip(mixed[0], mixed[1][0], strict=True)):
         found = []
         for j in set(range(8)) - {i}:
             away = plain[0][j] - plain[0][i]
             share = float(((lightness - plain[0][i]) * away).sum() / np.square(away).sum())
-            if np.allclose(lightness, plain[0][i] + share * away, atol=1e-5):
+            if np.allclose(lightness, plain[0][i] + share * away, atol=1e-3):
                 found.append(share)
                 there = plain[1][0]
-                np.testing.assert_allclose(ab, there[i] + share * (there[j] - there[i]), atol=1e-5)
+                np.testing.assert_allclose(ab, there[i] + share * (there[j] - there[i]), atol=1e-3)
         assert len(found) == 1
         assert 0.15 <= found[0] <= 0.5
     untouched = [np.array_equal(a, b) for a, b in zip(some[0], plain[0], strict=True)]

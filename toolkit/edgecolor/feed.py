@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor.cuts import Cuts
+from edgecolor.cuts import F16, Cuts
 from edgecolor.dataset import Dataset
 from edgecolor.recipe import Augmentation
 from edgecolor_runtime.color import F32
@@ -19,11 +19,13 @@ from edgecolor_runtime.preprocess import AB_SCALE, NETWORK_INPUT
 
 AHEAD = 3  # batches that each worker makes before they are asked for
 
-Cut = tuple[F32, F32]
+Cut = tuple[F16, F16]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Random cuts of `size` pixels from the train rows: L (n, size, size, 1), ab (n, size / 4, size / 4, 2).
+
+    They are float16; the network takes them in at its own precision, and Keras the targets at the loss's.
 
     A resumed run sees what the killed one would have seen, and so do any number of workers: see `Cuts`.
     """
@@ -66,7 +68,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches in an epoch; the incomplete last one is left out."""
         return self._rows // self.batch
 
-    def __getitem__(self, index: int) -> tuple[F32, tuple[F32, ...]]:
+    def __getitem__(self, index: int) -> tuple[F16, tuple[F16, ...]]:
         """One batch: (L, (ab, ...)), on the network's scales."""
         if self._pool is None:
             lightness, ab = self._cuts.of(self._epoch, self._size, index)
