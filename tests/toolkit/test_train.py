@@ -354,6 +354,16 @@ def test_a_kill_between_checkpoint_and_network_loses_nothing(
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_loss_that_is_no_number_ends_the_run(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    words = ["--quiet", *SMALL, "--learning-rate", "1e30"]
+    assert main(["train", str(prepared), "-o", str(run), *words]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("edgecolor: The loss is no longer a number.")
+    assert not (run / "model.keras").exists()
+
+
 def test_what_could_not_begin_does_not_bind_the_next_attempt(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(["train", str(prepared), "-o", str(run), *SMALL, "--trunk", "nowhere.h5"]) == 1
