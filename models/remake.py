@@ -22,6 +22,7 @@ from edgecolor.train import train
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
 ADDED = {"mixed": 0.0}  # what augmentation learnt to do only after some models were trained
+ADDED_CHOICES = {"teacher_tint": 1.0}  # the same of the recipe itself
 
 ALIKE = {
     "e03452fbff41a93ea06d23559ba9a9a82b269c7a795368fbe49abb0edbd82398",
@@ -44,7 +45,7 @@ def recipe_of(run: dict[str, Any]) -> Recipe:
     said = run["recipe"]
     augment = Augmentation(**(ADDED | said["augment"]))
     parts = {"loss": LossWeights(**said["loss"]), "augment": augment, "teachers": _teachers(said)}
-    return Recipe(**({k: v for k, v in said.items() if k != "teacher"} | parts))
+    return Recipe(**(ADDED_CHOICES | {k: v for k, v in said.items() if k != "teacher"} | parts))
 
 
 def _teachers(said: dict[str, Any]) -> tuple[str, ...]:

@@ -210,6 +210,17 @@ def test_several_teachers_say_their_mean(network: keras.Model) -> None:
     np.testing.assert_allclose(np.asarray(gap), wanted, atol=1e-5)
 
 
+def test_a_part_of_the_teachers_tint_is_learnt(network: keras.Model) -> None:
+    teacher = resized(network, None, name="first")
+    model = with_teachers(with_class_head(build_network(0.25, size=None)), [teacher], tint=0.75)
+    gray = np.random.default_rng(4).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
+    ab, _, gap = model(gray, training=False)
+    learnt, said = np.asarray(ab) - np.asarray(gap), np.asarray(teacher(gray))
+    tint = said.mean(axis=(1, 2), keepdims=True)
+    assert np.abs(tint).max() > 1e-3, "nothing to take away"
+    np.testing.assert_allclose(learnt, said - 0.25 * tint, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_from_weights_to_a_teacher_by_command(pth: Path, prepared: Path, tmp_path: Path) -> None:
     small = ["--epochs", "1", "--full-size-epochs", "0", "--size", "32", "--batch", "4", "--quiet"]

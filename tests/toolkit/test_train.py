@@ -303,6 +303,8 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
         (["--mixed", "1.5"], "--mixed"),
         (["--teacher-weight", "3"], "needs a --teacher"),
         (["--teacher", "t.keras", "--teacher-weight", "-1"], "at least 0"),
+        (["--teacher-tint", "0.9"], "needs a --teacher"),
+        (["--teacher", "t.keras", "--teacher-tint", "1.1"], "from 0 to 1"),
     ],
 )
 def test_shares_and_weights_that_cannot_be(

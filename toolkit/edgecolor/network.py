@@ -182,15 +182,19 @@ def with_class_head(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, [network.output, logits], name="fusion_training")
 
 
-def with_teachers(model: keras.Model, teachers: list[keras.Model]) -> keras.Model:
+def with_teachers(model: keras.Model, teachers: list[keras.Model], tint: float = 1.0) -> keras.Model:
     """A training model with one more output: how far its ab is from the teachers' mean, (n, h, w, 2).
 
     Args:
         model: from `with_class_head`.
         teachers: from `for_teaching`, for any size.
+        tint: share of what their mean says of each picture as a whole, its mean ab, that is to be learnt.
     """
     said = [teacher(model.input, training=False) for teacher in teachers]
     mean = layers.Average(name="teachers")(said) if len(said) > 1 else said[0]
+    if tint != 1:
+        whole = layers.GlobalAveragePooling2D(keepdims=True, name="teachers_tint")(mean)
+        mean = layers.Add(name="teachers_less_tint")([mean, layers.Rescaling(tint - 1.0)(whole)])
     gap = layers.Subtract(name=TEACHER_GAP)([model.outputs[0], mean])
     return keras.Model(model.input, [*model.outputs, gap], name=model.name)
 

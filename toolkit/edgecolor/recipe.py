@@ -51,6 +51,7 @@ class Recipe:
     start: str | None = None
     blend: float = 0.0  # share of `start`'s weights in those that are kept
     teachers: tuple[str, ...] = ()  # .keras files, of any alpha; their mean is learnt from beside the truth
+    teacher_tint: float = 1.0  # share of their mean colour of each picture that is learnt
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224
@@ -84,6 +85,8 @@ class Recipe:
             raise UsageError(f"--teacher-weight {self.loss.teacher} must be at least 0.")
         if self.loss.teacher != LossWeights.teacher and not self.teachers:
             raise UsageError("--teacher-weight needs a --teacher.")
+        if not 0 <= self.teacher_tint <= 1 or (self.teacher_tint != 1 and not self.teachers):
+            raise UsageError(f"--teacher-tint {self.teacher_tint} must be from 0 to 1; it needs a --teacher.")
         if not 0 <= self.augment.mixed <= 1:
             raise UsageError(f"--mixed {self.augment.mixed} must be from 0 to 1.")
         if not 0 <= self.ema < 1:

@@ -189,7 +189,7 @@ def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) ->
     if recipe.teachers:
         named = [(f"teacher_{i}", path) for i, path in enumerate(recipe.teachers, start=1)]
         teachers = [for_teaching(resized(load_network(path), None, name=name)) for name, path in named]
-        model = with_teachers(model, teachers)
+        model = with_teachers(model, teachers, recipe.teacher_tint)
         losses.append(teacher_loss(recipe.loss))
     model.compile(
         optimizer=make_optimizer(recipe, steps),

@@ -39,6 +39,10 @@ def train(
     teacher_weight: Annotated[
         float, typer.Option(help="How much --teacher counts; the truth counts 1.")
     ] = LossWeights.teacher,
+    teacher_tint: Annotated[
+        float,
+        typer.Option(help="Share of --teacher's mean colour of each picture that is learnt; 1 is all of it."),
+    ] = Recipe.teacher_tint,
     mixed: Annotated[
         float,
         typer.Option(
@@ -97,6 +101,7 @@ def train(
         start=start,
         blend=blend,
         teachers=tuple(teacher or ()),
+        teacher_tint=teacher_tint,
         freeze=freeze,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
