@@ -101,7 +101,7 @@ def train(
             model.load_weights(run / state["checkpoint"])
             say(f"resumed after epoch {state['done']} of {recipe.epochs}")
             if not _is_published(run, state["done"]):  # killed right after the checkpoint
-                _publish(run, kept(network, recipe), recipe, state, data)
+                _publish(run, kept(network, recipe, data), recipe, state, data)
         for epoch in range(state["done"], recipe.epochs):
             batches.start_epoch(epoch, recipe.size_of(epoch))
             if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
@@ -118,7 +118,7 @@ def train(
             )
             state["epochs"].append(watch.figures)
             if (epoch + 1) % keep_every == 0 or epoch + 1 == recipe.epochs:
-                result = kept(network, recipe)
+                result = kept(network, recipe, data)
                 state["epochs"][-1] |= validation.figures(result, data)
                 _keep(run, model, state)
                 _publish(run, result, recipe, state, data)
@@ -162,14 +162,14 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     return network
 
 
-def kept(network: keras.Model, recipe: Recipe) -> keras.Model:
-    """The network as it is published: averaged with the one it started from where the recipe says so.
+def kept(network: keras.Model, recipe: Recipe, data: Dataset) -> keras.Model:
+    """The network as it is published: where the recipe says so averaged with what it began as; centred.
 
     Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (arXiv:2109.01903): what fine-tuning gains
     on pictures like those trained on, the average keeps in part, and it loses less on others.
     """
     if not recipe.blend or not recipe.start:
-        return network
+        return validation.centred(network, data)
     begun = load_network(recipe.start)
     blended = resized(begun, None)
     blended.set_weights(
@@ -178,7 +178,7 @@ def kept(network: keras.Model, recipe: Recipe) -> keras.Model:
             for before, after in zip(begun.get_weights(), network.get_weights(), strict=True)
         ]
     )
-    return blended
+    return validation.centred(blended, data)
 
 
 def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
