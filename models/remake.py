@@ -3,7 +3,8 @@
     python models/remake.py models/s prepared/ -o runs/s --trunks weights/
 
 The data must be that which the model was trained on, by its hash. Teachers are taken from their own folders
-beside this model's. Threads add in another order each time, so the weights come out alike, not equal.
+beside this model's; one that is the model itself is what the run before left. Threads add in another order
+each time, so the weights come out alike, not equal.
 `ship.py` takes the last run's folder.
 """
 
@@ -54,6 +55,15 @@ def _teachers(said: dict[str, Any]) -> tuple[str, ...]:
     return (one,) if one else tuple(said.get("teachers", ()))
 
 
+def _with_teachers(recipe: Recipe, models: Path, before: Path | None) -> Recipe:
+    """Teachers as they lie: in their folders, or in `before`, where the model is its own."""
+    found = [
+        before / "model.keras" if before and name == recipe.start else models / Path(name).stem / name
+        for name in recipe.teachers
+    ]
+    return replace(recipe, teachers=tuple(map(str, found)))
+
+
 def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
     """Trains all runs of `folder`'s model in turn; returns the last one's folder.
 
@@ -71,9 +81,7 @@ def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
         raise DataError(f"{data} is not what {folder.name} was trained on: {runs[0]['data_sha256'][:16]}…")
     start: Path | None = None
     for number, run in enumerate(runs, start=1):
-        recipe = recipe_of(run)
-        teachers = [str(folder.parent / Path(name).stem / name) for name in recipe.teachers]
-        recipe = replace(recipe, teachers=tuple(teachers))
+        recipe = _with_teachers(recipe_of(run), folder.parent, start)
         if start:
             recipe = replace(recipe, start=str(start / "model.keras"))
         elif trunks and recipe.trunk not in ("imagenet", "none"):

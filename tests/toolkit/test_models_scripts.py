@@ -6,7 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -100,6 +100,27 @@ def test_the_same_photographs_prepared_otherwise_may_stand_in(
     monkeypatch.setattr(remake, "ALIKE", remake.ALIKE | {open_dataset(prepared).sha256})
     with pytest.raises(DataError, match=r"mobilenet_v1_0\.5_160_quant\.tflite"):
         remake.remake(MODELS / "m", prepared, tmp_path, tmp_path)
+
+
+def test_a_model_is_its_own_teacher_as_the_run_before_left_it(
+    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remake = load("remake")
+    begun = Recipe(trunk="none", size=32, batch=4, epochs=1, full_size_epochs=0)
+    first = {"recipe": asdict(begun), "data_sha256": open_dataset(prepared).sha256}
+    recipe = replace(begun, start="x.keras", teachers=("t.keras", "x.keras"), teacher_tint=0.9)
+    folder = tmp_path / "x"
+    folder.mkdir()
+    facts = {"training": first | {"recipe": asdict(recipe), "started_from": first}}
+    (folder / "x.json").write_text(json.dumps(facts))
+    asked: list[Recipe] = []
+    monkeypatch.setattr(remake, "train", lambda data, run, recipe, **_: asked.append(recipe))
+    last = remake.remake(folder, prepared, tmp_path / "runs", None)
+    before = str(tmp_path / "runs" / "run-1" / "model.keras")
+    assert asked[0].teachers == ()
+    assert asked[1].start == before
+    assert asked[1].teachers == (str(tmp_path / "t" / "t.keras"), before)
+    assert last == tmp_path / "runs" / "run-2"
 
 
 @pytest.mark.slow
