@@ -20,7 +20,7 @@ class ShippedModel:
 
 
 SHIPPED: dict[str, ShippedModel] = {
-    "m": ShippedModel("m.tflite", "4af247f8c512aeb8d336e0b1342b83ea294b952d06c938711ef3605c97fcf495"),
+    "m": ShippedModel("m.tflite", "e79774e7b98cd626677143f4536d91ecdd8a01a4b043b869e4180e4811fcc279"),
     "s": ShippedModel("s.tflite", "d43d2746e4eb122133836b137ab13f1a403ada4601e1a6ae0fdfb5359e12fbfc"),
 }
 """Name -> model; `s` is the default of every command."""
