@@ -21,7 +21,7 @@ class ShippedModel:
 
 SHIPPED: dict[str, ShippedModel] = {
     "m": ShippedModel("m.tflite", "e79774e7b98cd626677143f4536d91ecdd8a01a4b043b869e4180e4811fcc279"),
-    "s": ShippedModel("s.tflite", "d43d2746e4eb122133836b137ab13f1a403ada4601e1a6ae0fdfb5359e12fbfc"),
+    "s": ShippedModel("s.tflite", "9dbb56e1a9c9d64c6ae2ec142d7f3ac31d37888dcef0790f0a8601a8f037a6d6"),
 }
 """Name -> model; `s` is the default of every command."""
 
