@@ -234,8 +234,8 @@ def test_a_start_from_trained_weights_keeps_them(unbroken: Path, prepared: Path,
     assert training["started_from"]["epochs_done"] == 3
     first, second = (load_network(run / "model.keras") for run in (unbroken, tmp_path / "second"))
     for a, b in zip(first.trainable_weights, second.trainable_weights, strict=True):
-        if not a.path.endswith("ab_conv/bias"):  # centred anew
-            np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)
+        centred_anew = a.path.endswith("ab_conv/bias")  # by at most 2 Lab units
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=0.02 if centred_anew else 1e-4)
 
 
 def test_a_frozen_branch_stays_and_the_average_is_what_is_kept(

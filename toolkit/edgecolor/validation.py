@@ -62,6 +62,7 @@ def centred(network: Any, data: Dataset) -> Any:
 
     Lifting rare colours makes the others a little too red, and in the many photographs that are nearly gray
     this costs more than it gives in the few that are red. The last layer's offsets put it right.
+    Where there are no val photographs it is the network itself.
     """
     rows = data.rows["val"]
     if not len(rows):
