@@ -3,8 +3,8 @@
     python models/remake.py models/s prepared/ -o runs/s --trunks weights/
 
 The data must be that which the model was trained on, by its hash. Teachers are taken from their own folders
-beside this model's; one that is the model itself is what the run before left. Threads add in another order
-each time, so the weights come out alike, not equal.
+beside this model's, as they are released; one that is the model itself is what the run before left. Threads
+add in another order each time, so the weights come out alike, not equal.
 `ship.py` takes the last run's folder.
 """
 
@@ -64,28 +64,47 @@ def _with_teachers(recipe: Recipe, models: Path, before: Path | None) -> Recipe:
     return replace(recipe, teachers=tuple(map(str, found)))
 
 
+def _trunk(recipe: Recipe, trunks: Path | None) -> str:
+    return str(trunks / recipe.trunk) if trunks and recipe.trunk not in ("imagenet", "none") else recipe.trunk
+
+
+def _verify_files(recipe: Recipe, models: Path, trunks: Path | None) -> None:
+    """Told at once, not hours later."""
+    wanted = [models / Path(name).stem / name for name in recipe.teachers if name != recipe.start]
+    if not recipe.start and recipe.trunk not in ("imagenet", "none"):
+        wanted.append(Path(_trunk(recipe, trunks)))
+    for path in wanted:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file. Make it first, as `make models` does, or name --trunks.")
+
+
 def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
     """Trains all runs of `folder`'s model in turn; returns the last one's folder.
 
     Raises:
-        DataError: no facts, or other data than the model was trained on.
+        DataError: no facts, other data than the model was trained on, or a missing teacher or trunk.
     """
     facts = folder / f"{folder.name}.json"
     try:
         runs = runs_of(json.loads(facts.read_text(encoding="utf-8"))["training"])
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{facts}: no facts of a training run.") from error
-    found = open_dataset(data).sha256
-    known = ALIKE if found in ALIKE else {found}
+    prepared = open_dataset(data)
+    known = ALIKE if prepared.sha256 in ALIKE else {prepared.sha256}
     if any(run["data_sha256"] not in known for run in runs):
         raise DataError(f"{data} is not what {folder.name} was trained on: {runs[0]['data_sha256'][:16]}…")
+    if any(run["photographs"] != len(prepared.rows["train"]) for run in runs):
+        raise DataError(f"{data} is split otherwise: {folder.name} had {runs[0]['photographs']} to train on.")
+    recipes = [recipe_of(run) for run in runs]
+    for recipe in recipes:
+        _verify_files(recipe, folder.parent, trunks)
     start: Path | None = None
-    for number, run in enumerate(runs, start=1):
-        recipe = _with_teachers(recipe_of(run), folder.parent, start)
+    for number, said in enumerate(recipes, start=1):
+        recipe = _with_teachers(said, folder.parent, start)
         if start:
             recipe = replace(recipe, start=str(start / "model.keras"))
-        elif trunks and recipe.trunk not in ("imagenet", "none"):
-            recipe = replace(recipe, trunk=str(trunks / recipe.trunk))
+        else:
+            recipe = replace(recipe, trunk=_trunk(recipe, trunks))
         start = out / f"run-{number}"
         print(f"{folder.name}: run {number} of {len(runs)}", file=sys.stderr)
         train(data, start, recipe, say=lambda line: print(f"  {line}", file=sys.stderr, flush=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +20,11 @@ from edgecolor_runtime.preprocess import (
     AB_SCALE,
     INPUT_SHAPE,
     INPUT_SIZE,
-    NETWORK_INPUT,
     OUTPUT_SHAPE,
     block_mean,
-    dequantize,
-    quantize,
+    input_table,
     squash,
+    to_real,
 )
 from edgecolor_runtime.shipped import read_shipped
 
@@ -113,8 +111,7 @@ class Colorizer:
         _check(self.interpreter.output, model.info["output"], OUTPUT_SHAPE, "output")
         if model.info["ab_scale"] != AB_SCALE:
             raise ModelFileError(f"the model's ab scale is {model.info['ab_scale']}; expected {AB_SCALE}")
-        self._input = _input_table(self.interpreter.input)
-        self._real = _to_real(self.interpreter.output)
+        self._input = input_table(self.interpreter.input)
 
     @property
     def saturation(self) -> float:
@@ -159,7 +156,7 @@ class Colorizer:
         Returns:
             ab in Lab units, shape (56, 56, 2), without the saturation gain.
         """
-        return self._real(self.raw(seen)) * np.float32(AB_SCALE)
+        return to_real(self.raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
 
     def raw(self, seen: U8) -> NDArray[Any]:
         """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
@@ -193,16 +190,3 @@ def _check(tensor: TensorInfo, described: dict[str, Any], shape: tuple[int, ...]
         raise ModelFileError(
             f"the model's {side} has scale and zero point {found}; its metadata says {wanted}"
         )
-
-
-def _input_table(tensor: TensorInfo) -> NDArray[Any]:
-    """Network input of each 8-bit luma, in the input's own numbers, shape (256,)."""
-    if tensor.dtype == np.float32:
-        return NETWORK_INPUT.astype(np.float32)
-    return quantize(NETWORK_INPUT, tensor.scale, tensor.zero_point)
-
-
-def _to_real(tensor: TensorInfo) -> Callable[[NDArray[Any]], F32]:
-    if tensor.dtype == np.float32:
-        return lambda raw: raw
-    return lambda raw: dequantize(raw, tensor.scale, tensor.zero_point)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.metadata
-import os
 import platform
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
+from edgecolor_runtime.stderr import stderr_without
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Package -> distribution, in the order in which they are tried."""
@@ -29,8 +27,6 @@ DELEGATES = {
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
 """What the Edge TPU compiler puts in the place of all operators that it mapped; only the delegate runs it."""
-
-_STDERR = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     library, name = _library()
     delegates = [] if delegate is None else [_delegate(library, delegate)]
     try:
-        with _without_info():
+        with stderr_without(b"INFO: "):  # "Created ... XNNPACK delegate"
             interpreter = library.Interpreter(
                 model_content=flatbuffer, num_threads=threads, experimental_delegates=delegates
             )
@@ -153,27 +149,6 @@ def _real(values: NDArray[Any], details: dict[str, Any]) -> NDArray[np.float32]:
     scale, zero_point = details["quantization"]
     real: NDArray[np.float32] = values.astype(np.float32)
     return (real - np.float32(zero_point)) * np.float32(scale) if scale else real
-
-
-@contextmanager
-def _without_info() -> Iterator[None]:
-    """Drop "INFO: Created ... XNNPACK delegate", which no setting silences; let the rest through."""
-    with _STDERR:
-        try:
-            kept = os.dup(2)
-        except OSError:  # this process has no stderr
-            yield
-            return
-        reader, writer = os.pipe()
-        os.dup2(writer, 2)
-        os.close(writer)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            with os.fdopen(reader, "rb") as lines:
-                os.write(2, b"".join(line for line in lines if not line.startswith(b"INFO: ")))
 
 
 def _library() -> tuple[ModuleType, str]:

@@ -117,6 +117,8 @@ def read(path: str | Path) -> ModelFile:
         return parse(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such model file") from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path}: a folder; name the .tflite file in it") from None
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}") from error
 
@@ -134,6 +136,8 @@ def parse(data: bytes, where: str) -> ModelFile:
     Raises:
         ModelFileError: Anything is missing, changed or added, or it is no model of this signature.
     """
+    if data.startswith(b"PK"):
+        raise ModelFileError(f"{where}: no TFLite model; one is made by `edgecolor export {where} -o FILE`")
     if data[4:8] != b"TFL3":
         raise ModelFileError(f"{where}: not a TFLite model (no TFL3 identifier)")
     flatbuffer, members = _split(data, where)

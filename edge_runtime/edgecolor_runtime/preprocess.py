@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor_runtime.color import F32, LIGHTNESS_OF_LUMA, U8
+from edgecolor_runtime.interpreter import TensorInfo
 
 INPUT_SIZE = 224  # pixels a side of the gray picture that the network sees
 CHROMA_STRIDE = 4  # input pixels to one pixel of predicted chroma, along a side
@@ -52,3 +55,15 @@ def quantize(values: F32, scale: float, zero_point: int) -> NDArray[np.int8]:
 def dequantize(values: NDArray[np.int8], scale: float, zero_point: int) -> F32:
     """Int8 to real values with the model's own scale: (q - zero_point) * scale."""
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def input_table(tensor: TensorInfo) -> NDArray[Any]:
+    """What the graph's input takes for each 8-bit luma: int8 or float32, shape (256,)."""
+    if tensor.dtype == np.float32:
+        return NETWORK_INPUT
+    return quantize(NETWORK_INPUT, tensor.scale, tensor.zero_point)
+
+
+def to_real(raw: NDArray[Any], output: TensorInfo) -> F32:
+    """Raw outputs of the graph to float32 in [-1, 1], same shape."""
+    return raw if output.dtype == np.float32 else dequantize(raw, output.scale, output.zero_point)

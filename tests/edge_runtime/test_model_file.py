@@ -155,8 +155,11 @@ def test_files(tmp_path: Path, tiny_path: Path) -> None:
     assert read(tiny_path).sha256 == read(str(tiny_path)).sha256
     with pytest.raises(ModelFileError, match="no such model file"):
         read(tmp_path / "none.tflite")
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match="a folder"):
         read(tmp_path)
+    (tmp_path / "s.keras").write_bytes(b"PK\3\4 a zip, as Keras writes it")
+    with pytest.raises(ModelFileError, match=r"edgecolor export \S+/s\.keras"):
+        read(tmp_path / "s.keras")
     (tmp_path / "empty.tflite").touch()
     with pytest.raises(ModelFileError, match="TFL3"):
         read(tmp_path / "empty.tflite")

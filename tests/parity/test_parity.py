@@ -11,12 +11,12 @@ import pytest
 from edgecolor.calibration import network_input
 from edgecolor.graph import FLOAT_TYPES, read_graph
 from edgecolor.metrics import ab_difference, mean_chroma
-from edgecolor.verify import run_pictures, to_real
+from edgecolor.verify import run_pictures
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.interpreter import load_interpreter
 from edgecolor_runtime.model_file import ModelFile
-from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE, quantize
+from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE, quantize, to_real
 
 Exported = Callable[[str], ModelFile]
 PRECISIONS = ["int8", "float32", "float16", "dynamic"]

@@ -24,7 +24,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in sorted(CALIBRATION.rglob("*.jpg"))[:40]:
         (photos / file.name).symlink_to(file)
     out = photos.parent / f"{photos.name}-prepared"
-    prepare(photos, out, val_every=6)
+    prepare(photos, out)
     return out
 
 

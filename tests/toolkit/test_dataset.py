@@ -11,8 +11,9 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from edgecolor.cli import main
-from edgecolor.dataset import open_dataset, prepare
+from edgecolor.dataset import held_out, open_dataset, prepare
 from edgecolor.photographs import NPY_AB, NPY_L, planes_of_rgb
+from edgecolor.run_folder import RECIPE, open_run, write_json
 from edgecolor_runtime.errors import DataError, UsageError
 
 CALIBRATION = Path(__file__).parents[2] / "calibration"
@@ -46,7 +47,7 @@ def npy_layout(
 
 
 def test_folder_comes_back_as_prepared(folder: Path, tmp_path: Path) -> None:
-    summary = prepare(folder, tmp_path / "out", val_every=3)
+    summary = prepare(folder, tmp_path / "out")
     data = open_dataset(tmp_path / "out")
     assert summary.photographs == 6
     assert summary.train + summary.val + summary.near_gray + summary.toned == 6
@@ -81,9 +82,29 @@ def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_p
 
 def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("file,split\n0.png,val\nsub/1.png,train\n")
-    prepare(folder, tmp_path / "out", split=tmp_path / "split.csv", val_every=10**9)
+    prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
     data = open_dataset(tmp_path / "out")
     assert [data.names[r] for r in data.rows["val"]] == ["0.png"]
+
+
+@pytest.mark.parametrize(("photographs", "val"), [(4, 0), (12, 2), (300, 60), (1000, 200), (20000, 400)])
+def test_some_are_held_out_of_few_photographs_too(photographs: int, val: int) -> None:
+    names = [f"{i}.jpg" for i in range(photographs)]
+    found = held_out(names)
+    assert len(set(found)) == val
+    assert found == held_out(names[::-1])
+
+
+def test_another_split_is_another_run(folder: Path, tmp_path: Path) -> None:
+    for name in ("0.png", "2.png"):
+        (tmp_path / "split.csv").write_text(f"file,split\n{name},val\n")
+        prepare(folder, tmp_path / name, split=tmp_path / "split.csv")
+    first, second = (open_dataset(tmp_path / name).identity for name in ("0.png", "2.png"))
+    assert first["data_sha256"] == second["data_sha256"]
+    open_run(tmp_path, {"recipe": {}} | first)
+    write_json(tmp_path / RECIPE, {"recipe": {}} | first)
+    with pytest.raises(UsageError, match="begun with another data"):
+        open_run(tmp_path, {"recipe": {}} | second)
 
 
 def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -111,7 +132,7 @@ def test_an_empty_array_is_said(tmp_path: Path) -> None:
 
 def test_npy_layout_agrees_with_the_photographs(tmp_path: Path) -> None:
     photos = photographs(6)
-    prepare(npy_layout(tmp_path / "npy", photos), tmp_path / "out", val_every=10**9)
+    prepare(npy_layout(tmp_path / "npy", photos), tmp_path / "out")
     data = open_dataset(tmp_path / "out")
     for row, photo in enumerate(photos):
         wanted = planes_of_rgb(photo)

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from edgecolor import efficientnet
 from edgecolor.cli import main
 from edgecolor.network import build_network, load_network, resized, with_class_head, with_teachers
+from edgecolor.recipe import Recipe
+from edgecolor.train import train
 from edgecolor.trunk import freeze_trunk
 from edgecolor_runtime.color import F32
-from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.errors import DataError, UsageError
 
 State = dict[str, NDArray[Any]]
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]  # of the blocks of Lite 0
@@ -189,6 +191,13 @@ def test_any_size_any_file_the_same_answers(network: keras.Model, tmp_path: Path
     gray = np.random.default_rng(3).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
     again = resized(load_network(tmp_path / "n.keras"), None)
     np.testing.assert_allclose(np.asarray(again(gray)), np.asarray(network(gray)), atol=1e-5)
+
+
+def test_a_start_of_another_width_is_refused(network: keras.Model, prepared: Path, tmp_path: Path) -> None:
+    resized(network, 224).save(tmp_path / "e.keras")
+    narrow = Recipe(start=str(tmp_path / "e.keras"), alpha=0.25, batch=4)
+    with pytest.raises(UsageError, match=r"e\.keras is for another --alpha"):
+        train(prepared, tmp_path / "run", narrow, say=lambda _: None)
 
 
 def test_a_frozen_one_does_not_learn(pth: Path) -> None:

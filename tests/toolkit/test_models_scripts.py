@@ -1,4 +1,4 @@
-"""models/ablate.py, remake.py, describe.py: what they do around trainings, which are tested elsewhere."""
+"""models/ablate.py, remake.py: what they do around trainings, which are tested elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from types import ModuleType
 import pytest
 
 from edgecolor.check_set import CHECK_PICTURES
-from edgecolor.coverage import EDGES
 from edgecolor.dataset import open_dataset
 from edgecolor.prune import Pruning
 from edgecolor.recipe import Recipe
@@ -61,26 +60,6 @@ def test_a_released_model_can_be_made_again(name: str) -> None:
         assert len(run["data_sha256"]) == 64
 
 
-def test_a_model_is_described_by_the_data_it_was_trained_on(tmp_path: Path, prepared: Path) -> None:
-    describe = load("describe").describe
-    folder = tmp_path / "s"
-    folder.mkdir()
-    shutil.copy(MODELS / "s" / "s.keras", folder)
-    facts = json.loads((MODELS / "s" / "s.json").read_text())
-    (folder / "s.json").write_text(json.dumps(facts))
-    with pytest.raises(DataError, match="not the data that s was trained on"):
-        describe(folder, prepared)
-    facts["training"]["data_sha256"] = open_dataset(prepared).sha256
-    (folder / "s.json").write_text(json.dumps(facts))
-    describe(folder, prepared)
-    found = json.loads((folder / "s.json").read_text())
-    coverage = found.pop("coverage")
-    facts.pop("coverage", None)
-    assert found == facts, "nothing else changes"
-    assert coverage.keys() == EDGES.keys()
-    assert all(abs(sum(shares) - 1) < 1e-3 for shares in coverage.values())
-
-
 def test_other_data_is_refused(tmp_path: Path, prepared: Path) -> None:
     with pytest.raises(DataError, match="is not what s was trained on"):
         load("remake").remake(MODELS / "s", prepared, tmp_path, None)
@@ -98,8 +77,23 @@ def test_the_same_photographs_prepared_otherwise_may_stand_in(
     runs = [*remake.runs_of(facts["training"]), *remake.runs_of(teacher["training"])]
     assert {run["data_sha256"] for run in runs} == remake.ALIKE
     monkeypatch.setattr(remake, "ALIKE", remake.ALIKE | {open_dataset(prepared).sha256})
-    with pytest.raises(DataError, match=r"mobilenet_v1_0\.5_160_quant\.tflite"):
+    with pytest.raises(DataError, match="is split otherwise"):
         remake.remake(MODELS / "m", prepared, tmp_path, tmp_path)
+    folder = tmp_path / "m"
+    folder.mkdir()
+    for run in remake.runs_of(facts["training"]):
+        run["photographs"] = len(open_dataset(prepared).rows["train"])
+    (folder / "m.json").write_text(json.dumps(facts))
+    for teacher in ("t", "e", "e-tuned", "next-m"):
+        (tmp_path / teacher).mkdir()
+        (tmp_path / teacher / f"{teacher}.keras").touch()
+    with pytest.raises(DataError, match=r"mobilenet_v1_0\.5_160_quant\.tflite: no such file"):
+        remake.remake(folder, prepared, tmp_path / "out", tmp_path)
+    (tmp_path / "mobilenet_v1_0.5_160_quant.tflite").touch()
+    (tmp_path / "e" / "e.keras").unlink()
+    with pytest.raises(DataError, match=r"e\.keras: no such file"):  # hours before that run's turn
+        remake.remake(folder, prepared, tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_is_its_own_teacher_as_the_run_before_left_it(
@@ -107,10 +101,13 @@ def test_a_model_is_its_own_teacher_as_the_run_before_left_it(
 ) -> None:
     remake = load("remake")
     begun = Recipe(trunk="none", size=32, batch=4, epochs=1, full_size_epochs=0)
-    first = {"recipe": asdict(begun), "data_sha256": open_dataset(prepared).sha256}
+    data = open_dataset(prepared)
+    first = {"recipe": asdict(begun), "data_sha256": data.sha256, "photographs": len(data.rows["train"])}
     recipe = replace(begun, start="x.keras", teachers=("t.keras", "x.keras"), teacher_tint=0.9)
+    for name in ("x", "t"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.keras").touch()
     folder = tmp_path / "x"
-    folder.mkdir()
     facts = {"training": first | {"recipe": asdict(recipe), "started_from": first}}
     (folder / "x.json").write_text(json.dumps(facts))
     asked: list[Recipe] = []

@@ -84,6 +84,17 @@ def test_wrong_trunk_weights_are_one_line(tmp_path: Path, network: keras.Model) 
         load_imagenet(network, 0.25, tmp_path / "bad.h5")
 
 
+def test_weights_that_cannot_be_downloaded_are_one_line(
+    network: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_file(*_: object, **__: object) -> None:
+        raise Exception("URL fetch failure on https://host/file: None -- no network")  # as Keras does
+
+    monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", get_file)
+    with pytest.raises(DataError, match=r"URL fetch failure.*--trunk none"):
+        load_imagenet(network, 0.25)
+
+
 def test_load_network_takes_its_own(tmp_path: Path, network: keras.Model) -> None:
     network.save(tmp_path / "n.keras")
     gray = np.zeros((1, 224, 224, 1), np.float32)

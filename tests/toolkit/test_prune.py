@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,23 @@ def test_the_command_reports_what_pruning_bought(
     assert after["bytes"] == pytest.approx(before["bytes"], rel=0.05)
     assert report["int8"]["time_ratio"]["median"] == pytest.approx(1, abs=0.5)
     assert report["sparsity"] == pytest.approx(0.7, abs=0.001)
+
+
+def test_killed_before_its_facts_were_written_it_goes_on(run: Path, prepared: Path, tmp_path: Path) -> None:
+    again = tmp_path / "run"
+    shutil.copytree(run, again)
+    facts = (again / "model.json").read_text()
+    (again / "model.json").unlink()
+    prune(prepared, MODEL, again, SMALL, say=lambda _: None)
+    assert json.loads((again / "model.json").read_text()) == json.loads(facts)
+
+
+def test_another_backend_is_refused(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert main(["prune", str(MODEL), str(prepared), "-o", str(tmp_path / "run")]) == 2
+    assert "works with Keras on tensorflow: unset KERAS_BACKEND=jax" in capsys.readouterr().err
 
 
 def test_a_folder_of_another_run_is_refused(

@@ -22,6 +22,7 @@ from edgecolor.weights import Deviation, compare_exports, only_rounding
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.errors import DataError, GateError, UsageError
+from edgecolor_runtime.interpreter import EDGE_TPU_OPERATOR
 from edgecolor_runtime.model_file import ModelFile
 
 G56_LOSS = 0.05  # dB, paired, at most; a gain is no failure: ab and chroma bound how far it may stray
@@ -82,7 +83,7 @@ def check_reference(
     """
     model = colorizer.model
     gray = _calibration(model, name, calibration)
-    if any(op.name.startswith("CUSTOM:edgetpu") for op in read_graph(model.flatbuffer).operators):
+    if any(op.name == f"CUSTOM:{EDGE_TPU_OPERATOR}" for op in read_graph(model.flatbuffer).operators):
         raise UsageError(f"{name} is compiled for an Edge TPU. Check the file that it was compiled from.")
     precision = model.info["precision"]
     say(f"making the {precision} export again with {len(gray)} calibration pictures")

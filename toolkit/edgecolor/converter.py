@@ -208,13 +208,14 @@ def _facts(network: Any) -> dict[str, Any]:
     import tensorflow as tf
 
     import edgecolor
+    from edgecolor.network import FIRST_FILTERS
 
     kernels = [w for w in network.weights if len(w.shape) >= 2]
     first = next((layer for layer in network.layers if layer.name == "conv1"), None)  # of the MobileNet
     return {
         "parameters": int(network.count_params()),
         "kernel_values": int(sum(np.prod(w.shape) for w in kernels)),
-        "alpha": 0.0 if first is None else first.filters / 32,
+        "alpha": 0.0 if first is None else first.filters / FIRST_FILTERS,
         "created_by": ", ".join(
             f"{module.__name__} {module.__version__}" for module in (edgecolor, tf, keras)
         ),

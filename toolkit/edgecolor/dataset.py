@@ -5,7 +5,7 @@ A prepared dataset is a folder:
     luma.npy       uint8 (n, 224, 224)     BT.601 luma of the squashed photograph, what a camera would give
     lightness.npy  uint8 (n, 224, 224)     the neutral of its Lab L
     ab.npy         int8  (n, 56, 56, 2)    its a and b in Lab units, mean over 4 x 4 pixels
-    info.json      format, counts, names of the train and val rows, hash of the whole
+    info.json      format, counts, names of the train and val rows, hash of the photographs
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -31,6 +31,9 @@ from edgecolor_runtime.preprocess import CHROMA_SIZE, INPUT_SIZE
 FORMAT = 1
 NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units under which a photograph teaches no colour
 TONED_SPREAD = 2.5  # spread of ab under which it is one tint: sepia, cyanotype
+HELD_OUT = 200  # val photographs: enough to centre a network's colours by and to choose its saturation
+ONE_IN = 50  # of many photographs, to val
+FEW_ONE_IN = 5  # at most, of few
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,6 @@ def prepare(
     out: Path,
     *,
     split: Path | None = None,
-    val_every: int = 50,
     progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
 ) -> Summary:
@@ -60,8 +62,9 @@ def prepare(
     Args:
         source: a folder of photographs (searched with its subfolders), or one in the `.npy` layout.
         out: the folder to make; must not exist.
-        split: CSV with the columns `file` and `split` (train or val); otherwise the hash of the name decides.
-        val_every: one photograph in so many goes to val where no CSV says.
+        split: CSV with the columns `file` and `split` (train or val); what it does not name is trained on.
+            Without one hashes of the names decide: one in fifty goes to val, but at least 200, though of few
+            photographs no more than a fifth.
         progress: called with (done, total).
         workers: processes; all cores by default.
 
@@ -75,6 +78,7 @@ def prepare(
     named = _read_split(split) if split else {}
     if split and not named.keys() & set(photographs.names):
         raise DataError(f"{split}: names none of the photographs; {source} has {photographs.names[0]}.")
+    named = named or dict.fromkeys(held_out(photographs.names), "val")
     partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial_out, ignore_errors=True)
     partial_out.mkdir(parents=True)
@@ -82,7 +86,7 @@ def prepare(
         summary = _write(
             photographs,
             partial_out,
-            lambda name: named.get(name) or _split_of(name, val_every),
+            lambda name: named.get(name, "train"),
             progress=progress,
             workers=workers,
         )
@@ -143,8 +147,10 @@ def _write(
     return summary
 
 
-def _split_of(name: str, val_every: int) -> str:
-    return "val" if int(hashlib.sha256(os.fsencode(name)).hexdigest(), 16) % val_every == 0 else "train"
+def held_out(names: Sequence[str]) -> list[str]:
+    """Those of the photographs that go to val where no CSV says; whatever their order, the same."""
+    count = max(len(names) // ONE_IN, min(HELD_OUT, len(names) // FEW_ONE_IN))
+    return sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[:count]
 
 
 def _read_split(path: Path) -> dict[str, str]:
@@ -169,6 +175,15 @@ class Dataset:
     rows: dict[str, NDArray[np.int64]]
     sha256: str
     path: Path
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a run must find again to go on: hashes of the photographs and of their split."""
+        split = json.dumps({name: rows.tolist() for name, rows in self.rows.items()}, sort_keys=True)
+        return {
+            "data_sha256": self.sha256,
+            "split_sha256": hashlib.sha256(split.encode()).hexdigest(),
+        }
 
     def __reduce__(self) -> tuple[Callable[[Path], Dataset], tuple[Path]]:
         """Another process opens the files for itself, once."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from edgecolor import metrics
+from edgecolor.batch import cores
 from edgecolor.calibration import hash_of_set
 from edgecolor.classify import Classifier, Recognised, Recognition, recognise, recognition
 from edgecolor.photographs import PHOTO_SUFFIXES
@@ -118,7 +118,7 @@ def evaluate(
     reference_scores: list[Score] = []
     drifts: list[_Drift] = []
     recognised: list[Recognised] = []
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
         tint: F32 = np.asarray(means.mean(axis=0))
 
@@ -201,13 +201,6 @@ def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
     cut = photo.crop((left, top, left + side, top + side))
     return np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC))
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _read(path: Path, folder: Path) -> Photograph:

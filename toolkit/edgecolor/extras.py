@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 
 from edgecolor_runtime.errors import MissingError, UsageError
+from edgecolor_runtime.stderr import stderr_without
+
+_NOTES = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 
 
 def need_keras(what: str, *, backend: str | None = None) -> None:
-    """Makes sure that Keras and its backend can be imported; keeps TensorFlow's start-up chatter off stderr.
+    """Imports Keras and its backend, without TensorFlow's start-up notes.
 
     Args:
         what: the command that needs it, for the message.
@@ -28,6 +32,8 @@ def need_keras(what: str, *, backend: str | None = None) -> None:
             also = "" if name in ("keras", "tensorflow") else f" {name}"
             raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'{also}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with stderr_without(*_NOTES):  # some come before that setting is read
+        importlib.import_module("keras")
 
 
 def need_module(what: str, name: str, *, extra: str = "train") -> None:

@@ -17,11 +17,11 @@ from edgecolor.coverage import Coverage, compare, histograms, verify_coverage
 from edgecolor.graph import Graph, read_graph
 from edgecolor.metrics import ab_difference
 from edgecolor.repair import MOST
-from edgecolor.verify import Fidelity, measure, miss, outputs, run_pictures, to_real, verify_graph
+from edgecolor.verify import Fidelity, measure, miss, outputs, run_pictures, verify_graph
 from edgecolor_runtime.color import U8
 from edgecolor_runtime.errors import GateError
 from edgecolor_runtime.interpreter import Interpreter, load_interpreter
-from edgecolor_runtime.preprocess import AB_SCALE
+from edgecolor_runtime.preprocess import AB_SCALE, to_real
 
 STEADY = 0.75  # Lab units between the files of two halves of a set; 20 good pictures: 0.55, our 142: 0.23
 

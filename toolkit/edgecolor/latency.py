@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgecolor.verify import raw_table
 from edgecolor_runtime.interpreter import load_interpreter
-from edgecolor_runtime.preprocess import INPUT_SHAPE
+from edgecolor_runtime.preprocess import INPUT_SHAPE, input_table
 from edgecolor_runtime.timing import Taken, Task, in_turns
 
 REPEATS = 100
@@ -26,7 +25,7 @@ def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) ->
 
     def task(flatbuffer: bytes) -> Task:
         interpreter = load_interpreter(flatbuffer)
-        x = raw_table(interpreter.input)[ramp]
+        x = input_table(interpreter.input)[ramp]
         return lambda: interpreter(x)
 
     return in_turns({name: task(f) for name, f in flatbuffers.items()}, repeats=repeats)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgecolor.calibration import network_input
 from edgecolor.graph import Graph, layer_of, read_graph
 from edgecolor_runtime.color import U8
-from edgecolor_runtime.interpreter import load_tracer
-from edgecolor_runtime.preprocess import INPUT_SHAPE, NETWORK_INPUT, quantize
+from edgecolor_runtime.interpreter import load_interpreter, load_tracer
+from edgecolor_runtime.preprocess import INPUT_SHAPE, input_table
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def layer_errors(flatbuffer: bytes, network: Any, grays: U8) -> list[LayerError]
     matched = _matched(graph, network)
     activations = _activations(network, sorted(set(matched.values())))
     trace = load_tracer(flatbuffer)
-    entry = graph.inputs[0]
-    table = quantize(NETWORK_INPUT, entry.scales[0], entry.zero_point) if entry.scales else NETWORK_INPUT
+    table = input_table(load_interpreter(flatbuffer).input)
     squared: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(2))
     for gray in grays:
         computed = trace(table[gray].reshape(INPUT_SHAPE))

@@ -149,8 +149,10 @@ def build_network(
     Returns:
         Input (n, size, size, 1), L in [-1, 1]; output (n, size / 4, size / 4, 2), ab in [-1, 1].
     """
-    if not 0 < alpha <= 2 or (size is not None and size % 32):
-        raise UsageError(f"alpha {alpha} must lie in (0, 2] and size {size} be a multiple of 32.")
+    if not 0 < alpha <= 2:
+        raise UsageError(f"alpha {alpha:g} must lie in (0, 2].")
+    if size is not None and size % 32:
+        raise UsageError(f"size {size} must be a multiple of 32.")
     width = width or decoder_width(alpha)
     lightness = layers.Input((size, size, 1), name="L")
     encoder = _encoder(lightness, width)
@@ -250,7 +252,7 @@ def load_imagenet(network: keras.Model, alpha: float, weights: str | Path = "ima
         donor = keras.applications.MobileNet(
             input_shape=(INPUT_SIZE, INPUT_SIZE, 3), alpha=alpha, include_top=False, weights=str(weights)
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Keras raises a bare one where it cannot download
         raise DataError(
             f"MobileNet weights for alpha {alpha} from {weights}: {_first_sentence(error)} "
             "Name a file with --trunk, or --trunk none to start without."

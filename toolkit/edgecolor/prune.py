@@ -34,6 +34,7 @@ from edgecolor.latency import invoke_times
 from edgecolor.legacy import carry_back, magnitude_pruning, pruning_callback, tf_keras, to_legacy
 from edgecolor.loss import chroma_loss, teacher_loss
 from edgecolor.network import TEACHER_GAP, load_network, resized
+from edgecolor.optimizer import LONGEST_GRADIENT
 from edgecolor.recipe import LossWeights
 from edgecolor.run_folder import RECIPE, STATE, open_run, write_json
 from edgecolor.train import bin_prior, save_network
@@ -111,10 +112,10 @@ def prune(data_path: Path, model: Path, run: Path, pruning: Pruning, *, say: Say
     """
     data = open_dataset(data_path)
     network = resized(load_network(model), None)
-    asked = {"recipe": asdict(pruning) | {"model": fingerprint(network)}, "data_sha256": data.sha256}
+    asked = {"recipe": asdict(pruning) | {"model": fingerprint(network)}} | data.identity
     state = open_run(run, asked)
-    out = run / "model.keras"
-    if state["done"] == pruning.epochs and out.exists():
+    out, facts = run / "model.keras", run / "model.json"
+    if state["done"] == pruning.epochs and out.exists() and facts.exists():
         say(f"{run} is done")
         return out
     keras.utils.set_random_seed(pruning.seed)
@@ -134,8 +135,9 @@ def prune(data_path: Path, model: Path, run: Path, pruning: Pruning, *, say: Say
         _keep(run, checkpoint, state)
     carry_back(student, network)
     _verify(network, pruning)
+    network = validation.centred(network, data)
     save_network(network, out)
-    write_json(run / "model.json", _facts(model, network, pruning, state, data))
+    write_json(facts, _facts(model, network, pruning, state, data))  # last: says that the rest is there
     return out
 
 
@@ -223,7 +225,7 @@ def _trained(network: keras.Model, pruning: Pruning, data: Dataset, steps: int) 
     weights = LossWeights(teacher=TEACHER)
     rate = k2.optimizers.schedules.CosineDecay(pruning.learning_rate, total, alpha=0.01)
     model.compile(
-        k2.optimizers.Adam(rate, global_clipnorm=5.0),
+        k2.optimizers.Adam(rate, global_clipnorm=LONGEST_GRADIENT),
         loss=[chroma_loss(weights, bin_prior(data)), teacher_loss(weights)],
         jit_compile=False,
     )

@@ -30,10 +30,21 @@ def open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
     found = read_json(path) if path.exists() else asked
     if found != asked:
         theirs, ours = found.get("recipe", {}), asked["recipe"]
-        differing = [k for k in ours if theirs.get(k) != ours[k]] or ["data"]
+        differing = _differing(theirs, ours) or ["data"]
         raise UsageError(f"{run} was begun with another {', '.join(differing)}. Name another folder with -o.")
     state = run / STATE
     return read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
+
+
+def _differing(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    """Names of what differs; within a group, such as those of the loss, of its members."""
+    found = []
+    for key, value in ours.items():
+        other = theirs.get(key)
+        if other != value:
+            grouped = _differing(other, value) if isinstance(value, dict) and isinstance(other, dict) else []
+            found += grouped or [key.replace("_", "-")]
+    return found
 
 
 @contextmanager

@@ -33,7 +33,15 @@ from edgecolor.devices import scope
 from edgecolor.feed import Batches, whole
 from edgecolor.fused import for_teaching, for_training
 from edgecolor.loss import chroma_loss, class_loss, soft_bins, teacher_loss
-from edgecolor.network import build_network, load_network, resized, widths, with_class_head, with_teachers
+from edgecolor.network import (
+    build_network,
+    decoder_width,
+    load_network,
+    resized,
+    widths,
+    with_class_head,
+    with_teachers,
+)
 from edgecolor.optimizer import make_optimizer
 from edgecolor.recipe import Recipe
 from edgecolor.run_folder import RECIPE, STATE, open_run, read_json, write_json
@@ -81,8 +89,9 @@ def train(
         UsageError: the run folder belongs to another recipe or other data.
     """
     data = open_dataset(data_path)
-    asked = {"recipe": asdict(recipe), "data_sha256": data.sha256}
+    asked = {"recipe": asdict(recipe)} | data.identity
     state = open_run(run, asked)
+    validation.say_what_is_missing(data, say)
     keras.utils.set_random_seed(recipe.seed)
     made = Batches(
         data,
@@ -147,7 +156,10 @@ def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
     """The network for any picture size, with the weights that training starts from."""
     if recipe.start:
         begun = load_network(recipe.start)
-        if not efficientnet.blocks_in(begun) and widths(begun)[0] != recipe.alpha:
+        if efficientnet.blocks_in(begun):  # has no alpha of its own: the decoder's stands for it
+            if begun.get_layer("encoder_2").filters != decoder_width(recipe.alpha):
+                raise UsageError(f"{recipe.start} is for another --alpha: try 1.")
+        elif widths(begun)[0] != recipe.alpha:
             raise UsageError(f"{recipe.start} has an alpha of {widths(begun)[0]:g}. Name it with --alpha.")
         network = resized(begun, None)
     else:

@@ -101,14 +101,11 @@ class Tuner:
         self._tuning, self._calibration, self._say = tuning, calibration, say
         self._data: Dataset = open_dataset(data_path)
         if not len(self._data.rows["val"]):
-            raise DataError(f"{data_path}: no val photographs to measure accuracy on. Prepare it with some.")
+            raise DataError(f"{data_path}: no val photographs to measure by: prepare it with --split.")
         self._network = load_network(model)
         self._widths = widths(self._network)
         searched = asdict(replace(tuning, trials=1, minutes=None, finish_epochs=0))
-        asked = {
-            "recipe": searched | {"model": fingerprint(self._network)},
-            "data_sha256": self._data.sha256,
-        }
+        asked = {"recipe": searched | {"model": fingerprint(self._network)}} | self._data.identity
         open_run(folder, asked)
         folder.mkdir(parents=True, exist_ok=True)
         self._flatbuffer = self._int8(model)

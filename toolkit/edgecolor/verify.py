@@ -13,15 +13,8 @@ from edgecolor.graph import Graph, Tensor
 from edgecolor.metrics import ab_difference, mean_chroma
 from edgecolor_runtime.color import F32, U8
 from edgecolor_runtime.errors import GateError
-from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
-from edgecolor_runtime.preprocess import (
-    AB_SCALE,
-    INPUT_SHAPE,
-    NETWORK_INPUT,
-    OUTPUT_SHAPE,
-    dequantize,
-    quantize,
-)
+from edgecolor_runtime.interpreter import Interpreter, load_interpreter
+from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE, input_table, to_real
 
 
 @dataclass(frozen=True)
@@ -96,20 +89,8 @@ def _verify_end(side: str, tensors: tuple[Tensor, ...], shape: tuple[int, ...], 
 
 def run_pictures(interpreter: Interpreter, gray: U8) -> NDArray[Any]:
     """Gray pictures, uint8 (n, 224, 224), to the graph's raw outputs, int8 or float32 (n, 56, 56, 2)."""
-    table = raw_table(interpreter.input)
+    table = input_table(interpreter.input)
     return np.concatenate([interpreter(table[picture].reshape(INPUT_SHAPE)) for picture in gray])
-
-
-def raw_table(entry: TensorInfo) -> NDArray[Any]:
-    """What the graph's input takes for each 8-bit luma: int8 or float32 (256,)."""
-    if entry.dtype == np.int8:
-        return quantize(NETWORK_INPUT, entry.scale, entry.zero_point)
-    return NETWORK_INPUT
-
-
-def to_real(raw: NDArray[Any], output: TensorInfo) -> F32:
-    """Raw outputs to float32 in [-1, 1], same shape."""
-    return dequantize(raw, output.scale, output.zero_point) if raw.dtype == np.int8 else raw
 
 
 def outputs(flatbuffer: bytes, gray: U8) -> F32:

@@ -15,14 +15,17 @@ def dataset(
     photos: Annotated[Path, typer.Argument(help="A folder of photographs, or of the original .npy arrays.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
     split: Annotated[
-        Path | None, typer.Option(help="CSV with columns file and split (train or val). Else 2 % go to val.")
+        Path | None,
+        typer.Option(help="CSV with columns file and split (train or val). It names those to hold out."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     r"""Prepare photographs for training, once.
 
-    Near-gray and toned photographs teach no colour: they are left out and counted. A folder with
+    Near-gray and toned photographs teach no colour: they are left out and counted. Val photographs judge
+    the network and are not trained on: one in fifty, but at least 200, and of few no more than a fifth, or
+    those that a CSV names. A folder with
     l/gray_scale.npy and ab/ab/ab1.npy is read as the arrays of the original project.
 
     \b

@@ -55,7 +55,7 @@ def prune(
     """
     from edgecolor.extras import need_keras, need_module
 
-    need_keras("prune")
+    need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
     from edgecolor import prune as pruning
