@@ -137,7 +137,7 @@ def parse(data: bytes, where: str) -> ModelFile:
         ModelFileError: Anything is missing, changed or added, or it is no model of this signature.
     """
     if data.startswith(b"PK"):
-        raise ModelFileError(f"{where}: no TFLite model; one is made by `edgecolor export {where} -o FILE`")
+        raise ModelFileError(f"{where}: not a TFLite model; `edgecolor export {where} -o FILE` makes one")
     if data[4:8] != b"TFL3":
         raise ModelFileError(f"{where}: not a TFLite model (no TFL3 identifier)")
     flatbuffer, members = _split(data, where)

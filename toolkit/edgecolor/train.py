@@ -91,7 +91,6 @@ def train(
     data = open_dataset(data_path)
     asked = {"recipe": asdict(recipe)} | data.identity
     state = open_run(run, asked)
-    validation.say_what_is_missing(data, say)
     keras.utils.set_random_seed(recipe.seed)
     made = Batches(
         data,
@@ -105,6 +104,7 @@ def train(
     with closing(made) as batches:
         network, model = _built(recipe, data, batches, devices, say)
         run.mkdir(parents=True, exist_ok=True)
+        validation.say_what_is_missing(data, say)
         write_json(run / RECIPE, asked)  # only now: what cannot be begun must not bind the next attempt
         if state["done"]:
             model.load_weights(run / state["checkpoint"])
