@@ -18,10 +18,11 @@ def stderr_without(*notes: bytes) -> Iterator[None]:
     Args:
         notes: what a line that is to be dropped begins with.
     """
-    with _STDERR, tempfile.TemporaryFile() as held:
+    with _STDERR:
         try:
+            held = tempfile.TemporaryFile()  # noqa: SIM115  not in a with: what is inside may raise, too
             kept = os.dup(2)
-        except OSError:  # this process has no stderr
+        except OSError:  # this process has no stderr, or its file systems are read-only
             yield
             return
         os.dup2(held.fileno(), 2)
@@ -30,5 +31,6 @@ def stderr_without(*notes: bytes) -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-            held.seek(0)
-            os.write(2, b"".join(line for line in held if not line.startswith(notes)))
+            with held:
+                held.seek(0)
+                os.write(2, b"".join(line for line in held if not line.startswith(notes)))

@@ -22,3 +22,15 @@ def test_what_was_said_before_an_error_comes_through(capfd: pytest.CaptureFixtur
         os.write(2, b"INFO: a delegate\nERROR: no such operator\n")
         raise ValueError("refused")
     assert capfd.readouterr().err == "ERROR: no such operator\n"
+
+
+def test_nowhere_to_hold_it_hides_nothing(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with stderr_without(b"INFO: "):
+        os.write(2, b"INFO: a delegate\n")
+    assert capfd.readouterr().err == "INFO: a delegate\n"
