@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .PHONY: demo test test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
 
 demo: $(READY)
-	$(BIN)/python demo/make_demo.py
+	$(BIN)/python examples/color_photographs.py
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -46,10 +46,10 @@ bench-training: $(READY)
 models: $(READY)
 	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
 	for m in t e e-tuned next-m m s; do \
-	  $(BIN)/python models/remake.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") || exit 1; \
+	  $(BIN)/python scripts/remake_model.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") || exit 1; \
 	  last="$$(ls -d runs/$$m/run-* | sort -V | tail -1)"; \
 	  case $$m in \
-	    m|s) $(BIN)/python models/ship.py "$$last" $$m || exit 1;; \
+	    m|s) $(BIN)/python scripts/ship_model.py "$$last" $$m || exit 1;; \
 	    *) for part in keras json; do cp "$$last/model.$$part" models/$$m/$$m.$$part || exit 1; done;; \
 	  esac; \
 	done
@@ -58,7 +58,7 @@ models: $(READY)
 variants: $(READY)
 	@test -d "$(PREPARED)" && test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name what edgecolor dataset made and \
 	photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
-	$(BIN)/python models/variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
+	$(BIN)/python scripts/compare_variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
 
 # s and m in every precision compared on this machine, in runs/report/: make report PHOTOGRAPHS=folder. A quarter of an hour.
 # PICTURES='kodak*' shows photographs of such names alone.

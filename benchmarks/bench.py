@@ -29,11 +29,11 @@ from frame import HEIGHT, WIDTH, gray_jpeg
 from naive import MODULES, measure
 from process import start
 
-from edgecolor_runtime import machine
-from edgecolor_runtime.colorizer import Colorizer
+from edgecolor.support.timing import Spread, in_turns, ratios, spread
 from edgecolor_runtime.errors import EdgecolorError, UsageError
-from edgecolor_runtime.shipped import SHIPPED
-from edgecolor_runtime.timing import Spread, in_turns, ratios, spread
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.models.shipped import SHIPPED
+from edgecolor_runtime.system import machine
 
 REFERENCE = Path(__file__).parents[1] / "models" / "s" / "s.keras"
 CALIBRATION = REFERENCE.parents[2] / "calibration"

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from edgecolor.batch import PICTURES
-from edgecolor_runtime import chroma
-from edgecolor_runtime.color import F32, U8, rgb_to_chroma
-from edgecolor_runtime.colorizer import Colorizer
+from edgecolor.batch.plan import PICTURES
+from edgecolor_runtime.colors import upsampling
+from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_chroma
 from edgecolor_runtime.errors import EdgecolorError, PictureError
-from edgecolor_runtime.preprocess import INPUT_SIZE, block_mean
-from edgecolor_runtime.shipped import open_model
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.inference.preprocess import block_mean
+from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.models.signature import INPUT_SIZE
 
 STRONG = 40  # levels of luma from one pixel to the next
 REACH = 2  # pixels on either side of an edge
@@ -55,8 +56,8 @@ def errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[flo
     }
 
     def error(colours: F32, guide: F32 | None) -> float:
-        planes = np.stack(chroma.planes(colours, luma, luma, guide), axis=-1).astype(np.float32)
-        return float(np.linalg.norm(planes - chroma.NEUTRAL - true, axis=-1)[near].mean())
+        planes = np.stack(upsampling.planes(colours, luma, luma, guide), axis=-1).astype(np.float32)
+        return float(np.linalg.norm(planes - upsampling.NEUTRAL - true, axis=-1)[near].mean())
 
     return {name: (error(colours, None), error(colours, low)) for name, (colours, low) in sources.items()}
 

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from edgecolor_runtime.calm import Calm
-from edgecolor_runtime.color import F32
-from edgecolor_runtime.colorizer import Colorizer
+from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.preprocess import block_mean
-from edgecolor_runtime.shipped import open_model
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.inference.preprocess import block_mean
+from edgecolor_runtime.live.stabilizer import Calm
+from edgecolor_runtime.models.shipped import open_model
 
 CALIBRATION = Path(__file__).parents[1] / "calibration"
 SIZE = (640, 480)

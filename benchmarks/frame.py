@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 WIDTH, HEIGHT = 1280, 720
-PHOTOGRAPH = Path(__file__).parents[1] / "demo" / "photos" / "kodim23.jpg"
+PHOTOGRAPH = Path(__file__).parents[1] / "examples" / "photographs" / "kodim23.jpg"
 
 
 def gray_frame() -> Image.Image:

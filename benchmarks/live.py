@@ -23,15 +23,15 @@ from frame import PHOTOGRAPH
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor_runtime.calm import Calm
-from edgecolor_runtime.colorizer import Colorizer
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.frames import Frame
-from edgecolor_runtime.jpeg import encode_jpeg
-from edgecolor_runtime.live import Live
-from edgecolor_runtime.newest import Newest
-from edgecolor_runtime.playback import Playback
-from edgecolor_runtime.shipped import open_model
+from edgecolor_runtime.images.jpeg import encode_jpeg
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.live.loop import Live
+from edgecolor_runtime.live.stabilizer import Calm
+from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.sources.frames import Frame
+from edgecolor_runtime.sources.latest import Newest
+from edgecolor_runtime.sources.playback import Playback
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
 START = 2.0  # s that are not counted

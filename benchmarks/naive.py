@@ -22,8 +22,8 @@ from frame import HEIGHT, WIDTH, gray_frame
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor_runtime.colorizer import Colorizer
-from edgecolor_runtime.timing import Spread, Task, in_turns, ratios
+from edgecolor.support.timing import Spread, Task, in_turns, ratios
+from edgecolor_runtime.inference.colorizer import Colorizer
 
 UNIT, RGB, JPEG = "unit", "(a) gray to RGB", "(b) gray to JPEG bytes"
 MODULES = {"skimage": "skimage", "opencv": "cv2"}

@@ -15,14 +15,14 @@ _CHILD = """
 import time
 started = time.perf_counter()
 import sys
-from edgecolor_runtime.colorizer import Colorizer
-from edgecolor_runtime.picture import open_picture
-from edgecolor_runtime.sinks import save
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.images.reader import open_picture
+from edgecolor_runtime.images.writer import save
 model, photograph, result = sys.argv[1:]
 save(Colorizer.open(model).colorize(open_picture(photograph).gray), result, force=True)
 seconds = time.perf_counter() - started
 import json
-from edgecolor_runtime.machine import peak_memory
+from edgecolor_runtime.system.machine import peak_memory
 print(json.dumps([seconds, peak_memory(), sorted({"tensorflow", "keras"} & set(sys.modules))]))
 """
 

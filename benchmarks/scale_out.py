@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgecolor import batch, scale_out
+from edgecolor.batch import local_engine, plan, ray_engine
+from edgecolor.support.timing import Spread, spread
 from edgecolor_runtime.errors import EdgecolorError, PictureError
-from edgecolor_runtime.shipped import open_model
-from edgecolor_runtime.timing import Spread, spread
+from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.system import machine
 
-ENGINES = {"local": batch.color_all, "ray": scale_out.color_all}
+ENGINES = {"local": local_engine.color_all, "ray": ray_engine.color_all}
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -38,17 +39,17 @@ class Run:
 
 def once(engine: str, photographs: list[Path], workers: int, output: Path) -> Run:
     """Colour the photographs in this process."""
-    jobs = batch.plan(photographs, output)
+    jobs = plan.plan(photographs, output)
     marks: list[tuple[float, float]] = []  # clock and processor at each photograph
 
-    def note(outcome: batch.Outcome) -> None:
+    def note(outcome: plan.Outcome) -> None:
         if outcome.error:
             raise outcome.error
         first_or_last = not marks or len(marks) == len(jobs) - 1
         marks.append((time.perf_counter(), processor() if first_or_last else 0))
 
     begun = time.perf_counter()
-    ENGINES[engine](jobs, open_model("s"), batch.Options(workers, same=True), note)
+    ENGINES[engine](jobs, open_model("s"), plan.Options(workers, same=True), note)
     (first, spent_before), (last, spent) = marks[0], marks[-1]
     # What became known together with the first was coloured before it.
     rest = sum(clock > first + 0.05 for clock, _ in marks)
@@ -118,7 +119,7 @@ def main() -> int:
     )
     parser.add_argument("photographs", type=Path, help="a folder")
     parser.add_argument("--count", type=int, default=2000, help="photographs to colour")
-    parser.add_argument("--workers", type=int, default=batch.cores(), help="of each engine")
+    parser.add_argument("--workers", type=int, default=machine.cores(), help="of each engine")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--engine", choices=list(ENGINES), help="this one alone, once, as JSON")
     words = parser.parse_args()
@@ -126,7 +127,7 @@ def main() -> int:
         if not words.engine:
             print(table(measure(words.photographs, words.count, words.workers, words.turns)))
             return 0
-        found = [job.source for job in batch.plan([words.photographs], Path("unused"))][: words.count]
+        found = [job.source for job in plan.plan([words.photographs], Path("unused"))][: words.count]
         if len(found) < words.count:
             raise PictureError(
                 f"{words.photographs}: {len(found)} photographs; --count asks for {words.count}"

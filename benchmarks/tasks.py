@@ -11,13 +11,13 @@ from frame import gray_frame
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor_runtime.colorizer import Colorizer
-from edgecolor_runtime.interpreter import Interpreter
-from edgecolor_runtime.jpeg import encode_jpeg
-from edgecolor_runtime.picture import open_picture
-from edgecolor_runtime.preprocess import INPUT_SIZE
-from edgecolor_runtime.sinks import save
-from edgecolor_runtime.timing import Task
+from edgecolor.support.timing import Task
+from edgecolor_runtime.images.jpeg import encode_jpeg
+from edgecolor_runtime.images.reader import open_picture
+from edgecolor_runtime.images.writer import save
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.inference.interpreter import Interpreter
+from edgecolor_runtime.models.signature import INPUT_SIZE
 
 UNIT = "Pillow YCbCr to RGB"
 MERGED = "(a) gray to merged YCbCr"

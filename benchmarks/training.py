@@ -19,14 +19,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from edgecolor.dataset import Dataset, open_dataset, prepare
-from edgecolor.feed import Batches
-from edgecolor.fused import for_training
-from edgecolor.loss import chroma_loss, class_loss
-from edgecolor.network import build_network
-from edgecolor.recipe import Recipe
-from edgecolor.train import bin_prior, compiled
-from edgecolor_runtime.timing import Task, in_turns, spread
+from edgecolor.data.dataset import Dataset, open_dataset, prepare
+from edgecolor.network.batch_norm import for_training
+from edgecolor.network.fusion import build_network
+from edgecolor.support.timing import Task, in_turns, spread
+from edgecolor.training.batches import Batches
+from edgecolor.training.loop import compiled
+from edgecolor.training.loss import bin_prior, chroma_loss, class_loss
+from edgecolor.training.recipe import Recipe
 
 CALIBRATION = Path(__file__).parents[1] / "calibration"
 STEPS_AN_EPOCH = 500  # for the learning rate's schedule alone

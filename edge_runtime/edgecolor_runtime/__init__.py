@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.colorizer import ColorFrame, Colorizer
+    from edgecolor_runtime.colors.frame import ColorFrame
     from edgecolor_runtime.errors import (
         DataError,
         EdgecolorError,
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
         PictureError,
         UsageError,
     )
-    from edgecolor_runtime.golden import Replay, replay, verify_replay
-    from edgecolor_runtime.interpreter import Interpreter, TensorInfo, load_interpreter
-    from edgecolor_runtime.model_file import Golden, ModelFile, pack, parse, read
-    from edgecolor_runtime.picture import Picture, open_picture
-    from edgecolor_runtime.shipped import SHIPPED, ShippedModel, open_model, read_shipped
-    from edgecolor_runtime.sinks import save
+    from edgecolor_runtime.images.reader import Picture, open_picture
+    from edgecolor_runtime.images.writer import save
+    from edgecolor_runtime.inference.colorizer import Colorizer
+    from edgecolor_runtime.inference.golden import Replay, replay, verify_replay
+    from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
+    from edgecolor_runtime.inference.tensor import TensorInfo
+    from edgecolor_runtime.models.model_file import Golden, ModelFile, pack, parse, read
+    from edgecolor_runtime.models.shipped import SHIPPED, ShippedModel, open_model, read_shipped
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "colorizer": ("ColorFrame", "Colorizer"),
+    "colors.frame": ("ColorFrame",),
+    "inference.colorizer": ("Colorizer",),
     "errors": (
         "DataError",
         "EdgecolorError",
@@ -37,12 +40,13 @@ _HOME = {
         "PictureError",
         "UsageError",
     ),
-    "golden": ("Replay", "replay", "verify_replay"),
-    "interpreter": ("Interpreter", "TensorInfo", "load_interpreter"),
-    "model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
-    "picture": ("Picture", "open_picture"),
-    "shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
-    "sinks": ("save",),
+    "inference.golden": ("Replay", "replay", "verify_replay"),
+    "inference.interpreter": ("Interpreter", "load_interpreter"),
+    "inference.tensor": ("TensorInfo",),
+    "models.model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
+    "images.reader": ("Picture", "open_picture"),
+    "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
+    "images.writer": ("save",),
 }
 
 __all__ = [

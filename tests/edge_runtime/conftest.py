@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,6 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime import Colorizer, ModelFile, read
-from edgecolor_runtime.frames import Shot
-from edgecolor_runtime.preview import Controls, Preview
-
-from .preview_client import ask
 
 TINY = Path(__file__).parent / "data" / "tiny-int8.tflite"
 
@@ -43,46 +37,3 @@ def cloud() -> Image.Image:
     )
     detail = rng.integers(-60, 61, (240, 320))
     return Image.fromarray((np.asarray(coarse).astype(int) + detail).clip(0, 255).astype(np.uint8))
-
-
-@pytest.fixture
-def live(tiny: ModelFile) -> Colorizer:
-    """One whose saturation a test may set."""
-    return Colorizer(tiny, saturation=1.0)
-
-
-@pytest.fixture
-def shot(live: Colorizer, cloud: Image.Image) -> Callable[..., Shot]:
-    """Makes a shot of the cloud, at a saturation."""
-    seen = live.prepare(cloud)
-    ab = live.predict(seen)
-
-    def make(saturation: float = 1.0) -> Shot:
-        live.saturation = saturation
-        frame = live.finish(cloud, seen, ab)
-        live.saturation = 1.0
-        return Shot(0, frame, 0.0)
-
-    return make
-
-
-@pytest.fixture
-def controls(live: Colorizer) -> Controls:
-    return Controls(live, lambda: {"frames": 60, "dropped": 1, "fps": 29.5})
-
-
-def open_files() -> int:
-    """How many this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.fixture
-def preview(controls: Controls) -> Iterator[Preview]:
-    """A preview that still answers after the test, and leaves no thread and no open file when it closes."""
-    threads, files = set(threading.enumerate()), open_files()
-    preview = Preview(port=0, controls=controls)
-    yield preview
-    assert ask(preview, "/statistics").status == 200
-    preview.close()
-    assert set(threading.enumerate()) <= threads
-    assert open_files() <= files

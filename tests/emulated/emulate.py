@@ -25,13 +25,13 @@ import numpy as np
 from foreign import Root, fetch_qemu
 from PIL import Image
 
-from edgecolor import wheels
+from edgecolor.bundle import wheels
+from edgecolor.bundle.targets import TARGETS
 from edgecolor.cli import main as edgecolor
-from edgecolor.targets import TARGETS
 from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PHOTOGRAPH = REPOSITORY / "demo/photos/kodim03.jpg"
+PHOTOGRAPH = REPOSITORY / "examples/photographs/kodim03.jpg"
 FRAMES = 10
 FRAME = (320, 240)  # pixels
 

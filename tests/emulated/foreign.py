@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgecolor import debian
-from edgecolor.targets import Target
+from edgecolor.bundle import debian
+from edgecolor.bundle.targets import Target
 from edgecolor_runtime.errors import EdgecolorError
 
 EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgecolor import bundle, debian, wheels
+from edgecolor.bundle import archive, debian, wheels
+from edgecolor.bundle.targets import TARGETS, Target
 from edgecolor.cli import main
-from edgecolor.targets import TARGETS, Target
-from edgecolor_runtime.shipped import shipped_bytes
+from edgecolor_runtime.models.shipped import shipped_bytes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INSTALLER = REPOSITORY / "toolkit/edgecolor/device/install.sh"
@@ -323,7 +323,7 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fetched_bundles_are_the_same_bytes_twice(tmp_path: Path) -> None:
     """With Debian packages in it, too; where apt or the network is missing, this says so and fails."""
-    made = [bundle.make_bundle("bookworm-armhf", "s", lambda text: None) for _ in range(2)]
+    made = [archive.make_bundle("bookworm-armhf", "s", lambda text: None) for _ in range(2)]
     assert made[0].data == made[1].data
     names = made[0].files
     assert any(name.startswith("debs/python3-numpy_") for name in names)

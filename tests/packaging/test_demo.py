@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_demo_exports_and_colours_twelve_photographs(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "demo/make_demo.py", tmp_path],
+        [sys.executable, REPOSITORY / "examples/color_photographs.py", tmp_path],
         capture_output=True,
         text=True,
         check=False,

@@ -81,7 +81,7 @@ def test_shown_python_runs(document: Path, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "document",
-    [*DOCUMENTS, REPOSITORY / "demo/README.md", REPOSITORY / "docs/raspberry-pi.md"],
+    [*DOCUMENTS, REPOSITORY / "examples/README.md", REPOSITORY / "docs/raspberry-pi.md"],
     ids=lambda path: str(path.name),
 )
 def test_local_links_lead_somewhere(document: Path) -> None:

@@ -72,7 +72,7 @@ def test_toolkit_wheel_holds_the_whole_package(toolkit_wheel: zipfile.ZipFile) -
 
 
 def test_runtime_wheel_holds_every_shipped_model(runtime_wheel: zipfile.ZipFile) -> None:
-    from edgecolor_runtime.shipped import SHIPPED
+    from edgecolor_runtime.models.shipped import SHIPPED
 
     packed = set(runtime_wheel.namelist())
     assert SHIPPED

@@ -11,13 +11,14 @@ import keras
 import numpy as np
 import pytest
 
-from edgecolor.calibration import network_input, read_calibration
-from edgecolor.export import export_model
-from edgecolor.network import build_network, load_network
-from edgecolor_runtime.color import F32, U8
-from edgecolor_runtime.model_file import ModelFile, read
-from edgecolor_runtime.picture import open_picture
-from edgecolor_runtime.preprocess import squash
+from edgecolor.data.calibration import read_calibration
+from edgecolor.exporting.pipeline import export_model
+from edgecolor.network.fusion import build_network
+from edgecolor.network.keras_file import load_network
+from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.images.reader import open_picture
+from edgecolor_runtime.inference.preprocess import network_input, squash
+from edgecolor_runtime.models.model_file import ModelFile, read
 
 ROOT = Path(__file__).parents[2]
 TRAINED = ROOT / "models" / "s" / "s.keras"
@@ -61,7 +62,9 @@ def calibration_gray(calibration: Path) -> U8:
 @pytest.fixture(scope="session")
 def gray() -> U8:
     """Pictures that no calibration saw, uint8 (12, 224, 224)."""
-    return np.stack([squash(open_picture(p).gray) for p in sorted((ROOT / "demo" / "photos").glob("*.jpg"))])
+    return np.stack(
+        [squash(open_picture(p).gray) for p in sorted((ROOT / "examples" / "photographs").glob("*.jpg"))]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from edgecolor.calibration import network_input
-from edgecolor.graph import FLOAT_TYPES, read_graph
-from edgecolor.metrics import ab_difference, mean_chroma
-from edgecolor.verify import run_pictures
-from edgecolor_runtime.color import F32, U8
-from edgecolor_runtime.colorizer import Colorizer
-from edgecolor_runtime.interpreter import load_interpreter
-from edgecolor_runtime.model_file import ModelFile
-from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE, quantize, to_real
+from edgecolor.evaluation.metrics import ab_difference, mean_chroma
+from edgecolor.tflite.graph import FLOAT_TYPES, read_graph
+from edgecolor.tflite.runner import run_pictures
+from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.inference.interpreter import load_interpreter
+from edgecolor_runtime.inference.preprocess import network_input, quantize, to_real
+from edgecolor_runtime.models.model_file import ModelFile
+from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
 Exported = Callable[[str], ModelFile]
 PRECISIONS = ["int8", "float32", "float16", "dynamic"]

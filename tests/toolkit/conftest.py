@@ -12,8 +12,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecolor.cli import main
-from edgecolor.dataset import prepare
-from edgecolor.graph import read_graph
+from edgecolor.data.dataset import prepare
+from edgecolor.tflite.graph import read_graph
 
 CALIBRATION = Path(__file__).parents[2] / "calibration"
 

@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edgecolor_runtime.color import U8
-from edgecolor_runtime.interpreter import TensorInfo, load_interpreter
-from edgecolor_runtime.model_file import Golden, pack
-from edgecolor_runtime.preprocess import AB_SCALE, INPUT_SHAPE, NETWORK_INPUT, OUTPUT_SHAPE, quantize
+from edgecolor_runtime.colors.spaces import U8
+from edgecolor_runtime.inference.interpreter import load_interpreter
+from edgecolor_runtime.inference.preprocess import NETWORK_INPUT, quantize
+from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.models.model_file import Golden, pack
+from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
 keras.utils.set_random_seed(7)
 rng = np.random.default_rng(7)

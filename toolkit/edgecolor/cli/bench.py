@@ -60,10 +60,10 @@ def bench(
       edgecolor bench s --sustained 600 -o raspberry-pi-5.json
       edgecolor bench model_edgetpu.tflite --delegate edgetpu
     """
-    from edgecolor.bench import Options, default_threads
-    from edgecolor.bench import bench as measure
-    from edgecolor_runtime.shipped import SHIPPED
-    from edgecolor_runtime.sinks import refuse_existing, write
+    from edgecolor.benchmarking.measure import Options, default_threads
+    from edgecolor.benchmarking.measure import bench as measure
+    from edgecolor_runtime.models.shipped import SHIPPED
+    from edgecolor_runtime.system.files import refuse_existing, write
 
     if output is not None:
         refuse_existing(output, force)
@@ -117,7 +117,7 @@ def _row(what: dict[str, Any]) -> str:
 
 
 def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
-    from edgecolor.bench import BUSY
+    from edgecolor.benchmarking.measure import BUSY
 
     about, settings, before, others = (record[key] for key in ("machine", "settings", "before", "others"))
     known = (

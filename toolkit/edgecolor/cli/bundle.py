@@ -38,10 +38,10 @@ def bundle(
       edgecolor bundle --target bookworm-arm64 -o bundle.tar.gz
       edgecolor bundle --target trixie-arm64 --model mine.tflite -o bundle.tar.gz
     """
-    from edgecolor.bundle import make_bundle
-    from edgecolor.extras import need_module
+    from edgecolor.bundle.archive import make_bundle
+    from edgecolor.support.extras import need_module
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.sinks import refuse_existing, write
+    from edgecolor_runtime.system.files import refuse_existing, write
 
     for name in ("packaging", "pip"):
         need_module("bundle", name, extra="bundle")

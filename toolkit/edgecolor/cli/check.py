@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecolor.cli.choices import calibration_folder
+from edgecolor.cli.output import calibration_folder
 
 if TYPE_CHECKING:
-    from edgecolor.check import ReferenceCheck
-    from edgecolor.layers import LayerError
-    from edgecolor_runtime.colorizer import Colorizer
-    from edgecolor_runtime.golden import Replay
+    from edgecolor.checking.layer_errors import LayerError
+    from edgecolor.checking.reference import ReferenceCheck
+    from edgecolor_runtime.inference.colorizer import Colorizer
+    from edgecolor_runtime.inference.golden import Replay
 
 LAYER_PICTURES = 8  # of the check set; more hardly move a layer's figure
 DEVIATIONS = 12  # shown
@@ -60,10 +60,10 @@ def check(
       edgecolor check model_edgetpu.tflite --delegate edgetpu
       edgecolor check mine.tflite --reference mine.keras --calibration camera-pictures/ --layers
     """
-    from edgecolor_runtime.colorizer import Colorizer
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.golden import replay, verify_replay
-    from edgecolor_runtime.shipped import open_model
+    from edgecolor_runtime.inference.colorizer import Colorizer
+    from edgecolor_runtime.inference.golden import replay, verify_replay
+    from edgecolor_runtime.models.shipped import open_model
 
     if reference is None and (calibration or data or layers):
         raise UsageError("--calibration, --data and --layers need a network to compare with: --reference.")
@@ -73,7 +73,7 @@ def check(
     lines = [*_file_lines(report), *_golden_lines(found)]
     gates: list[Callable[[], None]] = [lambda: verify_replay(found)]
     if reference is not None:
-        from edgecolor.check import verify_reference
+        from edgecolor.checking.reference import verify_reference
 
         say = _silent if quiet else _progress
         against, errors = _against(colorizer, model, reference, calibration, data, say, layers=layers)
@@ -109,11 +109,11 @@ def _against(
     *,
     layers: bool,
 ) -> tuple[ReferenceCheck, list[LayerError]]:
-    from edgecolor.extras import need_keras
+    from edgecolor.support.extras import need_keras
 
     need_keras("check --reference", backend="tensorflow")
-    from edgecolor.check import check_reference
-    from edgecolor.check_set import CHECK_PICTURES, read_check_set
+    from edgecolor.checking.reference import check_reference
+    from edgecolor.data.calibration import CHECK_PICTURES, read_check_set
 
     folder = calibration_folder(calibration)
     found = check_reference(
@@ -121,8 +121,8 @@ def _against(
     )
     if not layers:
         return found, []
-    from edgecolor.layers import layer_errors
-    from edgecolor.network import load_network
+    from edgecolor.checking.layer_errors import layer_errors
+    from edgecolor.network.keras_file import load_network
 
     say("comparing layers")
     grays = read_check_set().gray[:LAYER_PICTURES]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.reporting import WITHIN, Targets
+from edgecolor.cli.report_files import WITHIN, Targets
 
 
 def compare(
@@ -58,8 +58,8 @@ def compare(
     """
     targets = Targets(output, markdown, as_json, force)
     targets.refuse("compare")
-    from edgecolor.bench import Options, default_threads
-    from edgecolor.compare import compare as measured
+    from edgecolor.benchmarking.measure import Options, default_threads
+    from edgecolor.report.compare import compare as measured
 
     options = Options(tuple(dict.fromkeys(threads or default_threads(None))), None, width, height, 0)
     result = measured(

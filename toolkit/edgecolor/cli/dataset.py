@@ -34,7 +34,7 @@ def dataset(
     """
     from dataclasses import asdict
 
-    from edgecolor.dataset import prepare
+    from edgecolor.data.dataset import prepare
 
     begun = time.monotonic()
 

@@ -38,12 +38,12 @@ def demo(
     """
     import webbrowser
 
-    from edgecolor.cli.invitation import invite
-    from edgecolor.extras import need_module
+    from edgecolor.cli.output import invite
+    from edgecolor.support.extras import need_module
 
     need_module("demo", "streamlit", extra="demo")
 
-    from edgecolor.demo import studio
+    from edgecolor.demo import coloring
     from edgecolor.demo.server import serve
 
     def ready(address: str) -> None:
@@ -51,5 +51,5 @@ def demo(
         if browser:
             webbrowser.open(address)
 
-    studio.offer(model)
+    coloring.offer(model)
     serve(host, port, token, ready)

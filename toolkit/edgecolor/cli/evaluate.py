@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor_runtime.system import files
+
 if TYPE_CHECKING:
     from PIL import Image
 
-    from edgecolor.classify import Recognition
-    from edgecolor.evaluate import Evaluation, Fidelity, Shown
+    from edgecolor.evaluation.evaluator import Evaluation, Shown
+    from edgecolor.evaluation.fidelity import Fidelity
+    from edgecolor.evaluation.recognition import Recognition
 
 SHEET_PHOTOGRAPHS = 24
 
@@ -64,17 +67,18 @@ def evaluate(
       edgecolor evaluate out.tflite photos/ -o out.json --pictures 'holiday*'
       edgecolor evaluate s photos/ --classifier mobilenet_v2.tflite --extremes extremes.jpg
     """  # noqa: D301 - the mark that keeps the lines apart is no backslash
-    from edgecolor.evaluate import photographs_of, sheet_of
-    from edgecolor.evaluation_record import evaluate_file
-    from edgecolor_runtime import sinks
+    from edgecolor.data.photographs import photographs_of
+    from edgecolor.evaluation.evaluator import sheet_of
+    from edgecolor.records.evaluation import evaluate_file
     from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime.images import writer
 
     if pictures and not (output or as_json):
         raise UsageError("--pictures go into the JSON: add -o or --json.")
     for target in filter(None, (output, sheet, extremes)):
-        sinks.refuse_existing(target, force)
+        files.refuse_existing(target, force)
     for picture in filter(None, (sheet, extremes)):
-        sinks.format_of(picture)  # refused now rather than after the work
+        writer.format_of(picture)  # refused now rather than after the work
     # Few of many, evenly spread: a sheet of hundreds shows nothing.
     every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
@@ -90,7 +94,7 @@ def evaluate(
     )
     text = json.dumps(record, indent=1)
     if output:
-        sinks.write(output, f"{text}\n".encode(), force=force)
+        files.write(output, f"{text}\n".encode(), force=force)
     if sheet:
         _draw(sheet, sheet_of(shown[::every]), force)
     if extremes:
@@ -100,11 +104,11 @@ def evaluate(
 
 
 def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
-    from edgecolor_runtime import sinks
+    from edgecolor_runtime.images import writer
 
     encoded = io.BytesIO()
-    sheet.save(encoded, sinks.format_of(path), quality=90)
-    sinks.write(path, encoded.getvalue(), force=force)
+    sheet.save(encoded, writer.format_of(path), quality=90)
+    files.write(path, encoded.getvalue(), force=force)
 
 
 def table(result: Evaluation) -> str:
@@ -143,7 +147,7 @@ def table(result: Evaluation) -> str:
 
 def _without_its_own(result: Evaluation) -> Iterator[str]:
     """As the network says it, without the gain that the model file asks for."""
-    from edgecolor.plane import plain_point
+    from edgecolor.evaluation.color_plane import plain_point
 
     if plain := plain_point(result.plane.curve, result.saturation):
         yield f"at 1         {plain.gain:+.3f} dB at a share of {plain.share:.1%}, without its own saturation"

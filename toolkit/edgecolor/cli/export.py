@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.choices import calibration_folder
+from edgecolor.cli.output import calibration_folder
 
 if TYPE_CHECKING:
-    from edgecolor.export import ExportReport
+    from edgecolor.exporting.pipeline import ExportReport
 
 
 def export(
@@ -80,7 +80,7 @@ def export(
     if edgetpu and asked not in ([], ["int8"]):
         raise UsageError(f"An Edge TPU computes in int8: leave --{asked[0]} out.")
     share = (1.0 if min_mapped is None else min_mapped) if edgetpu else None
-    from edgecolor.export import compile_exported, export_model
+    from edgecolor.exporting.pipeline import compile_exported, export_model
 
     if share is not None and model.suffix == ".tflite":
         report = compile_exported(model, output, min_mapped=share, force=force)

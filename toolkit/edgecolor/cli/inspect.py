@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from edgecolor.inspection import Inspection
+    from edgecolor.tflite.inspection import Inspection
 
 
 def inspect(
@@ -30,7 +30,7 @@ def inspect(
     """
     from dataclasses import asdict
 
-    from edgecolor.inspection import inspect_file
+    from edgecolor.tflite.inspection import inspect_file
 
     found = inspect_file(model)
     if as_json:

@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgecolor.cli.invitation import invite
-from edgecolor.cli.live_words import Words
-from edgecolor.cli.progress import progress
+from edgecolor.cli.live_options import Words
+from edgecolor.cli.output import invite, progress
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.colorizer import Colorizer
-    from edgecolor_runtime.frames import Shot
-    from edgecolor_runtime.live import Live
-    from edgecolor_runtime.newest import Feed
-    from edgecolor_runtime.preview import Preview
-    from edgecolor_runtime.sequence import SequenceWriter
-    from edgecolor_runtime.turn import Turn
-    from edgecolor_runtime.video_in import VideoFile
-    from edgecolor_runtime.video_out import VideoWriter
+    from edgecolor_runtime.inference.colorizer import Colorizer
+    from edgecolor_runtime.live.loop import Live
+    from edgecolor_runtime.live.shot import Shot
+    from edgecolor_runtime.outputs.image_sequence import SequenceWriter
+    from edgecolor_runtime.outputs.video import VideoWriter
+    from edgecolor_runtime.preview.server import Preview
+    from edgecolor_runtime.sources.latest import Feed
+    from edgecolor_runtime.sources.orientation import Turn
+    from edgecolor_runtime.sources.video import VideoFile
 
 _STATS_EVERY = 1.0  # s
 
@@ -51,7 +50,7 @@ class Common:
 
 def print_cameras(as_json: bool) -> None:
     """The cameras of this machine on stdout, by index; nothing there raises CameraError."""
-    from edgecolor_runtime.cameras import NONE_FOUND, list_cameras
+    from edgecolor_runtime.sources.cameras import NONE_FOUND, list_cameras
 
     found = list_cameras()
     if as_json:
@@ -65,15 +64,15 @@ def print_cameras(as_json: bool) -> None:
 
 def run_camera(name: str | None, common: Common, words: Words) -> None:
     """Colour a camera until it is stopped: in a browser, or into the output."""
-    from edgecolor_runtime import cameras, newest
-    from edgecolor_runtime.turn import Turn
+    from edgecolor_runtime.sources import cameras, latest
+    from edgecolor_runtime.sources.orientation import Turn
 
     wish = cameras.Wish(
         words.width, words.height, words.framerate, Turn(words.rotation, words.hflip, words.vflip)
     )
     camera = cameras.find_camera(name, wish)
     told = (lambda reason: _tell(f"{reason}; waiting for it", common.quiet)) if words.reconnect else None
-    feed = newest.Newest(camera.open, name=camera.name, stall=newest.STALL, reconnect=told)
+    feed = latest.Newest(camera.open, name=camera.name, stall=latest.STALL, reconnect=told)
     number = _colour(feed, common.output, common, words, turn=camera.turn)
     if number == signal.SIGINT:
         raise typer.Exit(130)
@@ -81,12 +80,12 @@ def run_camera(name: str | None, common: Common, words: Words) -> None:
 
 def run_video(path: Path, common: Common, words: Words) -> None:
     """Colour every frame of a video file into another, or into a folder of pictures."""
-    from edgecolor.batch import MARK
+    from edgecolor.batch.plan import MARK
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.newest import Every
-    from edgecolor_runtime.turn import Turn
-    from edgecolor_runtime.video_in import VideoFile
-    from edgecolor_runtime.video_out import FORMATS
+    from edgecolor_runtime.outputs.video import FORMATS
+    from edgecolor_runtime.sources.latest import Every
+    from edgecolor_runtime.sources.orientation import Turn
+    from edgecolor_runtime.sources.video import VideoFile
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
     output = common.output or path.with_name(f"{path.stem}{MARK}{suffix}")
@@ -106,13 +105,13 @@ def _colour(
     feed: Feed, output: Path | None, common: Common, words: Words, *, turn: Turn, of: VideoFile | None = None
 ) -> int:
     """Run the loop. Returns the number of the signal that ended it, or 0."""
-    from edgecolor.batch import cores
-    from edgecolor_runtime import notify
-    from edgecolor_runtime.calm import Calm
-    from edgecolor_runtime.colorizer import Colorizer
     from edgecolor_runtime.errors import CameraError
-    from edgecolor_runtime.live import Live
-    from edgecolor_runtime.shipped import open_model
+    from edgecolor_runtime.inference.colorizer import Colorizer
+    from edgecolor_runtime.live.loop import Live
+    from edgecolor_runtime.live.stabilizer import Calm
+    from edgecolor_runtime.models.shipped import open_model
+    from edgecolor_runtime.system import systemd
+    from edgecolor_runtime.system.machine import cores
 
     with ExitStack() as stack:
         writer = _writer(output, of, common)
@@ -139,8 +138,8 @@ def _colour(
                     invite("watch", preview.address, common.quiet)
                 _show(shot, writer, preview)
                 if shot.number == 0:
-                    notify.ready()
-                notify.alive()
+                    systemd.ready()
+                systemd.alive()
                 advance()
                 if say is not None:
                     say()
@@ -148,7 +147,7 @@ def _colour(
             if writer is not None:
                 writer.finish()  # what came before is worth keeping
             raise
-        notify.stopping()
+        systemd.stopping()
         if of and received:
             return received[0]  # half a video is none
         if writer is not None:
@@ -167,8 +166,8 @@ def _show(shot: Shot, writer: VideoWriter | SequenceWriter | None, preview: Prev
 
 
 def _writer(output: Path | None, of: VideoFile | None, common: Common) -> VideoWriter | SequenceWriter | None:
-    from edgecolor_runtime.sequence import SequenceWriter
-    from edgecolor_runtime.video_out import VideoWriter
+    from edgecolor_runtime.outputs.image_sequence import SequenceWriter
+    from edgecolor_runtime.outputs.video import VideoWriter
 
     if output is None:
         return None
@@ -178,7 +177,7 @@ def _writer(output: Path | None, of: VideoFile | None, common: Common) -> VideoW
 
 
 def _preview(live: Live, colorizer: Colorizer, words: Words, stack: ExitStack) -> Preview:
-    from edgecolor_runtime.preview import Controls, Preview
+    from edgecolor_runtime.preview.server import Controls, Preview
 
     controls = Controls(colorizer, live.statistics.snapshot)
     preview = Preview(host=words.host, port=words.port, token=words.token, controls=controls)

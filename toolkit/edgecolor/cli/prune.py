@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.choices import calibration_folder
+from edgecolor.cli.output import calibration_folder
+from edgecolor.compression import pruning_gain
 
 if TYPE_CHECKING:
-    from edgecolor.prune import Bought, Kernel
+    from edgecolor.compression.pruning import Kernel
+    from edgecolor.compression.pruning_gain import Bought
 
 
 def prune(
@@ -53,13 +55,13 @@ def prune(
       edgecolor prune models/m/m.keras prepared/ -o runs/m70
       edgecolor prune models/m/m.keras prepared/ -o runs/m24 --two-four
     """
-    from edgecolor.extras import need_keras, need_module
+    from edgecolor.support.extras import need_keras, need_module
 
     need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
-    from edgecolor import prune as pruning
-    from edgecolor.network import load_network
+    from edgecolor.compression import pruning
+    from edgecolor.network.keras_file import load_network
 
     folder = calibration_folder(calibration)
     wanted = sparsity if sparsity is not None else 0.5 if two_four else pruning.Pruning.sparsity
@@ -81,7 +83,7 @@ def prune(
     out = pruning.prune(data, model, output, asked, say=say)
     found = pruning.kernels(load_network(out))
     say("both as int8, to compare")
-    bought = pruning.what_it_buys(model, out, folder)
+    bought = pruning_gain.what_it_buys(model, out, folder)
     if as_json:
         told = {"path": str(out), "sparsity": pruning.sparsity(found), "kernels": [asdict(k) for k in found]}
         print(json.dumps(told | {"int8": asdict(bought)}, indent=1))
@@ -90,7 +92,7 @@ def prune(
 
 
 def _table(found: list[Kernel]) -> list[str]:
-    from edgecolor.prune import sparsity
+    from edgecolor.compression.pruning import sparsity
 
     lines = [f"{'layer':24}{'weights':>9}  zeros"]
     for kernel in found:

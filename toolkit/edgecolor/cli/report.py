@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.reporting import WITHIN, Targets
+from edgecolor.cli.report_files import WITHIN, Targets
 
 
 def report(
@@ -43,8 +43,8 @@ def report(
     """
     targets = Targets(output, markdown, as_json, force)
     targets.refuse("report")
-    from edgecolor.records import read_records
-    from edgecolor.report import report as compared
+    from edgecolor.records.reader import read_records
+    from edgecolor.report.build import report as compared
 
     evaluations, benches = read_records(records)
     targets.write(compared(evaluations, benches, within=within, reference=reference), quiet=quiet)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli import live_words
+from edgecolor.batch import local_engine
+from edgecolor.cli import live_options
 from edgecolor.cli.live import Common, print_cameras, run_camera, run_video
-from edgecolor.cli.progress import progress
+from edgecolor.cli.output import progress
 
 if TYPE_CHECKING:
-    from edgecolor.batch import Job, Options, Outcome
-    from edgecolor_runtime.model_file import ModelFile
+    from edgecolor.batch.plan import Job, Options, Outcome
+    from edgecolor_runtime.models.model_file import ModelFile
 
     ColorAll = Callable[[Sequence[Job], ModelFile, Options, Callable[[Outcome], None]], list[Outcome]]
 
@@ -63,23 +64,23 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of the results' paths.")
     ] = False,
-    camera: live_words.Camera = False,
-    list_cameras: live_words.ListCameras = False,
-    width: live_words.Width = None,
-    height: live_words.Height = None,
-    framerate: live_words.Framerate = None,
-    timeout: live_words.Timeout = None,
-    frames: live_words.Frames = None,
-    hflip: live_words.HFlip = False,
-    vflip: live_words.VFlip = False,
-    rotation: live_words.Rotation = 0,
-    stats: live_words.Stats = False,
-    preview: live_words.Preview = None,
-    host: live_words.Host = "127.0.0.1",
-    port: live_words.Port = 8000,
-    token: live_words.Token = None,
-    reconnect: live_words.Reconnect = False,
-    calm: live_words.Calm = True,
+    camera: live_options.Camera = False,
+    list_cameras: live_options.ListCameras = False,
+    width: live_options.Width = None,
+    height: live_options.Height = None,
+    framerate: live_options.Framerate = None,
+    timeout: live_options.Timeout = None,
+    frames: live_options.Frames = None,
+    hflip: live_options.HFlip = False,
+    vflip: live_options.VFlip = False,
+    rotation: live_options.Rotation = 0,
+    stats: live_options.Stats = False,
+    preview: live_options.Preview = None,
+    host: live_options.Host = "127.0.0.1",
+    port: live_options.Port = 8000,
+    token: live_options.Token = None,
+    reconnect: live_options.Reconnect = False,
+    calm: live_options.Calm = True,
 ) -> None:
     r"""Colour photographs, videos and cameras; size and brightness stay as they are.
 
@@ -112,7 +113,7 @@ def run(
 
     named = inputs or []
     common = Common(output, model, saturation, threads, delegate, quality, force, quiet, as_json)
-    words = live_words.Words(
+    words = live_options.Words(
         width, height, framerate, timeout, frames, hflip, vflip, rotation, stats, preview, host, port, token,
         reconnect, calm,
     )  # fmt: skip
@@ -138,15 +139,16 @@ def run(
 
 
 def _is_video(name: str) -> bool:
-    from edgecolor_runtime.video_in import SUFFIXES
+    from edgecolor_runtime.sources.video import SUFFIXES
 
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()
 
 
 def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
-    from edgecolor.batch import Options, are_many, cores, plan
+    from edgecolor.batch.plan import Options, are_many, plan
     from edgecolor_runtime.errors import EdgecolorError
-    from edgecolor_runtime.shipped import open_model
+    from edgecolor_runtime.models.shipped import open_model
+    from edgecolor_runtime.system.machine import cores
 
     folder = common.output if are_many(inputs) else None
     color_all = _color_all(engine, folder, common)
@@ -192,12 +194,11 @@ def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
         UsageError: What was said does not go with it.
         MissingError: Ray is not installed.
     """
-    from edgecolor import batch
-    from edgecolor.extras import need_module
+    from edgecolor.support.extras import need_module
     from edgecolor_runtime.errors import UsageError
 
     if engine is Engine.local:
-        return batch.color_all
+        return local_engine.color_all
     if folder is None:
         raise UsageError("--engine ray is for a folder, or several photos, and a folder named with -o")
     if common.delegate:
@@ -206,9 +207,9 @@ def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
         raise UsageError("--threads is for this machine; a Ray cluster works with all its cores")
     for module in ("ray", "pyarrow"):
         need_module("run --engine ray", module, extra="ray")
-    from edgecolor import scale_out
+    from edgecolor.batch import ray_engine
 
-    return scale_out.color_all
+    return ray_engine.color_all
 
 
 def _go_on(
@@ -224,7 +225,7 @@ def _go_on(
     Returns:
         The outcomes, in the order of the jobs, and how many of them are those of an earlier run.
     """
-    from edgecolor.manifest import Manifest
+    from edgecolor.batch.manifest import Manifest
 
     with ExitStack() as stack:
         manifest = stack.enter_context(Manifest(folder, network, options)) if folder else None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.recipe import Augmentation, LossWeights, Recipe
+from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
 
 
 def train(
@@ -90,10 +90,10 @@ def train(
       edgecolor train prepared/ -o runs/mine --start models/s/s.keras --epochs 4 --learning-rate 0.0003
       edgecolor train prepared/ -o runs/m --alpha 0.5 --teacher models/t/t.keras --mixed 0.5
     """
-    from edgecolor.extras import need_keras
+    from edgecolor.support.extras import need_keras
 
     need_keras("train")
-    from edgecolor import train as training
+    from edgecolor.training import loop as training
 
     recipe = Recipe(
         alpha=alpha,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.choices import calibration_folder
+from edgecolor.cli.output import calibration_folder
 
 if TYPE_CHECKING:
-    from edgecolor.tune import Tuned
+    from edgecolor.compression.width_search import Tuned
 
 
 def tune(
@@ -60,13 +60,13 @@ def tune(
       edgecolor tune models/m/m.keras prepared/ -o runs/narrow
       edgecolor tune models/m/m.keras prepared/ -o runs/fast --max-latency 2.0 --minutes 30
     """
-    from edgecolor.extras import need_keras, need_module
+    from edgecolor.support.extras import need_keras, need_module
 
     need_keras("tune")
     for module in ("optuna", "matplotlib"):
         need_module("tune", module)
-    from edgecolor import tune as tuning
-    from edgecolor.candidate import Limits
+    from edgecolor.compression import width_search as tuning
+    from edgecolor.compression.candidates import Limits
 
     result = tuning.tune(
         model,
@@ -91,7 +91,7 @@ def tune(
 
 
 def _text(result: Tuned, folder: Path) -> str:
-    from edgecolor.candidate import describe
+    from edgecolor.compression.candidates import describe
 
     return "\n".join(
         [

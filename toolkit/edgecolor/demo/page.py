@@ -11,12 +11,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from edgecolor.demo import studio
-from edgecolor_runtime.colorizer import ColorFrame
+from edgecolor.demo import coloring
+from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.model_file import ModelFile
-from edgecolor_runtime.picture import Picture, parse_picture
-from edgecolor_runtime.preview import LARGEST_SATURATION
+from edgecolor_runtime.images.reader import Picture, parse_picture
+from edgecolor_runtime.models.model_file import ModelFile
+from edgecolor_runtime.preview.server import LARGEST_SATURATION
 
 ABOUT = """
 Colour for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; colour
@@ -35,7 +35,7 @@ KEPT = 4  # photographs that are kept in memory for all visitors
 HERE = Path(__file__).parent
 
 _compare = st.components.v2.component(
-    "edgecolor.compare",
+    "edgecolor.report.compare",
     html=(HERE / "compare.html").read_text("utf-8"),
     css=(HERE / "compare.css").read_text("utf-8"),
     js=(HERE / "compare.js").read_text("utf-8"),
@@ -66,9 +66,9 @@ class Opened:
 
 
 @st.cache_resource(show_spinner="Loading the model")
-def colorizer_of(_model: ModelFile, sha256: str) -> studio.SharedColorizer:
+def colorizer_of(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
     """One for all visitors."""
-    return studio.SharedColorizer(_model)
+    return coloring.SharedColorizer(_model)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Reading the photograph")
@@ -77,18 +77,20 @@ def open_file(_file: File, sha256: str) -> Opened:
     begun = time.perf_counter()
     whole = parse_picture(_file.data, _file.name)
     seconds = time.perf_counter() - begun
-    shown = studio.shown(whole)
-    return Opened(whole, shown, _address(studio.gray_frame(shown), shown), seconds)
+    shown = coloring.shown(whole)
+    return Opened(whole, shown, _address(coloring.gray_frame(shown), shown), seconds)
 
 
 @st.cache_resource(max_entries=8 * KEPT, show_spinner="Colouring")
-def predict(_opened: Opened, _colorizer: studio.SharedColorizer, sha256: str, model: str) -> studio.Predicted:
+def predict(
+    _opened: Opened, _colorizer: coloring.SharedColorizer, sha256: str, model: str
+) -> coloring.Predicted:
     """What a model says of a photograph; the saturation comes after it."""
     return _colorizer.predict(_opened.whole.gray)
 
 
 def _address(frame: ColorFrame, of: Picture) -> str:
-    media, data = studio.shown_file(frame, of)
+    media, data = coloring.shown_file(frame, of)
     return f"data:{media};base64,{base64.b64encode(data).decode()}"
 
 
@@ -110,7 +112,7 @@ def show_page() -> None:
         if file is None:
             return
         try:
-            _show(file, studio.MODELS[name], saturation)
+            _show(file, coloring.MODELS[name], saturation)
         except EdgecolorError as error:
             st.error(_plain(str(error)))
 
@@ -119,12 +121,12 @@ def _choose_model() -> tuple[str, float]:
     """The name of a model, and the saturation that is wanted of it."""
     name = st.radio(
         "Model",
-        list(studio.MODELS),
+        list(coloring.MODELS),
         format_func=lambda name: _plain(Path(name).name),
         horizontal=True,
         help="m is three times the work of s, and its colours are truer.",
     )
-    model = studio.MODELS[name]
+    model = coloring.MODELS[name]
     own = float(model.info["saturation"])
     saturation = st.slider(
         "Saturation",
@@ -146,7 +148,7 @@ def _tell_of(model: ModelFile) -> None:
         "Size": f"{len(model.flatbuffer) / 1000:.0f} kB, {info['parameters']:,} parameters",
         "Precision": info["precision"],
         "Alpha": f"{info['alpha']:g}, the width of its MobileNet",
-        "Trained on": studio.trained_on(model),
+        "Trained on": coloring.trained_on(model),
         "Licence": info["licence"],
         "SHA-256": model.sha256,
     }
@@ -156,8 +158,10 @@ def _tell_of(model: ModelFile) -> None:
 def _choose_file() -> File | None:
     way = st.radio("What to colour", WAYS, horizontal=True)
     if way == SAMPLE:
-        sample = st.radio("Sample", list(studio.SAMPLES), horizontal=True, help="All CC0; 224 pixels a side.")
-        path = studio.CHECK_PICTURES / studio.SAMPLES[sample]
+        sample = st.radio(
+            "Sample", list(coloring.SAMPLES), horizontal=True, help="All CC0; 224 pixels a side."
+        )
+        path = coloring.CHECK_PICTURES / coloring.SAMPLES[sample]
         return File(f"{sample.lower()}{path.suffix}", path.read_bytes())
     if way == WEBCAM:
         taken = st.camera_input("The webcam", help=CAMERA_HELP, width=480)
@@ -169,7 +173,7 @@ def _choose_file() -> File | None:
 def _show(file: File, model: ModelFile, saturation: float) -> None:
     colorizer, content = colorizer_of(model, model.sha256), file.sha256
     opened = open_file(file, content)
-    result = studio.Result(file.name, opened.whole)
+    result = coloring.Result(file.name, opened.whole)
     said = predict(opened, colorizer, content, model.sha256)
     begun = time.perf_counter()
     color = _address(colorizer.finish(opened.shown.gray, said, saturation), opened.shown)

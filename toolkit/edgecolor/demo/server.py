@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.guard import Guard
-from edgecolor_runtime.web import binding, reachable
+from edgecolor_runtime.preview.access import Guard
+from edgecolor_runtime.preview.http_server import binding, reachable
 
 PAGE = Path(__file__).parent / "page.py"
 UPLOAD_MB = 300  # of one file: an uncompressed scan of as many pixels as a picture may have
@@ -60,7 +60,7 @@ def _run(listening: socket.socket, guard: Guard, cookie: str, on_ready: Callable
     from streamlit.starlette import App
     from streamlit.web.bootstrap import load_config_options
 
-    from edgecolor.demo.door import Door
+    from edgecolor.demo.access import Door
 
     @asynccontextmanager
     async def life(_: Any) -> AsyncIterator[None]:

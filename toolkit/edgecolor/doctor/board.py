@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgecolor.doctor.finding import Finding, Host, note, ok, problem
-from edgecolor_runtime import machine
+from edgecolor_runtime.system import machine
 
 # A Pi's clock falls from 80 C on, and more at 85 C; "Frequency management and thermal control" in
 # https://www.raspberrypi.com/documentation/computers/raspberry-pi.html

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from edgecolor.doctor.finding import Finding, Host, note, ok, problem, read_text
-from edgecolor_runtime import machine
-from edgecolor_runtime.v4l2 import PI_CHAIN
+from edgecolor_runtime.sources.v4l2 import PI_CHAIN
+from edgecolor_runtime.system import machine
 
 PICAMERA2 = "usr/lib/python3/dist-packages/picamera2"  # where Debian's python3-picamera2 puts it
 

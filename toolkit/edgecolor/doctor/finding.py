@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgecolor_runtime.errors import MissingError
-from edgecolor_runtime.machine import ROOT
+from edgecolor_runtime.system.machine import ROOT
 
 _SECONDS = 120  # that a child may take: on a small board with a slow card, imports take seconds
 

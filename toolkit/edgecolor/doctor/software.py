@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from edgecolor.doctor.finding import Finding, Host, note, ok, problem
 from edgecolor_runtime.errors import GateError, MissingError, ModelFileError
-from edgecolor_runtime.shipped import SHIPPED
+from edgecolor_runtime.models.shipped import SHIPPED
 
 TFLITE_PYTHON = (3, 11)  # the last that tflite-runtime has wheels for
 WITHOUT = {

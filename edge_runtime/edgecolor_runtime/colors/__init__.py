@@ -1,0 +1,1 @@
+"""Color arithmetic: color spaces, chroma upsampling, and the colored frame."""

@@ -1,0 +1,1 @@
+"""Picture files: read any to gray, write a colored frame."""

@@ -1,0 +1,1 @@
+"""The network on a device: preprocessing, the interpreter, and the colorizer built on them."""

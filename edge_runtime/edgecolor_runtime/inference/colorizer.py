@@ -1,0 +1,135 @@
+"""A gray frame in, a colour frame out. The frame's luma is never touched; only chroma is predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgecolor_runtime.colors.frame import ColorFrame
+from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
+from edgecolor_runtime.errors import ModelFileError, UsageError
+from edgecolor_runtime.inference.interpreter import load_interpreter
+from edgecolor_runtime.inference.preprocess import block_mean, input_table, squash, to_real
+from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.models.model_file import ModelFile, read
+from edgecolor_runtime.models.shipped import read_shipped
+from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, INPUT_SIZE, OUTPUT_SHAPE
+
+
+class Colorizer:
+    """A model and its interpreter. Not for two threads at once: make one for each.
+
+    Args:
+        model: A verified model.
+        threads: CPU threads of one invocation.
+        delegate: "edgetpu", or the path of a delegate's library; None for the CPU.
+        saturation: Gain on the predicted ab, at least 0; 0 is gray. None takes the model's own.
+        guided: Keep chroma to the edges of the luma; else it is upsampled bilinearly, a little faster.
+
+    Raises:
+        UsageError: The saturation is negative or not a number.
+        MissingError: No interpreter library, or the delegate cannot be loaded.
+        ModelFileError: The graph is not the one that the metadata describes.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 1,
+        delegate: str | None = None,
+        saturation: float | None = None,
+        guided: bool = True,
+    ) -> None:
+        self.guided = guided
+        self.model = model
+        self.saturation = float(model.info["saturation"]) if saturation is None else saturation
+        self.delegate = delegate
+        self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
+        _check(self.interpreter.input, model.info["input"], INPUT_SHAPE, "input")
+        _check(self.interpreter.output, model.info["output"], OUTPUT_SHAPE, "output")
+        if model.info["ab_scale"] != AB_SCALE:
+            raise ModelFileError(f"the model's ab scale is {model.info['ab_scale']}; expected {AB_SCALE}")
+        self._input = input_table(self.interpreter.input)
+
+    @property
+    def saturation(self) -> float:
+        """Gain on the predicted ab; it may be set between two frames."""
+        return self._saturation
+
+    @saturation.setter
+    def saturation(self, gain: float) -> None:
+        if not 0 <= gain < float("inf"):
+            raise UsageError(
+                f"saturation {gain}: expected a number from 0 (gray) up; 1 is what the network says"
+            )
+        self._saturation = gain
+
+    @classmethod
+    def open(cls, path: str | Path, **options: Any) -> Colorizer:
+        """Read and verify a model file; `options` as in the class."""
+        return cls(read(path), **options)
+
+    @classmethod
+    def shipped(cls, name: str = "s", **options: Any) -> Colorizer:
+        """Take a model that is inside the package; `options` as in the class."""
+        return cls(read_shipped(name), **options)
+
+    def colorize(self, gray: Image.Image) -> ColorFrame:
+        """Colour a frame of mode L and any size: `prepare`, `predict`, `finish`."""
+        seen = self.prepare(gray)
+        return self.finish(gray, seen, self.predict(seen))
+
+    def prepare(self, gray: Image.Image) -> U8:
+        """What the network sees of a frame of mode L and any size: 8-bit luma, shape (224, 224)."""
+        if gray.mode != "L":
+            raise UsageError(f"colorize takes a picture of mode L, not {gray.mode}; open_picture makes one")
+        return squash(gray)
+
+    def predict(self, seen: U8) -> F32:
+        """Run the network.
+
+        Args:
+            seen: 8-bit luma, shape (224, 224).
+
+        Returns:
+            ab in Lab units, shape (56, 56, 2), without the saturation gain.
+        """
+        return to_real(self.raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
+
+    def raw(self, seen: U8) -> NDArray[Any]:
+        """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
+        if seen.shape != (INPUT_SIZE, INPUT_SIZE):
+            raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
+        (raw,) = self.interpreter(self._input[seen].reshape(INPUT_SHAPE))
+        output: NDArray[Any] = raw
+        return output
+
+    def finish(self, gray: Image.Image, seen: U8, ab: F32) -> ColorFrame:
+        """Put colours on a frame.
+
+        Args:
+            gray: The frame, mode L.
+            seen: What `prepare` made of it.
+            ab: What `predict` said, shape (56, 56, 2); the saturation gain is applied here.
+        """
+        lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
+        predicted = lab_to_chroma(lightness, ab * np.float32(self.saturation))
+        return ColorFrame(gray, predicted, block_mean(seen) if self.guided else None)
+
+
+def _check(tensor: TensorInfo, described: dict[str, Any], shape: tuple[int, ...], side: str) -> None:
+    if tensor.shape != shape or tensor.dtype not in (np.int8, np.float32):
+        raise ModelFileError(
+            f"the model's {side} is {tensor.dtype} {tensor.shape}; expected int8 or float32 {shape}"
+        )
+    found = (tensor.scale, tensor.zero_point)
+    wanted = (described.get("scale") or 0.0, described.get("zero_point") or 0)
+    if not np.allclose(found, wanted, rtol=1e-6, atol=0):
+        raise ModelFileError(
+            f"the model's {side} has scale and zero point {found}; its metadata says {wanted}"
+        )

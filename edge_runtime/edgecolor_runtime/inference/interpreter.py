@@ -1,0 +1,183 @@
+"""TFLite interpreters behind one small Protocol. The only module that imports an interpreter library."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
+from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.system.stderr import stderr_without
+
+LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+"""Package -> distribution, in the order in which they are tried."""
+
+DELEGATES = {
+    "edgetpu": {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"},
+}
+"""Delegate name -> operating system -> its library, found on the loader's path."""
+
+EDGE_TPU_OPERATOR = "edgetpu-custom-op"
+"""What the Edge TPU compiler puts in the place of all operators that it mapped; only the delegate runs it."""
+
+
+class Interpreter(Protocol):
+    """A loaded graph with one input and one output; raw values in and out. Not for two threads at once."""
+
+    @property
+    def name(self) -> str:
+        """Library and version, as in "ai-edge-litert 2.1.0"."""
+
+    @property
+    def input(self) -> TensorInfo:
+        """What `__call__` takes."""
+
+    @property
+    def output(self) -> TensorInfo:
+        """What `__call__` returns."""
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Run the graph once: x has the input's shape and dtype, the result the output's."""
+
+
+class _TFLite:
+    def __init__(self, interpreter: Any, name: str) -> None:
+        self.name = name
+        self._interpreter = interpreter
+        (entry,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._entry, self._result = entry["index"], result["index"]
+        self.input, self.output = _tensor(entry), _tensor(result)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        self._interpreter.set_tensor(self._entry, x)
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise EdgecolorError(f"{self.name} failed at the network: {_line(error)}") from error
+        result: NDArray[Any] = self._interpreter.get_tensor(self._result)
+        return result
+
+
+def _tensor(details: dict[str, Any]) -> TensorInfo:
+    scale, zero_point = details["quantization"]
+    return TensorInfo(
+        tuple(map(int, details["shape"])), np.dtype(details["dtype"]), float(scale), int(zero_point)
+    )
+
+
+def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | None = None) -> Interpreter:
+    """Load a graph with the interpreter library of this machine.
+
+    Args:
+        flatbuffer: A verified TFLite model.
+        threads: CPU threads of one invocation.
+        delegate: "edgetpu", or the path of an external delegate's library. None: the CPU.
+
+    Raises:
+        MissingError: No interpreter library, the delegate cannot be loaded, or the graph is compiled for an
+            Edge TPU and is asked to run without one.
+        ModelFileError: The library refuses the graph, or it has not one input and one output.
+    """
+    library, name = _library()
+    delegates = [] if delegate is None else [_delegate(library, delegate)]
+    try:
+        with stderr_without(b"INFO: "):  # "Created ... XNNPACK delegate"
+            interpreter = library.Interpreter(
+                model_content=flatbuffer, num_threads=threads, experimental_delegates=delegates
+            )
+            interpreter.allocate_tensors()
+        return _TFLite(interpreter, name)
+    except (ValueError, RuntimeError) as error:
+        if EDGE_TPU_OPERATOR in str(error):
+            raise MissingError(
+                "this model is compiled for an Edge TPU: run it with --delegate edgetpu where one is plugged "
+                "in, or take the int8 model that it was compiled from"
+            ) from error
+        raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+
+
+def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]]:
+    """Load a graph for a look inside: slowly, on the CPU, with kernels that keep what they compute.
+
+    Returns:
+        Takes the graph's input and gives every computed tensor by its name, dequantized.
+
+    Raises:
+        MissingError: No interpreter library.
+        ModelFileError: The library refuses the graph.
+    """
+    library, name = _library()
+    try:
+        interpreter = library.Interpreter(
+            model_content=flatbuffer,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
+    (entry,) = interpreter.get_input_details()
+    details = interpreter.get_tensor_details()
+
+    def trace(x: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        interpreter.set_tensor(entry["index"], x)
+        interpreter.invoke()
+        return {d["name"]: _real(interpreter.get_tensor(d["index"]), d) for d in details if d["name"]}
+
+    return trace
+
+
+def _real(values: NDArray[Any], details: dict[str, Any]) -> NDArray[np.float32]:
+    scale, zero_point = details["quantization"]
+    real: NDArray[np.float32] = values.astype(np.float32)
+    return (real - np.float32(zero_point)) * np.float32(scale) if scale else real
+
+
+def _library() -> tuple[ModuleType, str]:
+    for package, distribution in LIBRARIES.items():
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError:
+            continue
+        if package == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
+            # It imports under numpy 2 and dies later, inside Interpreter(), without a word that helps.
+            raise MissingError(
+                f"tflite-runtime was built for numpy 1 and this is numpy {np.__version__}: "
+                'pip install "numpy<2", or pip install ai-edge-litert'
+            )
+        try:
+            module = importlib.import_module(f"{package}.interpreter")
+        except ImportError as error:
+            raise MissingError(
+                f"{distribution} is installed but broken: {_line(error)}; reinstall it"
+            ) from error
+        return module, f"{distribution} {importlib.metadata.version(distribution)}"
+    raise MissingError(
+        "no TFLite interpreter: pip install ai-edge-litert (Python <= 3.11 on a 32-bit Pi: tflite-runtime)"
+    )
+
+
+def _delegate(library: ModuleType, delegate: str) -> Any:
+    path = DELEGATES[delegate].get(platform.system(), delegate) if delegate in DELEGATES else delegate
+    try:
+        # Opened here first: where the interpreter library fails at it, its finalizer fails again, in public.
+        if not hasattr(ctypes.CDLL(path), "tflite_plugin_create_delegate"):
+            raise ValueError("it is no TFLite delegate")
+        return library.load_delegate(path)
+    except (ValueError, OSError) as error:
+        raise MissingError(
+            f"delegate {delegate} ({path}) cannot be loaded: {_line(error) or 'it reported no reason'}; "
+            "check that its library is installed and its device plugged in"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""The live loop: one frame after another, stabilized over time, with statistics."""

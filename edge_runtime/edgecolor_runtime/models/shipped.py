@@ -1,0 +1,71 @@
+"""The models inside this package, pinned by hash: a file that vouches for itself could be exchanged whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from edgecolor_runtime.errors import ModelFileError
+from edgecolor_runtime.models.model_file import ModelFile, parse, read
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model file under edgecolor_runtime/models, and the SHA-256 of the whole file, hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+SHIPPED: dict[str, ShippedModel] = {
+    "m": ShippedModel("m.tflite", "e79774e7b98cd626677143f4536d91ecdd8a01a4b043b869e4180e4811fcc279"),
+    "s": ShippedModel("s.tflite", "9dbb56e1a9c9d64c6ae2ec142d7f3ac31d37888dcef0790f0a8601a8f037a6d6"),
+}
+"""Name -> model; `s` is the default of every command."""
+
+
+def read_shipped(name: str = "s") -> ModelFile:
+    """Read and verify a shipped model.
+
+    Raises:
+        ModelFileError: No model of this name, or its file is not the one that this release pins.
+    """
+    return parse(shipped_bytes(name), f"shipped model {name}")
+
+
+def shipped_bytes(name: str) -> bytes:
+    """The file of a shipped model, which is the one that this release pins.
+
+    Raises:
+        ModelFileError: No model of this name, or another file.
+    """
+    if name not in SHIPPED:
+        known = ", ".join(SHIPPED) or "none"
+        raise ModelFileError(f"no shipped model is called {name} (there are: {known})")
+    model = SHIPPED[name]
+    try:
+        data = (resources.files("edgecolor_runtime") / "models" / model.file).read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            f"shipped model {name} cannot be read: {error.strerror}; reinstall edgecolor-runtime"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise ModelFileError(
+            f"shipped model {name} is not the file of this release; reinstall edgecolor-runtime"
+        )
+    return data
+
+
+def open_model(name: str | Path) -> ModelFile:
+    """Read and verify a model by the name of a shipped one, or else by its path.
+
+    Raises:
+        ModelFileError: There is no such model, or it is not intact.
+    """
+    if str(name) in SHIPPED:
+        return read_shipped(str(name))
+    if not Path(name).suffix and not Path(name).exists():
+        return read_shipped(str(name))  # says which names there are
+    return read(name)

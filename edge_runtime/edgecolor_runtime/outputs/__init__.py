@@ -1,0 +1,1 @@
+"""Where colored frames go: video files with audio, and numbered images."""

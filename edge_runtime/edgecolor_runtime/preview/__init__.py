@@ -1,0 +1,1 @@
+"""The live preview in a browser: HTTP server, access rules, streams, and the page."""

@@ -1,0 +1,1 @@
+"""Where gray frames come from: cameras, streams, video files, folders."""

@@ -1,0 +1,1 @@
+"""The machine underneath: its facts, its files, stderr, and systemd."""

@@ -1,0 +1,94 @@
+"""The demonstration: export the trained network to int8 and colour 12 photographs with it.
+
+It calls the same commands that a user types, and prints each. Everything lands in examples/out/,
+or in the folder given:
+
+    python examples/color_photographs.py [OUT]
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from edgecolor.support.contact_sheet import contact_sheet
+
+DEMO = Path(__file__).resolve().parent
+REPOSITORY = DEMO.parent
+TRAINED = REPOSITORY / "models/s/s.keras"
+CALIBRATION = REPOSITORY / "calibration"
+EDGECOLOR = Path(sys.executable).with_name("edgecolor")
+
+COLUMNS = ("gray", "ours", "original")
+CELL = 256  # pixels a side of one picture on a sheet
+README_PHOTOS = ("kodim13", "kodim04", "kodim21", "kodim22")  # stream, face, lighthouse, barn
+
+
+def edgecolor(*arguments: str | Path) -> None:
+    """Run one `edgecolor` command from the repository's root, after printing it.
+
+    Raises:
+        SystemExit: with the command's own exit code, when it fails.
+    """
+    words = [shown(a) if isinstance(a, Path) else a for a in arguments]
+    print(f"$ edgecolor {shlex.join(words)}", file=sys.stderr, flush=True)
+    code = subprocess.run([EDGECOLOR, *words], cwd=REPOSITORY, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+def shown(path: Path) -> str:
+    """The path as seen from the repository's root."""
+    return os.path.relpath(path, REPOSITORY)
+
+
+def draw_sheets(photos: list[Path], gray: Path, coloured: Path, out: Path) -> None:
+    """Lay gray, ours and original side by side: each photograph, all, and the README's picture of four."""
+    triples: dict[str, tuple[Image.Image, Image.Image, Image.Image]] = {}
+    for photo in photos:
+        (ours,) = coloured.glob(f"{photo.stem}.*")
+        before = gray / f"{photo.stem}.png"
+        triple = Image.open(before).convert("RGB"), Image.open(ours).convert("RGB"), Image.open(photo)
+        contact_sheet([triple], captions=COLUMNS, cell=CELL).save(
+            out / f"sheets/{photo.stem}.jpg", quality=92
+        )
+        triples[photo.stem] = triple
+    contact_sheet(list(triples.values()), captions=COLUMNS, cell=CELL, columns=2).save(
+        out / "sheet.jpg", quality=92
+    )
+    pairs = [[triples[name][column] for name in README_PHOTOS] for column in (0, 1)]
+    contact_sheet(pairs).save(out / "gray-beside-coloured.jpg", quality=92)
+
+
+def main(out: Path) -> None:
+    """Export, make gray, colour, and lay side by side."""
+    gray, coloured, sheets = out / "gray", out / "coloured", out / "sheets"
+    for folder in (gray, coloured, sheets):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    exported = out / "s_int8.tflite"
+    edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", exported, "--force")
+
+    photos = sorted((DEMO / "photos").glob("*.jpg"))
+    for photo in photos:
+        with Image.open(photo) as picture:
+            picture.convert("L").save(gray / f"{photo.stem}.png")
+    edgecolor("run", gray, "--model", exported, "-o", coloured, "--force")
+    draw_sheets(photos, gray, coloured, out)
+
+    for what, where in (
+        ("exported model", exported),
+        ("coloured pictures", coloured),
+        ("gray | ours | original", sheets),
+        ("all on one sheet", out / "sheet.jpg"),
+    ):
+        print(f"{what + ':':24}{shown(where)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEMO / "out")

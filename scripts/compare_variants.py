@@ -1,0 +1,171 @@
+"""Slims and prunes a released model, unattended, and says what each costs, in one table.
+
+    python scripts/compare_variants.py models/m PREPARED PHOTOGRAPHS -o runs/variants --write models/v.md
+
+`edgecolor tune` searches for half the multiply-adds, `edgecolor prune` takes 70 % of the prunable weights;
+both go on where a killed run stopped. Then all are exported to int8 and compared on photographs that were not
+trained on. PREPARED is what `edgecolor dataset` made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgecolor.compression.candidates import Limits
+from edgecolor.compression.pruning import Pruning, prune
+from edgecolor.compression.width_search import Tuning, tune
+from edgecolor.evaluation.color_plane import Difference, paired
+from edgecolor.evaluation.evaluator import Evaluation, evaluate
+from edgecolor.evaluation.predictor import open_predictor
+from edgecolor.exporting.pipeline import export_model
+from edgecolor.network.sidecar import read_facts
+from edgecolor.support.timing import Spread, ratios
+from edgecolor.tflite.graph import read_graph
+from edgecolor.tflite.latency import invoke_times
+from edgecolor_runtime.errors import EdgecolorError
+from edgecolor_runtime.models.model_file import read
+
+CALIBRATION = Path(__file__).parents[1] / "calibration"
+COLUMNS = (
+    *(
+        "int8",
+        "multiply-adds",
+        "file",
+        "compressed",
+        "time of the released",
+        "G56",
+        "G56 against the released",
+    ),
+    *("against its float: ab", "chroma", "G56", "minutes"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant as its int8 file was measured."""
+
+    name: str
+    minutes: float  # that making it took
+    macs: int
+    bytes: int  # of the flatbuffer
+    compressed: int
+    time: Spread  # of an invocation, in units of the released model's
+    evaluation: Evaluation
+    cost: Difference  # G56, dB, against the released model, photograph by photograph
+
+
+def variants(
+    model: Path, prepared: Path, photographs: Path, out: Path, tuning: Tuning, pruning: Pruning
+) -> list[Row]:
+    """Makes and measures them; the first row is the released model itself."""
+    out.mkdir(parents=True, exist_ok=True)
+    tuned = tune(model, prepared, out / "narrow", tuning, Limits(), calibration=CALIBRATION, say=_say)
+    pruned = prune(prepared, model, out / "sparse", pruning, say=_say)
+    made = {
+        "released": (model, 0.0),
+        "narrow": (Path(tuned.path), tuned.minutes),
+        "sparse": (pruned, 60 * read_facts(pruned)["pruning"]["hours"]),
+    }
+    flatbuffers, evaluations = {}, {}
+    for name, (network, _) in made.items():
+        exported = out / f"{name}_int8.tflite"
+        export_model(network, exported, calibration=CALIBRATION, name=name, force=True, say=_say)
+        flatbuffers[name] = read(exported).flatbuffer
+        reference = open_predictor(str(network))
+        evaluations[name] = evaluate(open_predictor(str(exported)), photographs, reference=reference)
+        _say(f"{name}: measured")
+    times = invoke_times(flatbuffers)
+    rows = []
+    for name, flatbuffer in flatbuffers.items():
+        cost = paired(evaluations[name].scores, evaluations["released"].scores)["g56"]
+        if cost is None:
+            raise EdgecolorError(f"{name}: it gives too little colour to be compared.")
+        rows.append(
+            Row(
+                name=name,
+                minutes=made[name][1],
+                macs=read_graph(flatbuffer).macs,
+                bytes=len(flatbuffer),
+                compressed=len(zlib.compress(flatbuffer, 9)),
+                time=ratios(times[name], times["released"]),
+                evaluation=evaluations[name],
+                cost=cost,
+            )
+        )
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    lines += [f"| {' | '.join(_cells(row, rows[0]))} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, first: Row) -> list[str]:
+    fidelity, g56 = row.evaluation.fidelity, row.evaluation.plane.g56
+    if fidelity is None or g56 is None:
+        raise EdgecolorError(f"{row.name}: it gives too little colour to be compared.")
+    drift = fidelity.paired["g56"]
+    return [
+        row.name,
+        f"{row.macs / 1e6:.0f} M ({row.macs / first.macs:.0%})",
+        f"{row.bytes / 1000:.0f} kB",
+        f"{row.compressed / 1000:.0f} kB ({row.compressed / first.compressed:.0%})",
+        f"{row.time.median:.2f} ({row.time.p10:.2f} to {row.time.p90:.2f})",
+        f"{g56:+.2f} dB",
+        f"{row.cost.mean:+.3f} ± {row.cost.error:.3f} dB",
+        f"{fidelity.ab_difference:.2f} Lab units",
+        f"{fidelity.chroma_ratio:.3f}",
+        f"{drift.mean:+.3f} dB" if drift else "not reached",
+        f"{row.minutes:.0f}",
+    ]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="models/<name>")
+    parser.add_argument("prepared", type=Path, help="what `edgecolor dataset` made, with a val split")
+    parser.add_argument("photographs", type=Path, help="colour photographs that were not trained on")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the runs")
+    parser.add_argument("--write", type=Path, help="a Markdown file for the table")
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--minutes", type=float, help="for the trials of the search")
+    parser.add_argument("--finish-epochs", type=int, default=Tuning.finish_epochs)
+    parser.add_argument("--prune-epochs", type=int, default=Pruning.epochs)
+    chosen = parser.parse_args()
+    try:
+        rows = variants(
+            chosen.folder / f"{chosen.folder.name}.keras",
+            chosen.prepared,
+            chosen.photographs,
+            chosen.output,
+            Tuning(trials=chosen.trials, minutes=chosen.minutes, finish_epochs=chosen.finish_epochs),
+            Pruning(epochs=chosen.prune_epochs),
+        )
+    except EdgecolorError as error:
+        print(f"variants.py: {error}", file=sys.stderr)
+        return error.exit_code
+    text = table(rows)
+    plain = [asdict(r) | {"evaluation": r.evaluation.to_json()} for r in rows]
+    (chosen.output / "variants.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    if chosen.write:
+        chosen.write.write_text(text, encoding="utf-8")
+    print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The models inside the package: pinned, intact, and computing what they did where they were exported."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecolor_runtime import SHIPPED, Colorizer, ModelFileError, open_model, read_shipped
+from edgecolor_runtime.inference.preprocess import dequantize
+from edgecolor_runtime.models.signature import AB_SCALE
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None:
+    colorizer = Colorizer.shipped(name)
+    golden, output = colorizer.model.golden, colorizer.interpreter.output
+    exact = colorizer.interpreter.name.startswith("ai-edge-litert")
+    for gray, exported, reference in zip(golden.gray, golden.exported, golden.reference, strict=True):
+        ab = colorizer.predict(gray)
+        expected = dequantize(exported, output.scale, output.zero_point) * AB_SCALE
+        assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
+        # A tenth of the picture's own colour: golden pictures are the warmest and the coldest there are.
+        true = reference * AB_SCALE
+        assert np.abs(ab - true).mean() <= 0.1 * np.abs(true).mean()
+    assert open_model(name).sha256 == read_shipped(name).sha256
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_file_is_that_of_the_models_folder(name: str) -> None:
+    exported = (MODELS / name / f"{name}_int8.tflite").read_bytes()
+    assert hashlib.sha256(exported).hexdigest() == SHIPPED[name].sha256
+
+
+def test_other_names_are_refused() -> None:
+    with pytest.raises(ModelFileError, match="no shipped model is called nobody"):
+        read_shipped("nobody")

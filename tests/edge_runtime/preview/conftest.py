@@ -1,0 +1,59 @@
+"""What the preview's tests share: a preview that leaves nothing behind, and shots to show in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edgecolor_runtime import Colorizer, ModelFile
+from edgecolor_runtime.live.shot import Shot
+from edgecolor_runtime.preview.server import Controls, Preview
+
+from .preview_client import ask
+
+
+@pytest.fixture
+def live(tiny: ModelFile) -> Colorizer:
+    """One whose saturation a test may set."""
+    return Colorizer(tiny, saturation=1.0)
+
+
+@pytest.fixture
+def shot(live: Colorizer, cloud: Image.Image) -> Callable[..., Shot]:
+    """Makes a shot of the cloud, at a saturation."""
+    seen = live.prepare(cloud)
+    ab = live.predict(seen)
+
+    def make(saturation: float = 1.0) -> Shot:
+        live.saturation = saturation
+        frame = live.finish(cloud, seen, ab)
+        live.saturation = 1.0
+        return Shot(0, frame, 0.0)
+
+    return make
+
+
+@pytest.fixture
+def controls(live: Colorizer) -> Controls:
+    return Controls(live, lambda: {"frames": 60, "dropped": 1, "fps": 29.5})
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def preview(controls: Controls) -> Iterator[Preview]:
+    """A preview that still answers after the test, and leaves no thread and no open file when it closes."""
+    threads, files = set(threading.enumerate()), open_files()
+    preview = Preview(port=0, controls=controls)
+    yield preview
+    assert ask(preview, "/statistics").status == 200
+    preview.close()
+    assert set(threading.enumerate()) <= threads
+    assert open_files() <= files

@@ -1,0 +1,126 @@
+"""What the tests of the preview share: a client of real sockets, and a loop that shows pictures."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from edgecolor_runtime.preview.server import Preview
+
+WAIT = 20.0  # seconds before a test that hangs fails
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
+def port_of(preview: Preview) -> int:
+    port = urlsplit(preview.address).port
+    assert port
+    return port
+
+
+def ask(
+    preview: Preview,
+    path: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """One request as a well-behaved client makes it."""
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(preview), timeout=WAIT)
+    try:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def set_saturation(preview: Preview, body: bytes, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ask(preview, "/saturation", "POST", body, {"Content-Type": "application/json", **named})
+
+
+def connect(preview: Preview, *, receive_buffer: int | None = None) -> socket.socket:
+    """A connection that has said nothing yet."""
+    client = socket.socket()
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(WAIT)
+    client.connect(("127.0.0.1", port_of(preview)))
+    return client
+
+
+def watch(preview: Preview, view: str = "color", *, receive_buffer: int | None = None) -> socket.socket:
+    """A connection that has asked for a stream."""
+    client = connect(preview, receive_buffer=receive_buffer)
+    client.sendall(f"GET /stream/{view} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return client
+
+
+def parts(stream: BinaryIO) -> Iterator[bytes]:
+    """The JPEGs of a stream, taken apart as a browser does: each ends where the next one's head has come."""
+    headers = http.client.parse_headers(_after_status(stream, 200))
+    assert headers.get_content_type() == "multipart/x-mixed-replace"
+    head = f"--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    assert stream.read(len(head)) == head
+    part = b""
+    while line := stream.readline():
+        part += line
+        if part.endswith(b"\r\n" + head):
+            yield part.removesuffix(b"\r\n" + head)
+            part = b""
+
+
+def _after_status(stream: BinaryIO, status: int) -> BinaryIO:
+    line = stream.readline().split()
+    assert int(line[1]) == status, line
+    return stream
+
+
+def said(client: socket.socket) -> bytes:
+    """All that a server says until it hangs up."""
+    data = b""
+    while more := client.recv(65536):
+        data += more
+    return data
+
+
+@contextmanager
+def repeatedly(do: Callable[[], object], seconds: float = 0.02) -> Iterator[None]:
+    """Do it again and again in a thread, as a loop shows pictures."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(seconds):
+            do()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def eventually(true: Callable[[], object]) -> bool:
+    """Whether it comes true before a test must fail."""
+    deadline = time.monotonic() + WAIT
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

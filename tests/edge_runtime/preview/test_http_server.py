@@ -1,0 +1,265 @@
+"""Clients that misbehave. After each the preview still answers, and no thread or file is left (`preview`)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from edgecolor_runtime.images.jpeg import encode_jpeg
+from edgecolor_runtime.live.shot import Shot
+from edgecolor_runtime.preview import broadcast, http_server
+from edgecolor_runtime.preview.server import Controls, Preview
+
+from .preview_client import ask, connect, eventually, parts, port_of, repeatedly, said, watch
+
+HELLO = b"GET /statistics HTTP/1.1\r\nHost: localhost\r\n"
+SHORT = 0.4  # seconds
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "PATIENCE", SHORT)
+
+
+def status_after(preview: Preview, request: bytes) -> int:
+    with connect(preview) as client:
+        client.sendall(request)
+        return int(said(client).split()[1])
+
+
+POST = b"POST /saturation HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+BAD_REQUESTS = {
+    "endless address": (b"GET /" + b"a" * 200_000, 414),
+    "long address": (b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    "endless header": (HELLO + b"X: " + b"a" * 200_000, 431),
+    "many headers": (HELLO + b"X: 1\r\n" * 200 + b"\r\n", 431),
+    "endless headers": (HELLO + b"X: 1\r\n" * 50_000, 431),
+    "huge body": (POST + b"Content-Length: 100000\r\n\r\n" + b" " * 100_000, 413),
+    "body of an absurd length": (POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 413),
+    "body without length": (POST + b"\r\n{}", 411),
+    "body in chunks": (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 411),
+    "negative length": (POST + b"Content-Length: -1\r\n\r\n", 411),
+    "length that is no number": (POST + "Content-Length: ²\r\n\r\n".encode(), 411),
+    "nul bytes": (b"\0" * 100 + b"\r\n\r\n", 400),
+    "one word": (b"hello\r\n\r\n", 400),
+    "four words": (b"GET / x HTTP/1.1\r\n\r\n", 400),
+    "no version": (b"GET / FTP/1.1\r\n\r\n", 400),
+    "version to come": (b"GET / HTTP/9.1\r\nHost: localhost\r\n\r\n", 505),
+    "version with letters": (b"GET / HTTP/1.x\r\nHost: localhost\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 421),
+    "before there were versions": (b"GET /\r\n\r\n", 421),
+    "header without colon": (b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n", 421),
+}
+
+
+@pytest.mark.parametrize(("request_", "status"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+def test_bad_request(preview: Preview, request_: bytes, status: int) -> None:
+    assert status_after(preview, request_) == status
+
+
+def test_answer_is_read_even_by_who_still_sends(preview: Preview) -> None:
+    """Refused in the middle of much to say; its reading starts only then."""
+    with connect(preview) as client:
+        sender = threading.Thread(target=client.sendall, args=(HELLO + b"X: " + b"a" * 3_000_000,))
+        sender.start()
+        assert b" 431 " in said(client).splitlines()[0]
+        sender.join()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("begun", [b"", b"GET", HELLO, POST + b"Content-Length: 9\r\n\r\n{"], ids=len)
+def test_half_a_request_times_out(preview: Preview, begun: bytes) -> None:
+    begin = time.monotonic()
+    assert status_after(preview, begun) == 408
+    assert SHORT <= time.monotonic() - begin < SHORT + 5
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_request_in_drips_times_out_as_a_whole(preview: Preview) -> None:
+    with connect(preview) as client:
+        begin = time.monotonic()
+        try:
+            while time.monotonic() < begin + 10:
+                client.sendall(b"G")
+                time.sleep(SHORT / 10)
+        except OSError:
+            pass  # hung up
+        assert time.monotonic() - begin < 9
+
+
+def test_gone_before_a_word(preview: Preview) -> None:
+    for _ in range(20):
+        connect(preview).close()
+
+
+def test_gone_before_the_answer(preview: Preview) -> None:
+    for _ in range(20):
+        with connect(preview) as client:
+            client.sendall(HELLO + b"\r\n")
+
+
+def reset(client: socket.socket) -> None:
+    """Hang up at once, as a crashed client does."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_gone_in_the_middle_of_a_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
+    with repeatedly(lambda: preview.show(shot()), 0.005):
+        for _ in range(10):
+            client = watch(preview)
+            assert client.recv(2000)
+            reset(client)
+        assert eventually(lambda: not preview.pictures.watching)
+
+
+@pytest.mark.parametrize("leave", [reset, socket.socket.close], ids=["reset", "close"])
+def test_gone_while_nothing_moves(
+    preview: Preview, shot: Callable[[], Shot], leave: Callable[[socket.socket], None]
+) -> None:
+    preview.show(shot())
+    client = watch(preview)
+    assert client.recv(2000)
+    assert preview.pictures.watching == {"color": 1}
+    leave(client)
+    assert eventually(lambda: not preview.pictures.watching)
+
+
+def test_a_slow_client_gets_the_newest_picture_and_holds_nobody_up(
+    preview: Preview, shot: Callable[..., Shot]
+) -> None:
+    """It takes nothing while 300 pictures are shown, then what the system held back, and then the last."""
+    shots = [shot() for _ in range(300)]
+    with watch(preview, receive_buffer=4096) as client, client.makefile("rb") as file:
+        preview.show(shots[0])
+        stream = parts(file)
+        next(stream)
+        begin = time.monotonic()
+        for each in shots[1:]:
+            preview.show(each)
+        assert time.monotonic() - begin < 10
+        last = encode_jpeg(shot(0.5).frame)
+        preview.show(shot(0.5))
+        taken = 1
+        while next(stream) != last:
+            taken += 1
+    assert taken < 50
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_takes_nothing_is_left(preview: Preview, shot: Callable[[], Shot]) -> None:
+    with (
+        repeatedly(lambda: preview.show(shot()), 0.005),
+        watch(preview, receive_buffer=4096) as stuck,
+        watch(preview) as lively,
+        lively.makefile("rb") as file,
+    ):
+        stream = parts(file)
+        assert next(stream)
+        assert eventually(lambda: next(stream) and preview.pictures.watching == {"color": 1})
+        assert stuck.fileno() >= 0
+
+
+def test_fifty_clients_at_once(preview: Preview, shot: Callable[[], Shot]) -> None:
+    taken: list[int] = []
+
+    def take() -> None:
+        with watch(preview) as client, client.makefile("rb") as file:
+            taken.append(sum(1 for _, jpeg in zip(range(5), parts(file), strict=False) if jpeg))
+
+    threads = [threading.Thread(target=take) for _ in range(50)]
+    with repeatedly(lambda: preview.show(shot())):
+        for thread in threads:
+            thread.start()
+        assert ask(preview, "/statistics").status == 200
+        for thread in threads:
+            thread.join()
+    assert taken == [5] * 50
+
+
+def test_streams_are_counted(
+    preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "STREAMS", 3)
+    preview.show(shot())
+    with ExitStack() as stack:
+        clients = [stack.enter_context(watch(preview, view)) for view in ("color", "gray", "gray")]
+        assert all(client.recv(12) == b"HTTP/1.1 200" for client in clients)
+        refused = ask(preview, "/stream/color")
+        assert refused.status == 503 and b"3 streams" in refused.body
+        assert ask(preview, "/statistics").status == 200  # who watches already goes on
+    assert eventually(lambda: not preview.pictures.watching)
+    with watch(preview) as client:
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_connections_are_counted(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "CONNECTIONS", 3)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(preview)) for _ in range(3)]
+        assert eventually(lambda: status_or_none(preview) == 503)
+        for client in silent:
+            client.close()
+        assert eventually(lambda: status_or_none(preview) == 200)
+
+
+def status_or_none(preview: Preview) -> int | None:
+    try:
+        return ask(preview, "/statistics").status
+    except OSError:
+        return None
+
+
+def test_closing_hangs_up_on_everybody(controls: Controls, shot: Callable[[], Shot]) -> None:
+    """On who watches, who takes nothing, who has said nothing, and who was refused and still sends."""
+    before = threading.active_count()
+    preview = Preview(port=0, controls=controls)
+    with (
+        watch(preview) as lively,
+        watch(preview, receive_buffer=4096) as stuck,
+        connect(preview) as silent,
+        connect(preview) as refused,
+    ):
+        refused.sendall(HELLO + b"X: " + b"a" * 50_000)
+        assert eventually(lambda: preview.pictures.watching == {"color": 2})
+        for _ in range(100):
+            preview.show(shot())
+        begin = time.monotonic()
+        preview.close()
+        assert time.monotonic() - begin < 2
+        assert threading.active_count() == before
+        assert said(lively)
+        assert stuck.recv(100)
+        assert said(silent) == b""
+    preview.close()  # a second time
+    preview.show(shot())  # to nobody
+    with pytest.raises(ConnectionError):
+        ask(preview, "/")
+
+
+def test_a_port_is_free_again_at_once(controls: Controls, shot: Callable[[], Shot]) -> None:
+    preview = Preview(port=0, controls=controls)
+    port = port_of(preview)
+    for _ in range(3):
+        preview.show(shot())
+        with watch(preview) as client:
+            assert client.recv(100)
+            preview.close()
+        preview = Preview(port=port, controls=controls)
+    preview.close()
+
+
+def test_a_broken_loop_breaks_one_answer(
+    live: object, capfd: pytest.CaptureFixture[str], preview: Preview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(preview.controls, "_snapshot", lambda: 1 / 0)
+        with pytest.raises(OSError, match=r"closed|reset"):
+            ask(preview, "/statistics")
+    assert "ZeroDivisionError" in capfd.readouterr().err

@@ -1,0 +1,379 @@
+"""The web preview over real sockets: what it shows, to whom, and what may be set."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edgecolor_runtime import Colorizer, MissingError, UsageError
+from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
+from edgecolor_runtime.live.shot import Shot
+from edgecolor_runtime.preview.access import Guard
+from edgecolor_runtime.preview.broadcast import VIEWS
+from edgecolor_runtime.preview.server import Controls, Preview
+
+from .preview_client import ask, eventually, parts, port_of, repeatedly, set_saturation, watch
+
+ROUTES = ["/", "/preview.css", "/preview.js", "/statistics", "/snapshot", "/stream/color", "/stream/gray"]
+
+
+def test_page_and_its_files(preview: Preview) -> None:
+    page = ask(preview, "/")
+    assert (page.status, page.headers.get_content_type()) == (200, "text/html")
+    named = re.findall(rb'(?:src|href)="(/[^"]*)"', page.body)
+    assert sorted(named) == [b"/preview.css", b"/preview.js", b"/snapshot"]
+    assert ask(preview, "/preview.css").headers.get_content_type() == "text/css"
+    assert ask(preview, "/preview.js").headers.get_content_type() == "text/javascript"
+
+
+def test_every_answer_says_what_a_browser_may_do(preview: Preview) -> None:
+    for path in (*ROUTES, "/nothing"):
+        headers = ask(preview, path, "HEAD").headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy and "//" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Python" not in headers["Server"]
+
+
+@pytest.mark.parametrize(("view", "mode"), [("color", "RGB"), ("gray", "L")])
+def test_stream_is_the_newest_picture_again_and_again(
+    preview: Preview, shot: Callable[[], Shot], view: str, mode: str
+) -> None:
+    frame = shot().frame
+    expected = encode_jpeg(frame) if view == "color" else encode_gray(frame.y)
+    with (
+        repeatedly(lambda: preview.show(shot())),
+        watch(preview, view) as client,
+        client.makefile("rb") as file,
+    ):
+        stream = parts(file)
+        for _ in range(3):
+            assert next(stream) == expected
+    with Image.open(io.BytesIO(expected)) as image:
+        assert (image.mode, image.size) == (mode, (320, 240))
+
+
+def test_ffmpeg_takes_the_stream(preview: Preview, shot: Callable[[], Shot]) -> None:
+    """As do the many programs that read network cameras with it."""
+    av = pytest.importorskip("av", reason="no PyAV here")
+    with repeatedly(lambda: preview.show(shot())):
+        video = av.open(f"{preview.address}stream/color", timeout=20)
+        try:
+            frames = [frame for frame, _ in zip(video.decode(video=0), range(3), strict=False)]
+        finally:
+            video.close()
+    assert [(frame.width, frame.height) for frame in frames] == [(320, 240)] * 3
+
+
+def test_who_comes_while_nothing_moves_sees_the_last_picture(
+    preview: Preview, shot: Callable[[], Shot]
+) -> None:
+    last = shot()
+    preview.show(last)
+    with watch(preview) as client, client.makefile("rb") as file:
+        assert next(parts(file)) == encode_jpeg(last.frame)
+
+
+def test_each_picture_is_encoded_once_and_for_watchers_only(
+    preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: Counter[str] = Counter()
+
+    def counting(view: str, encode: Callable[[Shot], bytes]) -> Callable[[Shot], bytes]:
+        def counted(shot: Shot) -> bytes:
+            encoded[view] += 1
+            return encode(shot)
+
+        return counted
+
+    for view, encode in list(VIEWS.items()):
+        monkeypatch.setitem(VIEWS, view, counting(view, encode))
+    unseen = shot()
+    preview.show(unseen)
+    assert not encoded and "encode" not in unseen.times
+
+    clients = [watch(preview) for _ in range(5)]
+    files = [client.makefile("rb") for client in clients]
+    streams = [parts(file) for file in files]
+    for count in range(1, 4):  # the first is the one that was there
+        assert len({next(stream) for stream in streams}) == 1
+        assert encoded == {"color": count}
+        seen = shot()
+        preview.show(seen)
+        assert seen.times["encode"] > 0
+    for file, client in zip(files, clients, strict=True):
+        file.close()
+        client.close()
+
+    def nobody_watches() -> bool:
+        latest = shot()
+        preview.show(latest)
+        return "encode" not in latest.times
+
+    assert eventually(nobody_watches)
+
+
+def test_statistics(preview: Preview) -> None:
+    told = json.loads(ask(preview, "/statistics").body)
+    assert told["fps"] == 29.5
+    assert told["saturation"] == 1.0
+    assert told["temperature_c"] is None or -40 < told["temperature_c"] < 130
+
+
+def test_snapshot_is_a_file_of_the_current_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
+    assert ask(preview, "/snapshot").status == 503
+    current = shot()
+    preview.show(current)
+    answer = ask(preview, "/snapshot")
+    assert answer.body == encode_jpeg(current.frame, 95)
+    assert re.fullmatch(
+        r'attachment; filename="edgecolor-\d{8}-\d{6}\.jpg"', answer.headers["Content-Disposition"]
+    )
+
+
+def test_saturation_is_set(preview: Preview, live: Colorizer) -> None:
+    answer = set_saturation(preview, b'{"saturation": 0.35}')
+    assert (answer.status, json.loads(answer.body)) == (200, {"saturation": 0.35})
+    assert live.saturation == 0.35
+    assert set_saturation(preview, b'{"saturation": 0}').status == 200
+    assert live.saturation == 0
+
+
+BAD_BODIES = [
+    *(b"", b"{}", b"[]", b"0.5", b"null", b"{", b"\xff\xfe", b'"saturation"', b"[" * 1000),
+    *(
+        b'{"saturation": %s}' % value
+        for value in (b"-0.1", b"3.1", b"NaN", b"Infinity", b"1e999", b'"1"', b"true", b"null", b"[1]", b"{}")
+    ),
+]
+
+
+def test_bad_saturation_is_refused_and_changes_nothing(preview: Preview, live: Colorizer) -> None:
+    for body in BAD_BODIES:
+        answer = set_saturation(preview, body)
+        assert (answer.status, answer.body.count(b"\n")) == (400, 1), body
+        assert live.saturation == 1.0, body
+
+
+def test_a_form_cannot_set_anything(preview: Preview, live: Colorizer) -> None:
+    for media in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert set_saturation(preview, b'{"saturation": 0}', Content_Type=media).status == 415
+    assert live.saturation == 1.0
+
+
+def test_head_is_get_without_a_body(preview: Preview, shot: Callable[[], Shot]) -> None:
+    preview.show(shot())
+    for path in ROUTES:
+        answer = ask(preview, path, "HEAD")
+        assert (answer.status, answer.body) == (200, b""), path
+
+
+def test_methods(preview: Preview) -> None:
+    refused = ask(preview, "/saturation")
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+    refused = ask(preview, "/snapshot", "POST", b"{}")
+    assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD")
+    for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"):
+        assert ask(preview, "/", method).status == 501
+
+
+OTHER_PATHS = [
+    *(
+        "/../preview.py",
+        "/../../../../etc/passwd",
+        "/%2e%2e/preview.py",
+        "/page/../preview.html",
+        "//etc/passwd",
+    ),
+    *(
+        "/preview.html",
+        "/preview.js/",
+        "/preview.js%00",
+        "/stream",
+        "/stream/",
+        "/stream/../snapshot",
+        "/STATISTICS",
+    ),
+    *("/stream/none", "/favicon.ico", "/\\..\\preview.py", "http://localhost/", "*", "x"),
+]
+
+
+def test_there_is_nothing_else(preview: Preview) -> None:
+    assert {path: ask(preview, path).status for path in OTHER_PATHS} == dict.fromkeys(OTHER_PATHS, 404)
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "::1"]
+)
+def test_another_name_for_this_address_is_refused(preview: Preview, host: str) -> None:
+    for path in ("/", "/statistics", "/snapshot"):
+        assert ask(preview, path, headers={"Host": host}).status == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:9000", "[::1]:8000"])
+def test_names_of_this_machine(preview: Preview, host: str) -> None:
+    assert ask(preview, "/statistics", headers={"Host": host}).status == 200
+
+
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://localhost:1"},
+    {"Origin": "null"},
+    {"Origin": "http://["},
+    {"Origin": ""},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_another_page_gets_and_sets_nothing(
+    preview: Preview, live: Colorizer, shot: Callable[[], Shot], headers: dict[str, str]
+) -> None:
+    preview.show(shot())
+    for path in ("/statistics", "/snapshot", "/stream/color"):
+        assert ask(preview, path, headers=headers).status == 403
+    posted = {"Content-Type": "application/json", **headers}
+    assert ask(preview, "/saturation", "POST", b'{"saturation": 0}', posted).status == 403
+    assert live.saturation == 1.0
+
+
+def test_our_own_page_may(preview: Preview, live: Colorizer) -> None:
+    own = f"http://127.0.0.1:{port_of(preview)}"
+    assert (
+        set_saturation(preview, b'{"saturation": 2}', Origin=own, Sec_Fetch_Site="same-origin").status == 200
+    )
+    assert live.saturation == 2
+    assert ask(preview, "/statistics", headers={"Sec-Fetch-Site": "none"}).status == 200
+
+
+@pytest.fixture
+def guarded(controls: Controls) -> Iterator[Preview]:
+    """A preview for everybody who has the token."""
+    preview = Preview(host="0.0.0.0", port=0, token="right-token", controls=controls)
+    yield preview
+    preview.close()
+
+
+def test_without_the_token_there_is_nothing(guarded: Preview) -> None:
+    wrong = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "right-token"}, {"Cookie": "=;;a=b"}]
+    cookie = f"edgecolor-{port_of(guarded)}"
+    wrong += [{"Cookie": f"{cookie}=wrong"}, {"Cookie": "edgecolor-1=right-token"}, {"Cookie": f"{cookie}=ä"}]
+    for headers in wrong:
+        for path in [*ROUTES, "/saturation", "/nothing", "/?token=wrong", "/?token=", "/?token=%FF"]:
+            answer = ask(guarded, path, headers=headers)
+            assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert b"token" in answer.body and b"right" not in answer.body
+    assert set_saturation(guarded, b'{"saturation": 0}').status == 401
+
+
+def test_the_token_leaves_the_address_bar_for_a_cookie(guarded: Preview) -> None:
+    answer = ask(guarded, "/?token=right-token")
+    assert (answer.status, answer.headers["Location"], answer.body) == (303, "/", b"")
+    crumb, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert sorted(attributes) == ["HttpOnly", "Path=/", "SameSite=Strict"]
+    assert ask(guarded, "/", headers={"Cookie": f"other=1; {crumb}"}).status == 200
+    assert set_saturation(guarded, b'{"saturation": 1}', Cookie=crumb).status == 200
+    foreign = {"Cookie": crumb, "Sec-Fetch-Site": "cross-site"}
+    assert ask(guarded, "/statistics", headers=foreign).status == 403
+
+
+def test_the_token_as_a_bearers(guarded: Preview) -> None:
+    for scheme in ("Bearer", "bearer"):
+        answer = ask(guarded, "/statistics", headers={"Authorization": f"{scheme} right-token"})
+        assert answer.status == 200
+
+
+def test_the_token_leads_nowhere_else(guarded: Preview) -> None:
+    assert ask(guarded, "//evil.example/?token=right-token").status == 401
+
+
+def test_any_name_will_do_where_a_token_is_asked(guarded: Preview) -> None:
+    headers = {"Host": "camera.example", "Authorization": "Bearer right-token"}
+    assert ask(guarded, "/statistics", headers=headers).status == 200
+
+
+def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: Controls) -> None:
+    preview = Preview(port=0, token="mine", controls=controls)
+    try:
+        assert preview.address == f"http://127.0.0.1:{port_of(preview)}/?token=mine"
+        assert ask(preview, "/").status == 401
+        bearer = {"Authorization": "Bearer mine"}
+        assert ask(preview, "/", headers=bearer).status == 200
+        assert ask(preview, "/", headers={**bearer, "Host": "evil.example"}).status == 421
+    finally:
+        preview.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "pi.local", "127.0.0.2", "::1"])
+def test_any_other_host_takes_a_token(host: str) -> None:
+    made = {Guard.of(host, None).token for _ in range(20)}
+    assert len(made) == 20 and all(token and len(token) >= 32 for token in made)
+    assert Guard.of(host, "given").token == "given"
+
+
+def test_address_for_everybody_is_one_that_others_reach(guarded: Preview) -> None:
+    assert re.fullmatch(r"http://[^/]+:\d+/\?token=right-token", guarded.address)
+    assert "0.0.0.0" not in guarded.address
+
+
+@pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+def test_ipv6(controls: Controls) -> None:
+    preview = Preview(host="::1", port=0, token="six", controls=controls)
+    try:
+        assert preview.address == f"http://[::1]:{port_of(preview)}/?token=six"
+        with socket.create_connection(("::1", port_of(preview)), timeout=5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer six\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+    finally:
+        preview.close()
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "ä", "a;b", "a\r\nSet-Cookie: x", "a&b"])
+def test_a_token_must_fit_into_an_address(controls: Controls, token: str) -> None:
+    with pytest.raises(UsageError, match="token"):
+        Preview(port=0, token=token, controls=controls)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_no_such_port(controls: Controls, port: int) -> None:
+    with pytest.raises(UsageError, match=f"port {port}"):
+        Preview(port=port, controls=controls)
+
+
+def test_port_in_use(preview: Preview, controls: Controls) -> None:
+    with pytest.raises(MissingError, match=r"in use.*--port") as caught:
+        Preview(port=port_of(preview), controls=controls)
+    assert caught.value.exit_code == 4 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_host_of_another_machine(controls: Controls, host: str) -> None:
+    with pytest.raises(MissingError, match=f"{re.escape(host)} port 8000: .*--host"):
+        Preview(host=host, controls=controls)
+
+
+def test_host_that_is_no_name(controls: Controls) -> None:
+    with pytest.raises(UsageError, match="host"):
+        Preview(host="a" * 70, controls=controls)
+
+
+def test_a_program_that_forgets_to_close_still_ends() -> None:
+    code = (
+        "from edgecolor_runtime.preview.server import Preview; import sys\n"
+        "preview = Preview(port=0, controls=None); sys.exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 7

@@ -1,0 +1,163 @@
+"""Which cameras V4L2 lists, and which one a word means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgecolor_runtime import UsageError
+from edgecolor_runtime.errors import CameraError
+from edgecolor_runtime.sources import cameras, v4l2
+from edgecolor_runtime.sources.cameras import Listed, Wish, find_camera
+from edgecolor_runtime.sources.orientation import UPRIGHT, Turn
+
+CAPTURE, METADATA = 0x04200001, 0x04A00000  # device_caps as the uvcvideo driver reports them
+
+
+class Kernel:
+    """Answers the questions that are put to a device, in the layout of videodev2.h."""
+
+    def __init__(self, drivers: dict[str, tuple[str, int]]) -> None:
+        self.drivers = drivers
+
+    def __call__(self, descriptor: int, request: int, answer: bytearray) -> int:
+        device = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+        driver, abilities = self.drivers[Path(device).name]
+        if request == 0x80685600:
+            assert len(answer) == 104
+            answer[:16] = driver.encode().ljust(16, b"\0")
+            answer[84:92] = struct.pack("=II", 0x84A00001, abilities)
+            return 0
+        (index,) = struct.unpack_from("=I", answer)
+        sizes = [(640, 480), (1280, 720)]
+        if request == 0xC0405602 and index < 2:
+            assert len(answer) == 64 and answer[4] == 1
+            answer[44:48] = (b"YUYV", b"MJPG")[index]
+            return 0
+        if request == 0xC02C564A and bytes(answer[4:8]) == b"YUYV" and index < 2:
+            assert len(answer) == 44
+            answer[8:20] = struct.pack("=III", 1, *sizes[index])
+            return 0
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A webcam of two device files, a part of the Pi's own chain, and one more camera."""
+    for number, name in [(0, "HD Webcam"), (1, "HD Webcam"), (2, "unicam-image"), (10, "Other cam")]:
+        (tmp_path / "sys" / f"video{number}").mkdir(parents=True)
+        (tmp_path / "sys" / f"video{number}" / "name").write_text(f"{name}\n")
+        (tmp_path / f"video{number}").touch()
+    return tmp_path
+
+
+KERNEL = Kernel(
+    {
+        "video0": ("uvcvideo", CAPTURE),
+        "video1": ("uvcvideo", METADATA),
+        "video2": ("unicam", CAPTURE),
+        "video10": ("uvcvideo", CAPTURE),
+    }
+)
+
+
+def test_v4l2_lists_what_gives_frames(machine: Path) -> None:
+    found = v4l2.devices(machine / "sys", machine, KERNEL)
+    formats = ("YUYV 640x480 1280x720", "MJPG")
+    assert found == [
+        v4l2.Device(str(machine / "video0"), "HD Webcam", formats),
+        v4l2.Device(str(machine / "video10"), "Other cam", formats),
+    ]
+
+
+def test_a_device_that_may_not_be_opened_is_listed_without_formats(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refuse(path: Path, flags: int) -> int:
+        if path.name == "video10":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", refuse)
+    found = v4l2.devices(machine / "sys", machine, KERNEL)
+    assert found[-1] == v4l2.Device(str(machine / "video10"), "Other cam")
+
+
+def test_files_that_are_no_devices_are_left_out(machine: Path) -> None:
+    """With the real ioctl, which these plain files answer with ENOTTY."""
+    assert v4l2.devices(machine / "sys", machine) == []
+    assert v4l2.devices(machine / "none", machine) == []
+
+
+def test_holders_of_a_file() -> None:
+    """This process is left out; another one that holds the file is found."""
+    import subprocess
+
+    with Path(__file__).open() as mine:
+        assert v4l2.holders(lambda target: target == mine.name) == []
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=mine) as other:
+            found = v4l2.holders(lambda target: target == os.path.realpath(__file__))
+            other.communicate(b"\n")
+    assert [pid for pid, _ in found] == [other.pid]
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Listed("imx219", "picamera2:0"),
+        Listed("HD Webcam", "/dev/video0"),
+        Listed("Webcam", "/dev/video2"),
+    ]
+    monkeypatch.setattr(cameras, "list_cameras", lambda: found)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        (None, "Pi camera 0 (imx219)"),
+        ("0", "Pi camera 0 (imx219)"),
+        ("1", "/dev/video0"),
+        ("IMX", "Pi camera 0 (imx219)"),
+        ("hd web", "/dev/video0"),
+        ("/dev/video7", "/dev/video7"),
+        ("rtsp://host/live", "rtsp://host/live"),
+    ],
+)
+def test_which_camera_a_word_means(two: None, word: str | None, name: str) -> None:
+    assert find_camera(word, Wish()).name == name
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "says"),
+    [
+        ("3", CameraError, "no camera 3: there are 3"),
+        ("kinect", CameraError, "no camera is called kinect"),
+        ("webcam", UsageError, "webcam fits 2 cameras"),
+    ],
+)
+def test_a_word_that_means_none_or_two(two: None, word: str, kind: type[Exception], says: str) -> None:
+    with pytest.raises(kind, match=says):
+        find_camera(word, Wish())
+
+
+def test_who_turns_the_frames(two: None) -> None:
+    """The Pi camera's sensor mirrors, and so turns by 180 degrees; all else is left to the loop."""
+    over, quarter = Turn(180, hflip=True), Turn(90, vflip=True)
+    assert find_camera("0", Wish(turn=over)).turn == UPRIGHT
+    assert find_camera("0", Wish(turn=quarter)).turn == quarter
+    assert find_camera("1", Wish(turn=over)).turn == over
+
+
+def test_a_recording_has_its_own_size(two: None, tmp_path: Path) -> None:
+    for word in (str(tmp_path), "http://host/"):
+        with pytest.raises(UsageError, match="--width and --height are for cameras"):
+            find_camera(word, Wish(width=320))
+    with pytest.raises(UsageError, match="its own --framerate"):
+        find_camera("http://host/", Wish(framerate=5))

@@ -1,0 +1,238 @@
+"""The newest frame wins, the clock of a recording, turned frames, and the loop with its statistics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor_runtime import Colorizer, MissingError, PictureError, UsageError
+from edgecolor_runtime.errors import CameraError
+from edgecolor_runtime.live.loop import Live
+from edgecolor_runtime.live.statistics import STAGES
+from edgecolor_runtime.sources.folder import Folder
+from edgecolor_runtime.sources.frames import Frame
+from edgecolor_runtime.sources.latest import Every, Mailbox, Newest
+from edgecolor_runtime.sources.orientation import Turn
+from edgecolor_runtime.sources.playback import Playback
+from edgecolor_runtime.sources.stepwise import Stepwise
+
+
+class Camera(Stepwise):
+    """Frames one brighter than the other, each when the test says so; the step waits like a device."""
+
+    def __init__(self, ready: threading.Semaphore, last: int | None = None) -> None:
+        super().__init__("camera", live=True, framerate=None)
+        self.ready, self.last, self.number, self.released = ready, last, 0, 0
+
+    def _step(self) -> Frame | None:
+        if self.number == self.last:
+            raise EOFError
+        if not self.ready.acquire(timeout=0.02):
+            return None
+        self.number += 1
+        return Frame(Image.new("L", (8, 8), self.number), time.monotonic())
+
+    def _release(self) -> None:
+        self.released += 1
+
+
+def tone(frame: Frame | None) -> int:
+    assert frame is not None
+    return int(np.asarray(frame.gray)[0, 0])
+
+
+def eventually(true: object) -> None:
+    patience = time.monotonic() + 5
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+
+
+def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
+    ready = threading.Semaphore(5)
+    camera = Camera(ready)
+    mailbox = Mailbox(lambda: camera, name="camera")
+    eventually(lambda: camera.number == 5 and mailbox.dropped == 4)
+    going = threading.Event()
+    assert tone(mailbox.take(going)) == 5
+    ready.release()
+    assert tone(mailbox.take(going)) == 6, "not the same frame twice"
+    assert mailbox.dropped == 4
+    mailbox.close()
+    assert camera.released >= 1 and mailbox.take(going) is None
+
+
+def test_an_error_of_the_reader_is_raised_by_the_taker() -> None:
+    def refuse() -> Camera:
+        raise MissingError("no library")
+
+    mailbox = Mailbox(refuse, name="camera")
+    with pytest.raises(MissingError, match="no library"):
+        mailbox.take(threading.Event())
+    mailbox.close()
+
+
+def test_a_source_that_is_opened_too_late_is_closed_again() -> None:
+    """It hangs while it is opened: the taker gives up, and later nothing is left open."""
+    let_go, camera = threading.Event(), Camera(threading.Semaphore(0))
+
+    def slow() -> Camera:
+        let_go.wait(5)
+        return camera
+
+    mailbox = Mailbox(slow, name="camera", stall=0.1)
+    with pytest.raises(CameraError, match=r"camera: no frame for 0\.1 s"):
+        mailbox.take(threading.Event())
+    threading.Timer(0.1, let_go.set).start()
+    mailbox.close()
+    eventually(lambda: camera.released)
+
+
+def test_stop_ends_a_wait_at_once() -> None:
+    newest = Newest(lambda: Camera(threading.Semaphore(0)), name="camera", stall=60)
+    threading.Timer(0.1, newest.stop).start()
+    assert list(newest) == []
+    assert threading.active_count() == 1 or all("frames of" not in t.name for t in threading.enumerate())
+
+
+def test_a_stream_that_ends_is_opened_again() -> None:
+    opened = []
+
+    def open_camera() -> Camera:
+        opened.append(1)
+        return Camera(threading.Semaphore(1), last=1)
+
+    reasons: list[str] = []
+    newest = Newest(open_camera, name="camera", reconnect=reasons.append)
+    frames = iter(newest)
+    assert [next(frames)[0] is not None, next(frames)[0] is not None] == [True, True]
+    frames.close()
+    assert len(opened) == 2 and reasons == ["camera: ended"]
+
+
+def test_every_frame_of_a_recording() -> None:
+    camera = Camera(threading.Semaphore(50), last=50)
+    assert [tone(frame) for frame, dropped in Every(camera) if dropped == 0] == list(range(1, 51))
+    assert camera.released == 1
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for number in range(4):
+        Image.new("L", (20, 10), 50 * number).save(tmp_path / f"{number}.png")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_folder(pictures: Path) -> None:
+    (pictures / "1.png").write_bytes(b"garbage")
+    folder = Folder(pictures, framerate=10)
+    frames = list(folder)
+    assert [tone(frame) for frame in frames] == [0, 100, 150]
+    assert [frame.seconds for frame in frames] == [0, 0.2, 0.3]
+    assert folder.damaged == 1
+    with pytest.raises(PictureError, match="No such file"):
+        Folder(pictures / "none")
+
+
+def test_a_recording_keeps_its_pace(pictures: Path) -> None:
+    begun = time.monotonic()
+    playback = Playback(lambda: Folder(pictures), framerate=20, rounds=2)
+    frames = list(playback)
+    assert [tone(frame) for frame in frames] == [0, 50, 100, 150] * 2
+    assert time.monotonic() - begun >= 8 / 20 - 0.001
+    gaps = np.diff([frame.seconds for frame in frames])
+    assert gaps.min() > 0 and playback.live
+
+
+def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
+    class Slow:
+        name, live = "slow", False
+        framerate: float | None = 100.0
+
+        def __iter__(self) -> Iterator[Frame]:
+            for number in range(25):
+                time.sleep(0.03)
+                yield Frame(Image.new("L", (4, 4)), number / 100)
+
+        def close(self) -> None:
+            pass
+
+    lag = [time.monotonic() - frame.seconds for frame in Playback(Slow, rounds=1)]
+    assert np.median(lag) < 0.2, "at the end by 0.5 s, if it were counted from the beginning"
+
+
+def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
+    playback = Playback(lambda: Folder(pictures), framerate=0.01)
+    threading.Timer(0.1, playback.close).start()
+    begun = time.monotonic()
+    assert len(list(playback)) <= 1
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("turn", "corner"),
+    [
+        (Turn(), (0, 0)),
+        (Turn(hflip=True), (29, 0)),
+        (Turn(vflip=True), (0, 19)),
+        (Turn(rotation=180), (29, 19)),
+        (Turn(rotation=180, hflip=True), (0, 19)),
+        (Turn(rotation=90), (19, 0)),
+        (Turn(rotation=270), (0, 29)),
+        (Turn(rotation=90, hflip=True), (0, 0)),
+    ],
+    ids=str,
+)
+def test_turn(turn: Turn, corner: tuple[int, int]) -> None:
+    """Where the upper left corner of a picture of 30 x 20 goes."""
+    picture = Image.new("L", (30, 20))
+    picture.putpixel((0, 0), 255)
+    turned = turn(picture)
+    assert turned.getpixel(corner) == 255
+    assert turned.size == ((20, 30) if turn.rotation in (90, 270) else (30, 20))
+
+
+def test_turn_by_an_odd_angle() -> None:
+    with pytest.raises(UsageError, match="rotation 45: expected 0, 90, 180 or 270"):
+        Turn(rotation=45)
+
+
+def test_the_loop_colours_turns_calms_and_counts(colorizer: Colorizer, cloud: Image.Image) -> None:
+    class Recording:
+        name, live = "recording", False
+        framerate: float | None = 30.0
+
+        def __iter__(self) -> Iterator[Frame]:
+            for number in range(7):
+                yield Frame(cloud, number / 30)
+
+        def close(self) -> None:
+            pass
+
+    calmed = []
+
+    def calm(seen: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        calmed.append((seen.shape, ab.shape))
+        return ab * 0
+
+    live = Live(Every(Recording()), colorizer, calm=calm, turn=Turn(90), limit=5)
+    assert live.statistics.snapshot()["frames"] == 0
+    for shot in live:
+        assert shot.frame.y.size == (240, 320)
+        assert np.ptp(np.asarray(shot.frame.to_rgb()).astype(int), axis=2).max() <= 1, "calm made it gray"
+        assert set(shot.times) == set(STAGES) - {"encode"}
+        shot.times["encode"] = 0.5
+    assert calmed == [((224, 224), (56, 56, 2))] * 5
+    found = live.statistics.snapshot()
+    assert (found["frames"], found["dropped"], found["size"]) == (5, 0, [240, 320])
+    assert (found["source"], found["model"]) == ("recording", "tiny")
+    assert found["stages_ms"]["encode"] == {"p50": 500, "p90": 500, "p99": 500}
+    assert found["fps"] > 0 and found["latency_ms"]["p50"] >= 500

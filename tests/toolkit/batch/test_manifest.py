@@ -1,0 +1,194 @@
+"""The manifest of an output folder: what it says, and how a run goes on by it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor.cli import main
+
+MODEL = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pictures under awkward names; the folder above is the current one."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("a.jpg", "a.png", "a.bmp", "sub/a.jpg", "two\nlines.jpg", "ä ß.jpg"):
+        coarse = Image.fromarray(rng.integers(30, 220, (6, 8), dtype=np.uint8))
+        coarse.resize((80, 60)).save(folder / name)
+    return folder
+
+
+def run(*words: object) -> int:
+    return main(["run", "album", "-o", "out", "--model", str(MODEL), *map(str, words)])
+
+
+def lines() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+
+
+def stamps() -> dict[str, int]:
+    """When each result was written."""
+    files = [p for p in Path("out").rglob("*") if p.is_file() and p.name != "manifest.jsonl"]
+    return {str(p): p.stat().st_mtime_ns for p in files}
+
+
+def test_a_line_for_each_picture(album: Path) -> None:
+    (album / "text.jpg").write_text("no picture")
+    assert run("--saturation", 0.9, "--quality", 80) == 1
+    found = {entry["result"]: entry for entry in lines()}
+    assert set(found) == {
+        "a.jpg", "a.png", "a.bmp.png", "sub/a.jpg", "two\nlines.jpg", "ä ß.jpg", "text.jpg"
+    }  # fmt: skip
+    good = found["a.bmp.png"]
+    assert good["source"] == str(album / "a.bmp") and good["status"] == "done" and good["size"] == [80, 60]
+    assert good["stored"] == Path("out/a.bmp.png").stat().st_size
+    assert (good["saturation"], good["quality"], len(good["model"])) == (0.9, 80, 64)
+    bad = found["text.jpg"]
+    assert (bad["status"], bad["reason"]) == ("failed", "album/text.jpg: not a picture that Pillow can open")
+
+
+def test_what_is_done_is_not_done_again(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (album / "text.jpg").write_text("no picture")
+    assert run() == 1
+    before, first = stamps(), capsys.readouterr()
+    Image.new("L", (9, 9)).save(album / "text.jpg")
+    Image.new("L", (9, 9)).save(album / "new.jpg")
+    assert run() == 0, "what failed is tried again, what is new is coloured"
+    captured = capsys.readouterr()
+    assert "8 of 8 coloured" in captured.err and "6 of them earlier" in captured.err
+    assert set(first.out.splitlines()) < set(captured.out.splitlines()), "all results are named"
+    after = stamps()
+    assert {name: after[name] for name in before} == before and len(after) == 8
+    assert run("--force") == 0
+    assert stamps() == after, "even with --force: the same bytes would come again"
+
+
+def test_what_is_gone_cut_or_changed_is_done_again(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    whole = Path("out/a.png").read_bytes()
+    Path("out/a.jpg").unlink()
+    Path("out/a.png").write_bytes(whole[:-7])
+    Image.new("L", (9, 9)).save(album / "sub/a.jpg")
+    assert run() == 1, "nothing that is there is replaced unasked"
+    assert capsys.readouterr().err.count("exists already; --force replaces it") == 2
+    assert Path("out/a.jpg").is_file() and Path("out/a.png").read_bytes() != whole
+    assert run("--force") == 0
+    assert Path("out/a.png").read_bytes() == whole
+    with Image.open("out/sub/a.jpg") as image:
+        assert image.size == (9, 9)
+
+
+def test_what_an_interrupted_run_left_is_taken(album: Path) -> None:
+    """A result without its line is what a kill between the two leaves; so is a temporary file."""
+    assert run() == 0
+    before = stamps()
+    manifest = Path("out/manifest.jsonl")
+    whole = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(whole[:3]) + whole[3][:50])
+    left = Path("out/sub/.a.jpg.0123456789ab.part")
+    left.touch()
+    assert run() == 0
+    assert stamps() == before and not left.exists()
+    assert len(lines()) == 6
+
+
+def test_other_settings_replace_nothing_unasked(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    before = stamps()
+    assert run("--saturation", 0.5, "--quality", 50) == 2
+    assert "coloured with another saturation, quality; name another folder" in capsys.readouterr().err
+    assert stamps() == before
+    assert run("--saturation", 0.5, "--force") == 0
+    assert all(then != before[name] for name, then in stamps().items())
+    assert run("--saturation", 0.5) == 0, "and these are now the settings of the folder"
+
+
+def test_a_file_of_somebody_else_stays(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out").mkdir()
+    Path("out/a.jpg").write_text("mine")
+    assert run() == 1
+    assert "out/a.jpg: exists already; --force replaces it" in capsys.readouterr().err
+    assert Path("out/a.jpg").read_text() == "mine"
+
+
+def test_one_run_at_a_time(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out").mkdir()
+    with Path("out/manifest.jsonl").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert run() == 1
+    assert "another run works in this folder" in capsys.readouterr().err
+    assert list(Path("out").iterdir()) == [Path("out/manifest.jsonl")]
+
+
+@pytest.mark.parametrize("text", ["no JSON\n", "[]\n", '{"result": "a.jpg"}\n', "7\n"])
+def test_another_file_of_that_name_is_left_alone(
+    album: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    Path("out").mkdir()
+    Path("out/manifest.jsonl").write_text(text)
+    assert run() == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "manifest.jsonl: line 1 is not edgecolor's" in error
+    assert Path("out/manifest.jsonl").read_text() == text
+
+
+def test_a_full_disk_ends_the_run_and_the_next_goes_on(album: Path) -> None:
+    """Files are limited to 1000 bytes: the manifest ends in the middle of a line."""
+    for file in album.rglob("*.*"):
+        Image.new("L", (2, 2), 90).save(file)
+    line = [sys.executable, "-m", "edgecolor", "run", "album", "-o", "out", "--model", str(MODEL)]
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr == "edgecolor: out/manifest.jsonl: cannot be written: File too large\n"
+    assert Path("out/manifest.jsonl").stat().st_size == 1000
+    before = stamps()
+    assert run() == 0
+    assert before.items() <= stamps().items() and len(lines()) == 6
+
+
+def test_beside_the_pictures_there_is_none(album: Path) -> None:
+    assert main(["run", "album", "--model", str(MODEL)]) == 0
+    assert not list(album.rglob("manifest.jsonl"))
+
+
+def test_a_folder_called_like_a_picture(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is reported if it is empty, and searched if not; a link to itself is a bad picture."""
+    (album / "empty.jpg").mkdir()
+    (album / "full.jpg").mkdir()
+    (album / "loop.jpg").symlink_to("loop.jpg")
+    Image.new("L", (9, 9)).save(album / "full.jpg" / "x.jpg")
+    assert run() == 1
+    error = capsys.readouterr().err
+    assert "album/empty.jpg: Is a directory" in error and "album/loop.jpg: Too many levels" in error
+    assert error.splitlines()[-1] == "edgecolor: 2 of 9 pictures failed"
+    assert Path("out/full.jpg/x.jpg").is_file()
+
+
+def test_a_name_too_long_for_its_result_stops_no_other(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for suffix in (".bmp", ".gif"):  # of which one becomes ....gif.png
+        Image.new("L", (9, 9)).save(album / ("x" * 251 + suffix))
+    assert run() == 1
+    assert "File name too long" in capsys.readouterr().err
+    assert len(stamps()) == 6

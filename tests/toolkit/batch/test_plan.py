@@ -1,0 +1,120 @@
+"""Which pictures of a folder are coloured, and where each result goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecolor.batch.plan import plan
+from edgecolor_runtime import PictureError, UsageError
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("b.jpg", "a.JPEG", "sub/c.tif", "sub/deep/d.webp", "e.bmp", "f.heic"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name in ("notes.txt", ".hidden.jpg", "old.color.jpg", ".trash/x.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def targets(inputs: list[Path], output: Path | None) -> dict[str, str]:
+    jobs = plan(inputs, output)
+    base = output if output is not None else inputs[0]
+    result = {job.source.name: str(job.target.relative_to(base)) for job in jobs}
+    assert len(result) == len(jobs)
+    return result
+
+
+def test_a_folder_keeps_its_structure(photos: Path, tmp_path: Path) -> None:
+    assert targets([photos], tmp_path / "out") == {
+        "a.JPEG": "a.JPEG",
+        "b.jpg": "b.jpg",
+        "c.tif": "sub/c.tif",
+        "d.webp": "sub/deep/d.webp",
+        "e.bmp": "e.png",
+        "f.heic": "f.png",
+    }
+
+
+def test_without_output_beside_each_under_a_new_name(photos: Path) -> None:
+    found = targets([photos], None)
+    assert (found["b.jpg"], found["e.bmp"]) == ("b.color.jpg", "e.color.png")
+    assert found["c.tif"] == "sub/c.color.tif"
+
+
+def test_an_output_inside_the_folder_is_not_read(photos: Path) -> None:
+    before = targets([photos], photos / "coloured")
+    (photos / "coloured").mkdir()
+    (photos / "coloured" / "b.jpg").touch()
+    assert targets([photos], photos / "coloured") == before
+
+
+def test_one_picture(photos: Path, tmp_path: Path) -> None:
+    source = photos / "b.jpg"
+    assert plan([source], tmp_path / "x.png")[0].target == tmp_path / "x.png"
+    assert plan([source], tmp_path)[0].target == tmp_path / "b.jpg"
+    assert plan([source], tmp_path / "new")[0].target == tmp_path / "new" / "b.jpg"
+    with pytest.raises(UsageError, match=r"\.gif"):
+        plan([source], tmp_path / "x.gif")
+
+
+def test_colliding_names_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "a.bmp", "a.gif", "b.bmp", "c.gif", "c.ppm", "A.PNG"):
+        (folder / name).touch()
+    found = targets([folder], tmp_path / "out")
+    assert len({name.casefold() for name in found.values()}) == 7
+    assert (found["a.bmp"], found["a.gif"], found["b.bmp"]) == ("a.bmp.png", "a.gif.png", "b.png")
+    assert (found["c.gif"], found["c.ppm"]) == ("c.gif.png", "c.ppm.png")
+    assert {found["A.PNG"], found["a.png"]} == {"A.PNG", "a-2.png"}
+    beside = targets([folder], None)
+    assert (beside["a.bmp"], beside["b.bmp"]) == ("a.bmp.color.png", "b.color.png")
+
+
+def test_a_numbered_name_takes_nobody_elses(tmp_path: Path) -> None:
+    for name in ("x/a.png", "y/a.png", "z/a-2.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    inputs = [tmp_path / "x/a.png", tmp_path / "y/a.png", tmp_path / "z/a-2.png"]
+    assert [job.target.name for job in plan(inputs, tmp_path / "out")] == ["a.png", "a-3.png", "a-2.png"]
+
+
+def test_several_folders_and_files(photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.jpg").touch()
+    jobs = plan([photos / "sub", other, photos / "e.bmp", other / "b.jpg"], tmp_path / "out")
+    assert [str(job.target.relative_to(tmp_path / "out")) for job in jobs] == [
+        "sub/c.tif",
+        "sub/deep/d.webp",
+        "other/b.jpg",
+        "e.png",
+    ], "and what is named twice is coloured once"
+
+
+def test_no_input_is_replaced(photos: Path) -> None:
+    for inputs, output in (
+        ([photos], photos),
+        ([photos / "b.jpg"], photos / "b.jpg"),
+        ([photos / "b.jpg"], photos),
+    ):
+        with pytest.raises(UsageError, match="would replace"):
+            plan(inputs, output)
+
+
+def test_several_pictures_need_a_folder(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "x.jpg", tmp_path / "file"):
+        with pytest.raises(UsageError, match="need a folder"):
+            plan([photos], output)
+
+
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="no pictures"):
+        plan([tmp_path], tmp_path / "out")

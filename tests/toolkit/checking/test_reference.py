@@ -1,0 +1,245 @@
+"""`edgecolor check --reference`: an exported file against the network that it was made from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from edgecolor.checking import reference
+from edgecolor.checking.layer_errors import layer_errors
+from edgecolor.cli import main
+from edgecolor.data.calibration import read_calibration
+from edgecolor.evaluation.color_plane import Difference
+from edgecolor.evaluation.fidelity import Fidelity
+from edgecolor.evaluation.predictor import FloatReference
+from edgecolor.exporting import pipeline
+from edgecolor.exporting.conversion import Conversion
+from edgecolor.exporting.pipeline import make_flatbuffer
+from edgecolor.network.keras_file import load_network
+from edgecolor_runtime import pack, read
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there")
+
+ROOT = Path(__file__).parents[3]
+Flip = Callable[[bytes, str, int, int, int], bytes]
+
+
+def small(seed: int) -> keras.Model:
+    """The signature of the fusion network in four layers: seconds to convert."""
+    keras.utils.set_random_seed(seed)
+    x = entry = layers.Input((224, 224, 1))
+    x = layers.Conv2D(8, 3, 2, padding="same", activation="relu6", name="first")(x)
+    y = layers.Conv2D(8, 3, 2, padding="same", activation="relu6", name="left")(x)
+    z = layers.Conv2D(8, 1, 2, padding="same", name="right")(x)
+    x = layers.ReLU(6.0, name="both_relu")(layers.Add(name="both")([y, z]))
+    x = layers.Conv2D(2, 3, padding="same", name="last")(x)
+    return keras.Model(entry, layers.Activation("tanh", name="ab")(x), name="small")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network, another one, calibration pictures, photographs."""
+    where = tmp_path_factory.mktemp("check")
+    small(2).save(where / "small.keras")
+    small(3).save(where / "other.keras")
+    pictures = sorted((ROOT / "calibration").glob("*.jpg"))
+    for name, chosen in (("pictures", pictures[:20]), ("photographs", pictures[20:23])):
+        (where / name).mkdir()
+        for picture in chosen:
+            shutil.copy(picture, where / name)
+    return where
+
+
+@pytest.fixture(scope="module")
+def remade(folder: Path) -> Conversion:
+    """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
+    conversion = make_flatbuffer(folder / "small.keras", read_calibration(folder / "pictures").gray, "int8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "make_flatbuffer", lambda *_, **__: conversion)
+        assert save(folder) == 0
+    return conversion
+
+
+def save(folder: Path, precision: str = "int8", name: str = "small.tflite") -> int:
+    words = ["--calibration", str(folder / "pictures"), "-q", "-o", str(folder / name)]
+    return main(["export", str(folder / "small.keras"), f"--{precision}", *words])
+
+
+@pytest.fixture
+def at_once(remade: Conversion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the conversion out, where it is not what a test is about."""
+    monkeypatch.setattr(reference, "make_flatbuffer", lambda *_, **__: remade)
+
+
+def call(folder: Path, *words: str, file: str = "small.tflite", reference: str = "small.keras") -> int:
+    options = ["--calibration", str(folder / "pictures"), "--data", str(folder / "photographs")]
+    return main(["check", str(folder / file), "--reference", str(folder / reference), *options, *words])
+
+
+def wrong(folder: Path, change: Callable[[bytes], bytes], **info: Any) -> str:
+    model = read(folder / "small.tflite")
+    data = pack(change(model.flatbuffer), model.info | info, model.golden)
+    (folder / "wrong.tflite").write_bytes(data)
+    return "wrong.tflite"
+
+
+@pytest.mark.usefixtures("remade")
+def test_an_export_is_that_of_its_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(folder, "--json", "--layers") == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)["reference"]
+    assert found["passed"] and found["deviations"] == [] and found["failures"] == []
+    assert found["photographs"] == 3 and found["device"] == "CPU:0" and found["gpu_against_cpu"] is None
+    assert found["golden"] < 1e-3
+    colour = found["colour"]
+    assert colour["reference"] == "small.keras" and 0 < colour["ab_difference"] < 1
+    assert 0 < colour["ciede2000"] < 1.5 and set(colour["paired"]) == {"g56", "g83", "gain"}
+    names = [e["layer"] for e in json.loads(told.out)["layers"]]
+    assert names[0] == "first" and names[-1] == "ab" and {"both_relu", "last"} <= set(names)
+    assert "making the int8 export again with 20 calibration pictures" in told.err
+
+
+@pytest.mark.usefixtures("at_once")
+def test_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(folder, "--quiet", "--layers") == 0
+    told = capsys.readouterr()
+    assert "every stored value is that of the export made again" in told.out
+    assert "between the finished pictures" in told.out and " dB" in told.out.splitlines()[-1]
+    assert "colouring" not in told.err
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("layer", "of", "said"),
+    [("left", 1, "1 of 576 values of left"), ("last", 2, "1 of 2 values of last")],
+)
+def test_one_low_bit_is_named_with_its_layer(
+    folder: Path, flip: Flip, layer: str, of: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = wrong(folder, lambda flatbuffer: flip(flatbuffer, layer, of, 4, 0))
+    assert call(folder, file=file) == 3
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"Weights differ: layer {layer}: {said}" in told and "expected" in told
+    assert "was made by" not in told
+
+
+@pytest.mark.usefixtures("at_once")
+def test_other_versions_are_told_where_weights_differ(
+    folder: Path, flip: Flip, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by = "edgecolor 0.1.0, tensorflow 2.99.0, keras 4.0.0"
+    assert call(folder, file=wrong(folder, bytes, created_by=by)) == 0
+    file = wrong(folder, lambda flatbuffer: flip(flatbuffer, "first", 1, 0, 0), created_by=by)
+    assert call(folder, file=file) == 3
+    assert f"The file was made by {by}, and here is edgecolor" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("remade")
+def test_another_network_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(folder, reference="other.keras") == 3
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "layer first: " in told and "golden vectors'" in told and "strays from the float network" in told
+
+
+@pytest.mark.usefixtures("remade")
+def test_another_calibration_set_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "make_flatbuffer", None)  # not reached
+    wanted = read(folder / "small.tflite").info["calibration"]["manifest_sha256"]
+    words = ["check", str(folder / "small.tflite"), "--reference", str(folder / "small.keras")]
+    assert main([*words, "--calibration", str(ROOT / "calibration")]) == 1
+    assert wanted in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert "--calibration" in capsys.readouterr().err
+    silent = wrong(folder, bytes, calibration=None)
+    assert call(folder, file=silent) == 1
+    assert "does not say which pictures" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic"])
+def test_every_precision_can_be_checked(
+    folder: Path, precision: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert save(folder, precision, f"{precision}.tflite") == 0
+    capsys.readouterr()
+    assert call(folder, "--json", file=f"{precision}.tflite") == 0
+    assert json.loads(capsys.readouterr().out)["reference"]["deviations"] == []
+
+
+def test_the_gate_of_g56() -> None:
+    def failures(mean: float) -> list[str]:
+        paired: dict[str, Difference | None] = {"g56": Difference(mean, 0.01)}
+        colour = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
+        return reference._colour(colour, 24, "int8")
+
+    assert failures(-0.04) == failures(0.2) == []
+    assert failures(-0.06) == ["G56 is 0.060 dB below the float network's (at most 0.05)."]
+    assert failures(float("nan")) != []
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_gpu_that_computes_otherwise_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Second(FloatReference):
+        def output(self, grays: Any) -> Any:
+            return super().output(grays) + np.float32(0.002 if self.device == "CPU:0" else 0)
+
+    monkeypatch.setattr(reference, "devices", lambda: ["CPU:0", "CPU:0"])
+    assert call(folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["reference"]["gpu_against_cpu"] == 0
+    monkeypatch.setattr(reference, "FloatReference", Second)
+    monkeypatch.setattr(reference, "devices", lambda: ["/CPU:0", "CPU:0"])
+    assert call(folder) == 3
+    assert "The float network is up to 0.002 from the CPU's (at most 0.001)." in capsys.readouterr().err
+
+
+ON_TWO = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from edgecolor import check, export
+from edgecolor.cli import main
+check.devices = lambda: ["CPU:1", "CPU:0"]
+code = main(sys.argv[1:])
+assert not tf.config.experimental.tensor_float_32_execution_enabled()
+sys.exit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("remade")
+def test_on_a_second_device(folder: Path) -> None:
+    """Two CPU devices stand in for a GPU and the CPU."""
+    words = ["check", str(folder / "small.tflite"), "--reference", str(folder / "small.keras"), "--json"]
+    words += ["--calibration", str(folder / "pictures"), "--data", str(folder / "photographs")]
+    done = subprocess.run([sys.executable, "-c", ON_TWO, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["reference"]
+    assert found["device"] == "CPU:1" and found["gpu_against_cpu"] < 1e-5
+
+
+def test_layer_errors_tell_where_it_happens(folder: Path, remade: Conversion) -> None:
+    gray = read_calibration(folder / "pictures").gray[:3]
+    network = load_network(folder / "small.keras")
+    right = layer_errors(remade.flatbuffer, network, gray)
+    assert [e.layer for e in right][-2:] == ["last", "ab"] and min(e.snr for e in right) > 25
+    kernel, bias = network.get_layer("left").get_weights()
+    network.get_layer("left").set_weights([kernel * 1.5, bias])
+    wrong = {e.layer: e.snr for e in layer_errors(remade.flatbuffer, network, gray)}
+    assert wrong["first"] > 25 and wrong["right"] > 25
+    assert wrong["left"] < 12 and wrong["ab"] < 20

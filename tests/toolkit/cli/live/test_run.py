@@ -1,0 +1,342 @@
+"""`edgecolor run` on videos and cameras: arguments, effect, exit code, message; and being stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor_runtime.sources import picamera, v4l2
+
+MODEL = Path(__file__).parents[3] / "edge_runtime" / "data" / "tiny-int8.tflite"
+W, H = 64, 48
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty frames of a gradient that moves, and a tone."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    gradient = np.tile(np.linspace(30, 220, W), (H, 1)).astype(np.uint8)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        track: Any = out.add_stream("aac", rate=48_000)
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.roll(gradient, number, 1), format="gray")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 76_800), np.float32), "fltp", "mono")
+        sound.rate, sound.pts = 48_000, 0
+        out.mux(track.encode(sound))
+        out.mux(track.encode(None))
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the film in it."""
+    (tmp_path / "film.mp4").write_bytes(film.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def frames_of(path: Path) -> list[Any]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_video_beside_the_input(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("film.mp4") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "film.color.mp4\n"
+    assert captured.err.startswith("40 frames coloured, 0 dropped")
+    before, after = frames_of(here / "film.mp4"), frames_of(here / "film.color.mp4")
+    assert [frame.time for frame in before] == [frame.time for frame in after]
+    rgb = after[20].to_ndarray(format="rgb24").astype(int)
+    assert np.ptp(rgb, axis=2).mean() > 3, "there is colour in it"
+    assert run("film.mp4") == 1
+    assert "film.color.mp4: exists already; --force replaces it" in capsys.readouterr().err
+    assert run("film.mp4", "--force", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_json_and_a_part_of_a_video(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("film.mp4", "-o", "part.mkv", "--frames", 10, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["output"], report["frames"], report["size"]) == ("part.mkv", 10, [W, H])
+    assert len(frames_of(here / "part.mkv")) == 10
+    with av.open("part.mkv") as container:
+        seconds = sum(frame.samples for frame in container.decode(audio=0)) / 48_000
+    assert 0.3 < seconds < 0.6, "the sound ends with the pictures"
+
+
+def test_a_video_to_pictures_turned(here: Path, run: Callable[..., int]) -> None:
+    assert run("film.mp4", "-o", "pictures", "--rotation", 90, "--frames", 3) == 0
+    assert names(here / "pictures") == [f"frame-00000{number}.jpg" for number in (1, 2, 3)]
+    with Image.open("pictures/frame-000001.jpg") as picture:
+        assert picture.size == (H, W)
+        gray = np.asarray(picture.convert("L")).astype(int)
+    assert gray[5].mean() < gray[-5].mean(), "left is up"
+
+
+def test_saturation_and_calm_reach_the_video(here: Path, run: Callable[..., int]) -> None:
+    assert run("film.mp4", "-o", "gray.mp4", "--saturation", 0, "--no-calm") == 0
+    assert np.ptp(frames_of(here / "gray.mp4")[5].to_ndarray(format="rgb24").astype(int), axis=2).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["none.mp4"], 1, "none.mp4: No such file"),
+        (["film.mp4", "-o", "film.mp4", "--force"], 2, "would replace the video that is read"),
+        (["film.mp4", "-o", "out.gif"], 2, "cannot write .gif video; use .mp4"),
+        (["film.mp4", "film.mp4"], 2, "a video is coloured alone"),
+        (["film.mp4", "--width", "320"], 2, "--width is for a camera"),
+        (["film.mp4", "--timeout", "3"], 2, "--timeout is for a camera"),
+        (["film.mp4", "--rotation", "45"], 2, "rotation 45: expected 0, 90, 180 or 270"),
+        (["film.mp4", "--delegate", "none.so"], 4, "none.so"),
+        (["photo.png", "--hflip"], 2, "--hflip is for a camera or a video"),
+        (["photo.png", "--stats"], 2, "--stats is for a camera or a video"),
+        (["http://host/film.mp4"], 2, "for a stream say edgecolor run --camera http://host/film.mp4"),
+        (["--camera", "0", "1"], 2, "--camera takes one camera, not 2"),
+        (["--camera", "film.mp4", "--height", "99"], 2, "this has its own size"),
+        (["--camera", "film.mp4", "-o", "photo.png"], 2, "cannot write .png video"),
+        (["--camera", "film.mp4", "--host", "0.0.0.0", "--token", "a b"], 2, "token"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_one_clear_line(
+    here: Path,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    says: str,
+) -> None:
+    Image.new("L", (9, 9)).save("photo.png")
+    before = names(here)
+    assert run(*words) == code
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("edgecolor: ") and says in captured.err
+    assert names(here) == before
+
+
+def test_a_folder_with_frames_is_not_added_to(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("film.mp4", "-o", "out", "--frames", 2) == 0
+    assert run("film.mp4", "-o", "out", "--frames", 1) == 1
+    assert "out: holds frames already; --force replaces them" in capsys.readouterr().err
+    assert run("film.mp4", "-o", "out", "--frames", 1, "--force") == 0
+
+
+def test_damage_is_told(here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("film.mp4", "-o", "film.mkv") == 0
+    data = (here / "film.mkv").read_bytes()
+    (here / "cut.mkv").write_bytes(data[: len(data) // 2])
+    capsys.readouterr()
+    assert run("cut.mkv", "-o", "out.mp4") == 0
+    assert 0 < len(frames_of(here / "out.mp4")) < 40
+
+
+def test_list_cameras(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picamera, "available", lambda: False)
+    monkeypatch.setattr(v4l2, "devices", lambda: [])
+    assert run("--list-cameras") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("no camera found. A Pi camera: is its cable in")
+    monkeypatch.setattr(
+        v4l2, "devices", lambda: [v4l2.Device("/dev/video0", "Webcam", ("YUYV 640x480", "MJPG"))]
+    )
+    assert run("--list-cameras") == 0
+    assert capsys.readouterr().out == "0  Webcam  /dev/video0\n     YUYV 640x480\n     MJPG\n"
+
+
+def test_stats_are_lines_of_json(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--camera", "film.mp4", "--no-preview", "--stats", "--timeout", 2.5) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert 2 <= len(lines) <= 4  # one a second at most, and the last
+    assert [line["frames"] for line in lines] == sorted(line["frames"] for line in lines)
+    assert all(line["model"] == "tiny" and line["source"] == "film.mp4" for line in lines)
+    assert lines[-1]["output"] is None and lines[-1]["frames"] > 0
+
+
+def test_the_preview_shows_it_and_ssh_is_helped(
+    here: Path,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A browser comes by while it runs."""
+    from edgecolor_runtime.preview import server
+
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.2 50000 10.0.0.9 22")
+    monkeypatch.setattr("getpass.getuser", lambda: "pi")
+    seen: dict[str, Any] = {}
+    show = server.Preview.show
+
+    def visited(self: server.Preview, shot: Any) -> None:
+        show(self, shot)
+        if shot.number == 5:
+            with urllib.request.urlopen(f"{self.address}statistics", timeout=5) as answer:
+                seen.update(json.load(answer))
+
+    monkeypatch.setattr(server.Preview, "show", visited)
+    assert run("--camera", "film.mp4", "--port", 0, "--frames", 8) == 0
+    error = capsys.readouterr().err.splitlines()
+    address = error[0].removeprefix("watch it at ")
+    port = address.rstrip("/").rpartition(":")[2]
+    assert error[1] == (f"first, on the machine that you sit at: ssh -L {port}:127.0.0.1:{port} pi@10.0.0.9")
+    assert seen["frames"] >= 4 and seen["source"] == "film.mp4"
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address, timeout=2)
+
+
+# Stopped from outside: a process of its own each.
+
+
+def line(*words: object) -> list[str]:
+    return [
+        *(sys.executable, "-m", "edgecolor", "run", *map(str, words)),
+        *("--model", str(MODEL), "--threads", "1"),
+    ]
+
+
+@pytest.fixture
+def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started = []
+
+    def command(*words: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            line(*words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_frames(process: subprocess.Popen[str]) -> None:
+    """Until the first line of --stats is there."""
+    assert process.stdout is not None
+    timer = threading.Timer(60, process.kill)
+    timer.start()
+    assert json.loads(process.stdout.readline())["frames"] > 0
+    timer.cancel()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_stopped_camera_leaves_a_whole_file(
+    here: Path, start: Callable[..., subprocess.Popen[str]], number: int, code: int
+) -> None:
+    process = start("--camera", "film.mp4", "-o", "out.mp4", "--stats")
+    wait_for_frames(process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    frames = json.loads(out.splitlines()[-1])["frames"]
+    assert "Traceback" not in error
+    assert len(frames_of(here / "out.mp4")) == frames
+    assert names(here) == ["film.mp4", "out.mp4"]
+
+
+@pytest.fixture(scope="session")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film that takes long to colour: the same frame many times."""
+    path = tmp_path_factory.mktemp("long") / "long.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        rng = np.random.default_rng(0)
+        frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (240, 320), np.uint8), format="gray")
+        (packet,) = stream.encode(frame.reformat(format="yuvj420p"))
+        for number in range(5000):
+            copy = av.Packet(bytes(packet))
+            copy.pts = copy.dts = number
+            copy.time_base, copy.stream = Fraction(1, 25), stream
+            out.mux(copy)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_stopped_video_leaves_nothing_under_its_name(
+    here: Path, long_film: Path, start: Callable[..., subprocess.Popen[str]], number: int, code: int
+) -> None:
+    process = start(long_film, "-o", "out.mp4", "--stats")
+    wait_for_frames(process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    assert "Traceback" not in error and "output" not in out
+    assert not (here / "out.mp4").exists()
+    left = [name for name in names(here) if name.endswith(".part")]
+    assert len(left) == (1 if number == signal.SIGKILL else 0)
+
+
+def test_a_full_disk(here: Path) -> None:
+    """Files are limited to 2000 bytes."""
+    done = subprocess.run(
+        line("film.mp4", "-o", "out.mkv"),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("edgecolor: out.mkv: cannot be written: File too large")
+    assert names(here) == ["film.mp4"]
+
+
+def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    """The loop is stuck in a frame; the first Ctrl-C waits for it, the second ends it."""
+    code = (
+        "import sys, time; from edgecolor.cli import live, main\n"
+        "live._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"
+        f"sys.exit(main(['run', '--camera', 'film.mp4', '--no-preview', '--model', {str(MODEL)!r}]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "stuck\n"
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130

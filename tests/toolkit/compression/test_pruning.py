@@ -1,0 +1,163 @@
+"""`edgecolor prune` from outside: its zeros, its report, its refusals, and a kill in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edgecolor.cli import main
+from edgecolor.compression.keras2 import to_legacy
+from edgecolor.compression.pruning import Pruning, is_prunable, kernels, prune, sparsity
+from edgecolor.network.fusion import build_network
+from edgecolor.network.keras_file import load_network
+from edgecolor_runtime.errors import UsageError
+
+ROOT = Path(__file__).parents[3]
+MODEL = ROOT / "models" / "s" / "s.keras"
+SMALL = Pruning(epochs=2, size=32, batch=8)
+
+
+@pytest.fixture(scope="module")
+def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two epochs that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("pruned") / "run"
+    prune(prepared, MODEL, folder, SMALL, say=lambda _: None)
+    return folder
+
+
+def test_every_prunable_kernel_has_its_share_of_zeros_and_no_other_any(run: Path) -> None:
+    network = load_network(run / "model.keras")
+    for kernel in kernels(network):
+        share = kernel.zeros / kernel.weights
+        assert share == pytest.approx(0.7 if kernel.prunable else 0.0, abs=1 / kernel.weights + 1e-3), kernel
+    depthwise = network.get_layer("conv_dw_13")
+    assert int(np.prod(depthwise.kernel.shape)) > 1000 and not is_prunable(depthwise)
+    facts = json.loads((run / "model.json").read_text())
+    assert facts["pruning"]["sparsity_reached"] == pytest.approx(0.7, abs=0.001)
+    assert facts["training"] == json.loads(MODEL.with_suffix(".json").read_text())["training"]
+    assert facts["saturation"] > 0
+
+
+def test_two_zeros_in_every_four_weights(prepared: Path, tmp_path: Path) -> None:
+    out = prune(
+        prepared,
+        MODEL,
+        tmp_path,
+        replace(SMALL, sparsity=0.5, two_four=True, epochs=1, full_size_epochs=0),
+        say=lambda _: None,
+    )
+    network = load_network(out)
+    kernel = np.asarray(network.get_layer("conv_pw_13").kernel)[0, 0]  # (inputs, outputs)
+    zeros = (kernel.T.reshape(-1, 4) == 0).sum(axis=1)
+    assert (zeros >= 2).all()
+    assert sparsity(kernels(network)) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.slow
+def test_killed_and_given_again_it_ends_where_an_unbroken_run_does(
+    run: Path, prepared: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from edgecolor.compression.pruning import Pruning, prune;"
+        "prune(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]),"
+        " Pruning(epochs=2, size=32, batch=8), say=lambda line: print(line, flush=True))"
+    )
+    command = [sys.executable, "-c", code, str(prepared), str(MODEL), str(tmp_path)]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    state = tmp_path / "state.json"
+    while not state.exists():  # written right after the first epoch's checkpoint
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert json.loads(state.read_text())["done"] == 1
+    assert not (tmp_path / "model.keras").exists()
+    resumed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "resumed after epoch 1 of 2" in resumed.stdout
+    ours, theirs = (load_network(r / "model.keras").get_weights() for r in (tmp_path, run))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    assert sorted(p.name for p in tmp_path.glob("epoch-*")) == sorted(p.name for p in run.glob("epoch-*"))
+
+
+@pytest.mark.slow
+def test_the_command_reports_what_pruning_bought(
+    run: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prune", str(MODEL), str(prepared), "-o", str(run), "--epochs", "2", "--size", "32"]
+    words += ["--batch", "8", "--calibration", str(ROOT / "calibration"), "--json"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert f"{run} is done" in told.err
+    report = json.loads(told.out)
+    before, after = report["int8"]["before"], report["int8"]["after"]
+    assert after["compressed"] < 0.75 * before["compressed"]
+    assert after["bytes"] == pytest.approx(before["bytes"], rel=0.05)
+    assert report["int8"]["time_ratio"]["median"] == pytest.approx(1, abs=0.5)
+    assert report["sparsity"] == pytest.approx(0.7, abs=0.001)
+
+
+def test_killed_before_its_facts_were_written_it_goes_on(run: Path, prepared: Path, tmp_path: Path) -> None:
+    again = tmp_path / "run"
+    shutil.copytree(run, again)
+    facts = (again / "model.json").read_text()
+    (again / "model.json").unlink()
+    prune(prepared, MODEL, again, SMALL, say=lambda _: None)
+    assert json.loads((again / "model.json").read_text()) == json.loads(facts)
+
+
+def test_another_backend_is_refused(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert main(["prune", str(MODEL), str(prepared), "-o", str(tmp_path / "run")]) == 2
+    assert "works with Keras on tensorflow: unset KERAS_BACKEND=jax" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_run_is_refused(
+    run: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prune", str(MODEL), str(prepared), "-o", str(run), "--sparsity", "0.5"]
+    assert main([*words, "--calibration", str(ROOT / "calibration")]) == 2
+    assert "was begun with another sparsity" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"sparsity": 1.0}, "--sparsity 1 must lie between 0 and 1"),
+        ({"sparsity": 0.7, "two_four": True}, "means a sparsity of 0.5"),
+        ({"epochs": 0, "full_size_epochs": 0}, "--epochs must be at least 1"),
+        ({"epochs": 1, "full_size_epochs": 2}, "--full-size-epochs must be at least 0"),
+        ({"size": 100}, "--size 100 must be a multiple of 32"),
+    ],
+)
+def test_what_cannot_be_pruned(words: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Pruning(**words)  # type: ignore[arg-type]
+
+
+def test_the_network_is_the_same_under_keras_2() -> None:
+    network = build_network(0.25, size=64)
+    gray = np.random.default_rng(4).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
+    ours, theirs = np.asarray(network(gray)), to_legacy(network, "twin")(gray, training=False).numpy()
+    assert np.abs(ours).max() > 1e-4
+    np.testing.assert_allclose(theirs, ours, atol=1e-6)
+
+
+def test_a_layer_that_no_fusion_network_has() -> None:
+    entry = keras.Input((32, 32, 1))
+    with pytest.raises(UsageError, match="A Softmax cannot be pruned"):
+        to_legacy(keras.Model(entry, keras.layers.Softmax()(entry)), "twin")

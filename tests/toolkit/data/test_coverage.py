@@ -1,0 +1,155 @@
+"""Coverage and stability of a calibration set: what is refused, what is noted, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+from edgecolor.cli import main
+from edgecolor.data.calibration import read_calibration
+from edgecolor.data.coverage import EDGES, Coverage, Histograms, compare, histograms, verify_coverage
+from edgecolor_runtime.colors.spaces import U8
+from edgecolor_runtime.errors import GateError, ModelFileError
+from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
+from edgecolor_runtime.models.model_file import read
+
+ROOT = Path(__file__).parents[3]
+
+
+def answers(gray: U8) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """A stand-in for a network: chroma as large as the picture is bright."""
+    small = gray[:, ::4, ::4].astype(np.float32) / 255
+    return np.stack([small * np.float32(0.4), small * np.float32(0.3)], axis=-1)
+
+
+def of(gray: U8) -> Histograms:
+    return histograms(gray, answers(gray))
+
+
+@pytest.fixture(scope="module")
+def photographs() -> U8:
+    return read_calibration(ROOT / "calibration").gray
+
+
+def test_shares_are_of_pixels_pictures_and_answers() -> None:
+    gray = np.zeros((4, 224, 224), np.uint8)
+    gray[0] = 255
+    gray[1, :, ::2] = 255
+    found = of(gray)
+    assert {name: len(shares) + 1 for name, shares in found.items()} == {n: len(e) for n, e in EDGES.items()}
+    assert found["luminance"][0] == 0.625  # L* 0: two pictures and a half
+    assert found["luminance"][-1] == 0.375
+    assert found["contrast"][0] == 0.75  # three are flat
+    assert found["contrast"][-1] == 0.25  # of L* 0 and 100 by turns: 50
+    assert (
+        found["chroma"][0] == 0.5
+    )  # every fourth column of the striped one is white, and bright is colourful
+    assert found["chroma"][10] == 0.5  # |0.4, 0.3| x 100 = 50
+
+
+def test_our_calibration_set_covers_and_its_own_half_too(photographs: U8) -> None:
+    whole = of(photographs)
+    assert compare(whole, whole) == Coverage(1.0, 1.0, 1.0)
+    half = compare(of(photographs[::2]), of(photographs[1::2]))
+    assert half.mean > 0.95
+    assert half.lacking() == ""
+
+
+def test_one_stray_pixel_reaches_no_bin(photographs: U8) -> None:
+    dark = np.zeros((20, 224, 224), np.uint8)
+    dark[:, 0, 0] = 255
+    assert compare(of(dark), of(photographs)).luminance < 0.1
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_pictures_with_nothing_in_them_are_refused(photographs: U8, level: int) -> None:
+    flat = np.full((20, 224, 224), level, np.uint8)
+    with pytest.raises(GateError, match=r"luminance \d%, contrast 0%"):
+        verify_coverage(compare(of(flat), of(photographs)))
+
+
+def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
+    night = (photographs[:40].astype(np.float32) ** 2 / 255 * 0.5).astype(np.uint8)
+    found = compare(of(night), of(photographs))
+    verify_coverage(found)
+    assert "luminance" in found.lacking()
+
+
+@pytest.mark.parametrize(
+    "broken", [None, {}, {"luminance": [1.0]}, {"luminance": [0.5] * 20}, {"luminance": "x"}]
+)
+def test_broken_histograms_beside_a_model(photographs: U8, broken: object) -> None:
+    with pytest.raises(ModelFileError, match="coverage has no luminance of 20 shares"):
+        compare(of(photographs[:20]), broken)
+
+
+@pytest.fixture
+def network(tmp_path: Path, photographs: U8) -> Path:
+    """A folder with a small network and, beside it, facts as `edgecolor train` leaves them."""
+    keras.utils.set_random_seed(2)
+    entry = layers.Input((224, 224, 1))
+    x = layers.Conv2D(8, 3, 4, padding="same", activation="relu6")(entry)
+    x = layers.Conv2D(2, 3, padding="same")(x)
+    model = keras.Model(entry, layers.Activation("tanh")(x))
+    model.save(tmp_path / "small.keras")
+    said = model.predict(NETWORK_INPUT[photographs[::4]][..., None], verbose=0)
+    facts = {"coverage": histograms(photographs[::4], said)}
+    (tmp_path / "small.json").write_text(json.dumps(facts), encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    return tmp_path
+
+
+def export(folder: Path, *words: str) -> int:
+    options = ["--calibration", str(folder / "pictures"), "-o", str(folder / "out.tflite")]
+    return main(["export", str(folder / "small.keras"), *options, *words])
+
+
+def test_twenty_black_pictures_make_no_model(network: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(20):
+        Image.new("L", (64, 64)).save(network / "pictures" / f"{i}.png")
+    assert export(network) == 3
+    told = capsys.readouterr().err
+    assert "reaches little of what the network was trained on: luminance" in told
+    assert "contrast 0%" in told
+    assert not (network / "out.tflite").exists()
+
+
+@pytest.mark.slow
+def test_floats_need_no_calibration(network: Path) -> None:
+    for i in range(20):
+        Image.new("L", (64, 64)).save(network / "pictures" / f"{i}.png")
+    assert export(network, "--float16") == 0
+    assert read(network / "out.tflite").info["calibration"]["coverage"] is None
+
+
+def test_coverage_and_stability_are_in_the_report_and_the_file(
+    network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for picture in sorted((ROOT / "calibration").glob("*.jpg"))[:20]:
+        shutil.copy(picture, network / "pictures")
+    assert export(network, "--json") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert min(report["coverage"].values()) > 0.7
+    assert 0 < report["halves_ab_difference"] < 0.75
+    assert "note:" not in told.err
+    assert "coverage" not in told.err
+    inside = read(network / "out.tflite").info["calibration"]
+    assert inside["coverage"] == report["coverage"]
+    assert inside["halves_ab_difference"] == report["halves_ab_difference"]
+
+
+@pytest.mark.slow
+def test_twenty_frames_of_one_scene_get_a_note(network: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(sorted((ROOT / "calibration").glob("*.jpg"))[3]) as scene:
+        for i in range(20):
+            scene.convert("L").rotate(i / 10).save(network / "pictures" / f"{i}.png")
+    export(network)
+    assert "note: the calibration set reaches only a part of the training data: " in capsys.readouterr().err

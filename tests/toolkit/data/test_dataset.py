@@ -1,0 +1,201 @@
+"""Prepared datasets: what goes in comes out, and what cannot teach colour is left out, counted and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.color import lab2rgb, rgb2lab
+
+from edgecolor.cli import main
+from edgecolor.data.dataset import held_out, open_dataset, prepare
+from edgecolor.data.photographs import NPY_AB, NPY_L, planes_of_rgb
+from edgecolor.training.run_folder import RECIPE, open_run, write_json
+from edgecolor_runtime.errors import DataError, UsageError
+
+CALIBRATION = Path(__file__).parents[3] / "calibration"
+
+
+def photographs(count: int) -> list[Image.Image]:
+    files = sorted(CALIBRATION.rglob("*.jpg"))[:count]
+    return [Image.open(file).convert("RGB").resize((224, 224)) for file in files]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    where = tmp_path / "photos"
+    (where / "sub").mkdir(parents=True)
+    for i, photo in enumerate(photographs(6)):
+        photo.save(where / ("sub" if i % 2 else ".") / f"{i}.png")
+    return where
+
+
+def npy_layout(
+    where: Path, photos: list[Image.Image], *, l_scale: float = 2.55, ab_offset: int = 128
+) -> Path:
+    labs = np.stack([rgb2lab(np.asarray(p)) for p in photos])
+    ab = np.rint(labs[..., 1:] + ab_offset).astype(np.int64).astype(np.uint8)
+    (where / "l").mkdir(parents=True)
+    (where / "ab/ab").mkdir(parents=True)
+    np.save(where / NPY_L, np.rint(labs[..., 0] * l_scale).astype(np.uint8))
+    for path, part in zip(NPY_AB, np.array_split(ab, 3), strict=True):
+        np.save(where / path, part)
+    return where
+
+
+def test_folder_comes_back_as_prepared(folder: Path, tmp_path: Path) -> None:
+    summary = prepare(folder, tmp_path / "out")
+    data = open_dataset(tmp_path / "out")
+    assert summary.photographs == 6
+    assert summary.train + summary.val + summary.near_gray + summary.toned == 6
+    for row, name in enumerate(data.names):
+        wanted = planes_of_rgb(Image.open(folder / name))
+        for found, want in zip((data.luma[row], data.lightness[row], data.ab[row]), wanted, strict=True):
+            np.testing.assert_array_equal(found, want)
+
+
+def test_planes_are_those_of_scikit_image() -> None:
+    photo = photographs(1)[0]
+    planes = planes_of_rgb(photo)
+    lab = rgb2lab(np.asarray(photo))
+    mean = lab[..., 1:].reshape(56, 4, 56, 4, 2).mean(axis=(1, 3))
+    assert np.abs(planes.ab - mean).max() <= 0.51  # rounded to whole Lab units
+    np.testing.assert_array_equal(planes.luma, np.asarray(photo.convert("L")))
+
+
+def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_path: Path) -> None:
+    photo = photographs(1)[0]
+    photo.convert("L").convert("RGB").save(folder / "gray.png")
+    sepia = rgb2lab(np.asarray(photo))
+    sepia[..., 0] = 40 + sepia[..., 0] / 5
+    sepia[..., 1:] = 5, 14
+    Image.fromarray(np.rint(lab2rgb(sepia) * 255).astype(np.uint8)).save(folder / "sepia.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    summary = prepare(folder, tmp_path / "out")
+    assert (summary.near_gray, summary.toned, summary.unreadable) == (1, 1, ["broken.jpg"])
+    rows = open_dataset(tmp_path / "out").rows
+    assert len(rows["train"]) + len(rows["val"]) == summary.photographs - 3
+
+
+def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("file,split\n0.png,val\nsub/1.png,train\n")
+    prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
+    data = open_dataset(tmp_path / "out")
+    assert [data.names[r] for r in data.rows["val"]] == ["0.png"]
+
+
+@pytest.mark.parametrize(("photographs", "val"), [(4, 0), (12, 2), (300, 60), (1000, 200), (20000, 400)])
+def test_some_are_held_out_of_few_photographs_too(photographs: int, val: int) -> None:
+    names = [f"{i}.jpg" for i in range(photographs)]
+    found = held_out(names)
+    assert len(set(found)) == val
+    assert found == held_out(names[::-1])
+
+
+def test_another_split_is_another_run(folder: Path, tmp_path: Path) -> None:
+    for name in ("0.png", "2.png"):
+        (tmp_path / "split.csv").write_text(f"file,split\n{name},val\n")
+        prepare(folder, tmp_path / name, split=tmp_path / "split.csv")
+    first, second = (open_dataset(tmp_path / name).identity for name in ("0.png", "2.png"))
+    assert first["data_sha256"] == second["data_sha256"]
+    open_run(tmp_path, {"recipe": {}} | first)
+    write_json(tmp_path / RECIPE, {"recipe": {}} | first)
+    with pytest.raises(UsageError, match="begun with another data"):
+        open_run(tmp_path, {"recipe": {}} | second)
+
+
+def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("file,split\nphotos/0.png,val\n")
+    with pytest.raises(DataError, match=r"names none of the photographs; .* has 0\.png"):
+        prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_too_small_is_said_and_left_clean(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 19))
+    with pytest.raises(DataError, match=r"0.6 MB are needed and 0.5 MB are free"):
+        prepare(folder, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
+
+
+def test_an_empty_array_is_said(tmp_path: Path) -> None:
+    npy_layout(tmp_path / "npy", photographs(1))
+    (tmp_path / "npy" / NPY_L).write_bytes(b"")
+    with pytest.raises(DataError, match=r"gray_scale\.npy: not readable"):
+        prepare(tmp_path / "npy", tmp_path / "out")
+
+
+def test_npy_layout_agrees_with_the_photographs(tmp_path: Path) -> None:
+    photos = photographs(6)
+    prepare(npy_layout(tmp_path / "npy", photos), tmp_path / "out")
+    data = open_dataset(tmp_path / "out")
+    for row, photo in enumerate(photos):
+        wanted = planes_of_rgb(photo)
+        assert np.abs(data.ab[row].astype(int) - wanted.ab).mean() < 1.0
+        assert np.abs(data.luma[row].astype(int) - wanted.luma).mean() < 1.5
+        assert np.abs(data.lightness[row].astype(int) - wanted.lightness).mean() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [({"l_scale": 1.0}, "scale 0..100"), ({"ab_offset": 0}, "ab is on another scale")],
+)
+def test_npy_layout_on_a_wrong_scale_is_refused(tmp_path: Path, scale: dict[str, int], said: str) -> None:
+    layout = npy_layout(tmp_path / "npy", photographs(6), **scale)
+    with pytest.raises(DataError, match=said):
+        prepare(layout, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_npy_layout_of_another_type_or_count_is_refused(tmp_path: Path) -> None:
+    layout = npy_layout(tmp_path / "npy", photographs(4))
+    lightness = np.load(layout / NPY_L)
+    np.save(layout / NPY_L, lightness[:3])
+    with pytest.raises(DataError, match="3 L pictures but 4 ab"):
+        prepare(layout, tmp_path / "out")
+    np.save(layout / NPY_L, lightness.astype(np.float32))
+    with pytest.raises(DataError, match="found float32"):
+        prepare(layout, tmp_path / "out")
+
+
+def test_nothing_is_left_when_preparing_fails(folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, tmp_path / "out", progress=stop)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
+
+
+def test_existing_output_is_kept(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="exists"):
+        prepare(folder, tmp_path / "out")
+
+
+def test_command_says_what_it_found(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dataset", str(folder), "-o", str(tmp_path / "out")]) == 0
+    assert "of 6 photographs" in capsys.readouterr().out
+
+
+def test_command_refuses_a_folder_without_a_usable_photograph(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["dataset", str(empty), "-o", str(tmp_path / "out")]) == 1
+    assert "no photographs" in capsys.readouterr().err
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(empty / "gray.png")
+    assert main(["dataset", str(empty), "-o", str(tmp_path / "out")]) == 1
+    assert "no usable photograph to train on (1 found, 0 unreadable, 1 near-gray" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_that_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="edgecolor dataset"):
+        open_dataset(tmp_path)

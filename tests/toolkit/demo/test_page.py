@@ -1,0 +1,390 @@
+"""`edgecolor demo` in a real Chromium, with real files and a webcam that the browser feigns."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecolor.cli import main
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+else:
+    pytest.importorskip("playwright.sync_api", reason="no playwright here; pip install '.[dev]' brings it")
+if find_spec("streamlit") is None:
+    pytest.skip("no Streamlit here; pip install '.[demo]' brings it", allow_module_level=True)
+
+PHOTOGRAPH = Path(__file__).parents[3] / "examples/photographs/kodim23.jpg"
+WAIT = 30_000  # milliseconds before a test that hangs fails
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+# Of the pictures that the page shows: their width, and the mean distance of their pixels from gray, 0 to 255.
+PIXELS = """([gray, color]) => [gray, color].map(image => {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const {data} = context.getImageData(0, 0, canvas.width, canvas.height);
+  let color = 0;
+  for (let i = 0; i < data.length; i += 4)
+    color += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
+  return {width: image.naturalWidth, height: image.naturalHeight, color: 4 * color / data.length};
+})"""
+
+
+@contextmanager
+def served(folder: Path, *words: str) -> Iterator[str]:
+    """The command in a process of its own, until Ctrl-C; gives the address that it prints."""
+    (folder / ".streamlit").mkdir()  # settings of somebody's other page, which must not matter
+    (folder / ".streamlit/config.toml").write_text("[browser]\ngatherUsageStats = true\n", "utf-8")
+    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
+        assert process.stderr
+        try:
+            line = process.stderr.readline()
+            assert line.startswith("open it at http://"), line + process.stderr.read()
+            yield line.removeprefix("open it at ").strip()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read() == ""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *CAMERA])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """One for all tests, because Streamlit's scripts are large and are kept in its cache."""
+    return browser.new_context(viewport={"width": 1200, "height": 900})
+
+
+@contextmanager
+def opened(context: BrowserContext, address: str) -> Iterator[Page]:
+    """The page; it must ask nobody else for anything, and have nothing to complain of."""
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:", 1)))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.get_by_role("region", name="Drop a photograph here").wait_for()
+    yield page
+    page.close()
+    assert complaints == []
+    ours = address.partition("?")[0]
+    assert any(url.startswith(f"{ours}_stcore/stream") for url in asked)
+    assert [url for url in asked if not url.startswith((ours, "data:", f"blob:{ours}"))] == []
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Iterator[Page]:
+    with opened(context, address) as page:
+        yield page
+
+
+def give(page: Page, file: Path) -> None:
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
+    """Of gray and of colour, once both are there: width, height, mean distance from gray."""
+    handles = []
+    for name in ("in gray", "in colour"):
+        image = page.get_by_role("img", name=name)
+        image.wait_for()
+        # A picture that is replaced while it is decoded fails once; one that is broken fails again.
+        image.evaluate("image => image.decode().catch(() => image.decode())")
+        handles.append(image.element_handle())
+    gray, color = page.evaluate(PIXELS, handles)
+    return gray, color
+
+
+def eventually(true: Callable[[], bool], page: Page) -> bool:
+    """Whether it comes true before a test must fail."""
+    deadline = time.monotonic() + WAIT / 1000
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        page.wait_for_timeout(50)
+    return True
+
+
+def download(page: Page) -> tuple[str, bytes]:
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download in colour").click()
+    return event.value.suggested_filename, Path(event.value.path()).read_bytes()
+
+
+def ran(file: Path, *words: str) -> bytes:
+    """What `edgecolor run` makes of it."""
+    output = file.with_name(f"{file.stem}.run{file.suffix}")
+    assert main(["run", str(file), "-o", str(output), "--force", "--quiet", *words]) == 0
+    return output.read_bytes()
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    """A copy, whose neighbours may be written."""
+    copy = tmp_path / "a parrot.jpg"
+    copy.write_bytes(PHOTOGRAPH.read_bytes())
+    return copy
+
+
+def test_a_photograph_is_coloured_and_downloaded(page: Page, photograph: Path) -> None:
+    assert page.title() == "edgecolor"
+    give(page, photograph)
+    gray, color = pictures(page)
+    assert gray["color"] == 0 and color["color"] > 15
+    assert (color["width"], color["height"]) == (384, 256)
+    assert download(page) == ("a parrot.color.jpg", ran(photograph))
+
+
+def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None:
+    give(page, photograph)
+    divider = page.get_by_role("slider", name="Where gray ends")
+    gray = page.get_by_role("img", name="in gray")
+
+    def covered() -> str:
+        """How much of gray is cut off at the right."""
+        return str(gray.evaluate("image => getComputedStyle(image).clipPath"))
+
+    divider.focus()
+    assert covered() == "inset(0px 50% 0px 0px)"
+    page.keyboard.press("ArrowRight")
+    assert covered() == "inset(0px 49% 0px 0px)"
+    page.keyboard.press("Home")
+    assert covered() == "inset(0px 100% 0px 0px)"
+    box = gray.bounding_box()
+    assert box and box == page.get_by_role("img", name="in colour").bounding_box()
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+    assert re.match(r"inset\(0px 2[3-7]% 0px 0px\)", covered())
+
+
+def test_saturation_and_model(page: Page, photograph: Path) -> None:
+    give(page, photograph)
+    page.get_by_role("radio", name="m", exact=True).check(force=True)
+    page.get_by_text("1,214,378 parameters").wait_for()
+    saturation = page.get_by_role("slider", name="Saturation")
+    assert saturation.get_attribute("value") == "1.25"
+    assert download(page)[1] == ran(photograph, "--model", "m")
+
+    saturation.focus()
+    page.keyboard.press("Home")
+    assert eventually(lambda: pictures(page)[1]["color"] == 0, page)
+    assert download(page)[1] == ran(photograph, "--model", "m", "--saturation", "0")
+    saturation.focus()
+    page.keyboard.press("End")
+    assert eventually(lambda: pictures(page)[1]["color"] > 60, page)
+    assert download(page)[1] == ran(photograph, "--model", "m", "--saturation", "3")
+
+
+def rotated(path: Path) -> None:
+    with Image.open(PHOTOGRAPH) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6  # orientation: turned to the right
+        image.save(path, exif=exif)
+
+
+def deep(path: Path) -> None:
+    ramp = np.linspace(0, 65535, 300 * 200).reshape(200, 300).astype(np.uint16)
+    Image.fromarray(ramp).save(path)
+
+
+def transparent(path: Path) -> None:
+    with Image.open(PHOTOGRAPH) as image:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        image.save(path)
+
+
+def large(path: Path) -> None:
+    with Image.open(PHOTOGRAPH) as image:
+        image.convert("L").resize((6000, 4000)).save(path)
+
+
+def bitmap(path: Path) -> None:
+    with Image.open(PHOTOGRAPH) as image:
+        image.save(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "shown", "result"),
+    [
+        (rotated, "turned.jpg", (256, 384), "turned.color.jpg"),
+        (deep, "scan.tif", (300, 200), "scan.color.tif"),
+        (transparent, "cut.png", (384, 256), "cut.color.png"),
+        (large, "large.jpg", (1600, 1067), "large.color.jpg"),
+    ],
+    ids=["turned", "16 bits", "transparent", "large"],
+)
+def test_any_photograph(
+    page: Page, tmp_path: Path, make: Callable[[Path], None], name: str, shown: tuple[int, int], result: str
+) -> None:
+    make(tmp_path / name)
+    give(page, tmp_path / name)
+    gray, color = pictures(page)
+    assert (gray["width"], gray["height"]) == (color["width"], color["height"]) == shown
+    assert color["color"] > 5 and gray["color"] == 0
+    assert download(page) == (result, ran(tmp_path / name))
+
+
+def test_what_cannot_hold_the_colours_becomes_png(page: Page, tmp_path: Path) -> None:
+    bitmap(tmp_path / "old.bmp")
+    give(page, tmp_path / "old.bmp")
+    name, data = download(page)
+    assert main(["run", str(tmp_path / "old.bmp"), "--quiet"]) == 0
+    assert (name, data) == ("old.color.png", (tmp_path / "old.color.png").read_bytes())
+
+
+def test_what_is_no_picture_is_one_sentence(page: Page, tmp_path: Path, photograph: Path) -> None:
+    cut = tmp_path / "cut_*off*.jpg"
+    cut.write_bytes(PHOTOGRAPH.read_bytes()[:5000])
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (20_000, 10_000)).save(bomb)
+    (tmp_path / "notes.jpg").write_text("no picture", "utf-8")
+    Image.new("L", (65_520, 20), 90).save(tmp_path / "wide.jpg", "PNG")
+    (tmp_path / "huge.tif").touch()
+    os.truncate(tmp_path / "huge.tif", 320_000_000)
+    for file, sentence in (
+        (cut, "cut_*off*.jpg: image file is truncated"),
+        (bomb, "bomb.png: more than 89 megapixels"),
+        (tmp_path / "notes.jpg", "notes.jpg: not a picture that Pillow can open"),
+        (tmp_path / "wide.jpg", "wide.jpg: 65520 x 20 is too large for JPEG"),
+    ):
+        give(page, file)
+        page.get_by_role("alert").get_by_text(sentence).wait_for()
+        assert page.get_by_role("alert").count() == 1
+        assert page.get_by_role("button", name="Download").count() == 0
+    give(page, photograph)
+    assert pictures(page)[1]["color"] > 15
+    assert page.get_by_role("alert").count() == 0
+    give(page, tmp_path / "huge.tif")
+    page.get_by_role("alert").get_by_text("File must be 300.0MB or smaller").wait_for()
+
+
+def test_the_webcam(page: Page) -> None:
+    page.get_by_role("radio", name="The webcam").check(force=True)
+    video = page.locator("video")
+    video.evaluate("async v => { while (v.readyState < 2) await new Promise(go => setTimeout(go, 20)); }")
+    page.get_by_role("button", name="Take Photo").click()
+    gray, color = pictures(page)
+    assert gray["color"] == 0 and color["color"] > 5
+    name, data = download(page)
+    assert name == "webcam.color.jpg" and data.startswith(b"\xff\xd8")
+
+
+def test_a_sample(page: Page) -> None:
+    page.get_by_role("radio", name="A sample").check(force=True)
+    assert pictures(page)[1]["color"] > 15
+    page.get_by_role("radio", name="Poppies").check(force=True)
+    page.get_by_role("button", name="Download in colour, 224 × 224").wait_for()
+
+
+FOCUSED = """() => {
+  let element = document.activeElement;
+  while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  return element.ariaLabel || element.value || element.textContent;
+}"""
+
+
+def test_all_of_it_by_keyboard(page: Page, photograph: Path) -> None:
+    give(page, photograph)
+    pictures(page)
+    page.get_by_role("radio", name="A photograph").focus()
+    reached: list[str] = []
+    while "Saturation" not in reached and len(reached) < 12:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    wanted = ["Add files", "Where gray ends and colour begins", "Download in colour, 384 × 256", "Saturation"]
+    assert [name for name in reached if name in wanted] == wanted, reached
+    page.get_by_role("radio", name="A photograph").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Take Photo").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Download in colour, 224 × 224").wait_for()
+
+
+@pytest.mark.parametrize("width", [320, 820])
+def test_nothing_sticks_out_of_a_small_screen(page: Page, photograph: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 640})
+    give(page, photograph)
+    pictures(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("[data-testid=stMain]").evaluate("element => element.scrollWidth") <= width
+
+
+def test_with_a_token(context: BrowserContext, photograph: Path, tmp_path: Path) -> None:
+    with served(tmp_path, "--token", "right-token") as address:
+        assert address.endswith("/?token=right-token")
+        outside = context.new_page()
+        answer = outside.goto(address.partition("?")[0])
+        assert answer and answer.status == 401 and "ends with a token" in outside.locator("body").inner_text()
+        wrong = outside.goto(address.replace("right", "wrong"))
+        assert wrong and wrong.status == 401
+        outside.close()
+        with opened(context, address) as page:
+            assert page.url == address.partition("?")[0]
+            assert "right-token" not in page.evaluate("document.cookie")
+            give(page, photograph)
+            assert pictures(page)[1]["color"] > 15
+
+
+def answer_to(address: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection("127.0.0.1", where.port or 0, timeout=10)
+    try:
+        connection.request("GET", path, headers={name.replace("_", "-"): v for name, v in headers.items()})
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}
+    finally:
+        connection.close()
+
+
+def test_other_sites_are_refused(address: str) -> None:
+    upgrade = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    assert answer_to(address, "/")[0] == 200
+    assert "connect-src 'self'" in answer_to(address, "/")[1]["content-security-policy"]
+    assert answer_to(address, "/", Host="evil.example")[0] == 421
+    assert answer_to(address, "/_stcore/health")[0] == 200
+    assert answer_to(address, "/_stcore/health", Sec_Fetch_Site="cross-site")[0] == 403
+    assert answer_to(address, "/_stcore/stream", **upgrade)[0] == 101
+    assert answer_to(address, "/_stcore/stream", Origin="http://evil.example", **upgrade)[0] == 403
+    assert answer_to(address, "/_stcore/stream", Host="evil.example", **upgrade)[0] == 403

@@ -1,0 +1,184 @@
+"""`edgecolor demo`: what the command refuses, and the page's logic without a browser."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import sys
+import webbrowser
+from collections import Counter
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from edgecolor.cli import main
+from edgecolor.demo import coloring, server
+from edgecolor_runtime.images import reader
+
+if find_spec("streamlit") is None:
+    pytest.skip("no Streamlit here; pip install '.[demo]' brings it", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[3]
+MODEL = ROOT / "tests/edge_runtime/data/tiny-int8.tflite"
+PHOTOGRAPH = ROOT / "examples/photographs/kodim23.jpg"
+
+
+def test_without_streamlit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("edgecolor.support.extras.importlib.util.find_spec", lambda name: None)
+    assert main(["demo"]) == 4
+    assert capsys.readouterr().err == (
+        "edgecolor: `edgecolor demo` needs streamlit: pip install 'edgecolor[demo]'\n"
+    )
+
+
+def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["demo", "--port", str(port)]) == 4
+    assert capsys.readouterr().err == (
+        f"edgecolor: 127.0.0.1 port {port} is in use; end the program that serves there, "
+        "or choose another with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["--model", "none.tflite"], 5, "none.tflite: no such model file"),
+        (["--model", str(PHOTOGRAPH)], 5, "not a TFLite model"),
+        (["--model", "x"], 5, "no shipped model is called x"),
+        (["--host", "192.0.2.1"], 4, "--host takes an address of this machine"),
+        (["--token", "a b"], 2, "a token is made of letters"),
+        (["--port", "65536"], 2, "less than or equal to 65535"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_it_refuses(capsys: pytest.CaptureFixture[str], words: list[str], code: int, why: str) -> None:
+    assert main(["demo", *words]) == code
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--browser"]])
+def test_a_browser_is_opened_only_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def serve(host: str, port: int, token: str | None, on_ready: Callable[[str], None]) -> None:
+        on_ready(f"http://{host}:{port}/")
+
+    monkeypatch.setattr(server, "serve", serve)
+    monkeypatch.setattr(webbrowser, "open", seen.append)
+    assert main(["demo", *words]) == 0
+    assert capsys.readouterr().err == "open it at http://127.0.0.1:8501/\n"
+    assert seen == (["http://127.0.0.1:8501/"] if words else [])
+
+
+@pytest.fixture(autouse=True)
+def this_program_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit leaves the page as `__main__`, which processes started by later tests would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts what is expensive: models loaded, pictures read, networks run."""
+    import streamlit
+
+    streamlit.cache_resource.clear()
+    count: Counter[str] = Counter()
+
+    def counted(home: Any, name: str, what: str) -> None:
+        real = getattr(home, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            count[what] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(home, name, call)
+
+    counted(coloring.SharedColorizer, "__init__", "loaded")
+    counted(reader, "parse_picture", "read")
+    counted(coloring.SharedColorizer, "predict", "predicted")
+    return count
+
+
+def visit(first: str = "s") -> AppTest:
+    """A new visitor's page."""
+    from streamlit.testing.v1 import AppTest
+
+    coloring.offer(first)
+    return AppTest.from_file(server.PAGE, default_timeout=30).run()
+
+
+def read(markdown: str) -> str:
+    """Markdown as it is read, but for its bold marks."""
+    return re.sub(r"\\(.)", r"\1", markdown)
+
+
+def choose(page: AppTest, label: str, option: str) -> None:
+    (radio,) = [radio for radio in page.radio if radio.label == label]
+    radio.set_value(option).run()
+    assert not page.exception
+
+
+def test_each_step_is_done_once_for_all_visitors(work: Counter[str]) -> None:
+    for _ in range(2):
+        page = visit()
+        choose(page, "What to colour", "A sample")
+        for gain in (0.0, 0.5, 2.0):
+            page.slider[0].set_value(gain).run()
+        assert work == {"loaded": 1, "read": 1, "predicted": 1}
+    choose(page, "Model", "m")
+    assert work == {"loaded": 2, "read": 1, "predicted": 2}
+    choose(page, "Sample", "Hills")
+    assert work == {"loaded": 2, "read": 2, "predicted": 3}
+
+
+def test_the_model_that_was_named_is_chosen_at_first() -> None:
+    page = visit(str(MODEL))
+    (models,) = [radio for radio in page.radio if radio.label == "Model"]
+    assert models.value == str(MODEL)
+    assert [read(option) for option in models.options] == ["tiny-int8.tflite", "s", "m"]
+    facts = read(page.caption[0].value)
+    for fact in ("**Precision** int8", "**Alpha** 0.25", "**Trained on** not stated", "226 parameters"):
+        assert fact in facts
+    assert coloring.MODELS[str(MODEL)].sha256 in facts
+    visit("m")
+    assert list(coloring.MODELS) == ["m", "s"]
+
+
+def test_saturation_begins_with_the_model_s_own() -> None:
+    page = visit()
+    assert page.slider[0].value == coloring.MODELS["s"].info["saturation"] == 1.31
+    choose(page, "Model", "m")
+    assert page.slider[0].value == coloring.MODELS["m"].info["saturation"] == 1.25
+    assert "17,944 photographs" in read(page.caption[0].value)
+
+
+def test_what_a_user_should_know_of_a_picture_is_said() -> None:
+    frames = [Image.linear_gradient("L"), Image.radial_gradient("L")]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    page = visit()
+    page.file_uploader[0].set_value(("*two* frames.gif", data.getvalue(), "image/gif")).run()
+    assert not page.exception and not page.error
+    said = [caption.value for caption in page.caption]
+    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is coloured" in said
+
+
+def test_every_sample_is_there_and_free() -> None:
+    import csv
+
+    with (coloring.CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:
+        licences = {row["file"]: row["licence"] for row in csv.DictReader(file)}
+    assert {licences[name] for name in coloring.SAMPLES.values()} == {"CC0-1.0"}
+    assert all((coloring.CHECK_PICTURES / name).is_file() for name in coloring.SAMPLES.values())

@@ -1,0 +1,393 @@
+"""`edgecolor doctor`: boards by their files, broken installations made here, and this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecolor.cli import main
+from edgecolor.doctor import Finding, Host, diagnose
+from edgecolor.doctor.finding import Child, run_python
+from edgecolor_runtime.models import shipped
+
+GOLDEN = json.dumps({"golden": {"pictures": 2, "interpreter": "ai-edge-litert 2.1.0"}})
+VERSIONS = {"ai-edge-litert": "2.1.0", "numpy": "2.4.6", "av": "16.0.0", "simplejpeg": "1.9.0"}
+
+Board = Callable[..., Path]
+
+
+def python_that(**fails: str) -> Callable[[Sequence[str]], Child]:
+    """A Python in which these modules fail to import, each with the last line of its traceback."""
+
+    def run(words: Sequence[str]) -> Child:
+        module = words[1].removeprefix("import ").split(".")[0]
+        return Child(1, "", f"Traceback\n{fails[module]}\n") if module in fails else Child(0, GOLDEN, "")
+
+    return run
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """A machine on which all is well, and which says nothing of itself."""
+    (tmp_path / "bare").mkdir()
+    return Host(
+        root=tmp_path / "bare",
+        prefix=tmp_path,
+        python=(3, 11),
+        bits=64,
+        version=VERSIONS.get,
+        run=python_that(picamera2="ModuleNotFoundError: No module named 'picamera2'"),
+        may_use=lambda device: True,
+    )
+
+
+def found(host: Host, about: str) -> list[Finding]:
+    return [finding for finding in diagnose(host) if finding.about == about]
+
+
+def put(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, "utf-8")
+
+
+def states(findings: Sequence[Finding]) -> set[str]:
+    return {finding.state for finding in findings}
+
+
+def test_a_bare_machine_has_no_problem(host: Host) -> None:
+    findings = list(diagnose(host))
+    assert states(findings) == {"ok"}
+    assert {f.about for f in findings} >= {"machine", "python", "interpreter", "model s", "model m", "disk"}
+
+
+def test_a_pi_4_without_its_camera_library(pi: Board, host: Host) -> None:
+    host = replace(host, root=pi(4))
+    findings = list(diagnose(host))
+    (camera,) = (f for f in findings if f.state != "ok")
+    assert (camera.about, camera.state) == ("pi camera", "note")
+    assert camera.mend == "sudo apt install python3-picamera2"
+    (machine,) = found(host, "machine")
+    assert machine.text == (
+        "Raspberry Pi 4 Model B Rev 1.0, 4 x Cortex-A72, 4.0 GB, "
+        "Debian GNU/Linux 12 (bookworm), 6.6.51+rpt-rpi-v8"
+    )
+    assert [f.text for f in found(host, "temperature")] == ["48 C"]
+    assert [f.text for f in found(host, "clock")] == ["1500 MHz now, 1800 MHz at most, governor ondemand"]
+    assert found(host, "power supply") == []
+
+
+def test_a_pi_5_says_what_feeds_it(pi: Board, host: Host) -> None:
+    host = replace(host, root=pi(5))
+    (supply,) = found(host, "power supply")
+    assert (supply.state, supply.text) == ("ok", "5.11 V at the board")
+    offered = host.root / "proc/device-tree/chosen/power/max_current"
+    for milliamperes, state in ((5000, "ok"), (3000, "note")):
+        offered.parent.mkdir(parents=True, exist_ok=True)
+        offered.write_bytes(milliamperes.to_bytes(4, "big"))
+        (supply,) = found(host, "power supply")
+        assert supply.state == state and f"{milliamperes // 1000} A offered" in supply.text
+
+
+def test_a_throttled_board(pi: Board, host: Host) -> None:
+    host = replace(host, root=pi(4, "0x50001"))
+    now, earlier = found(host, "power and heat")
+    assert (now.state, now.text) == ("problem", "at this moment: under-voltage")
+    assert now.mend is not None and "power supply" in now.mend
+    assert (earlier.state, earlier.text) == ("note", "at some time since boot: throttled")
+    for degrees, state in ((79_900, "note"), (80_100, "problem")):
+        put(host.root, **{"sys/class/thermal/thermal_zone0/temp": f"{degrees}\n"})
+        assert states(found(host, "temperature")) == {state}
+
+
+def test_a_clock_that_stays_low(pi: Board, host: Host) -> None:
+    host = replace(host, root=pi(4))
+    policy = "sys/devices/system/cpu/cpufreq/policy0"
+    put(host.root, **{f"{policy}/scaling_governor": "powersave\n"})
+    assert states(found(host, "clock")) == {"note"}
+    put(host.root, **{f"{policy}/scaling_driver": "intel_pstate\n"})
+    assert states(found(host, "clock")) == {"ok"}
+
+
+def test_little_memory_and_disk(pi: Board, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = replace(host, root=pi(4))
+    put(host.root, **{"proc/meminfo": "MemTotal:  507904 kB\nMemAvailable:  90000 kB\n"})
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=50 << 20))
+    for about in ("memory", "disk"):
+        assert states(found(host, about)) == {"problem"}
+
+
+@pytest.fixture
+def walled(pi: Board, host: Host, tmp_path: Path) -> Host:
+    """A Pi with picamera2 from apt, and a real virtual environment that does not see it."""
+    root = pi(5)
+    (root / "usr/lib/python3/dist-packages/picamera2").mkdir(parents=True)
+    venv.create(tmp_path / "venv", with_pip=False)
+    return replace(host, root=root, prefix=tmp_path / "venv")
+
+
+def test_picamera2_behind_a_virtual_environment(walled: Host) -> None:
+    (camera,) = found(walled, "pi camera")
+    assert camera.state == "problem" and camera.code == 4 and camera.mend is not None
+    # The line mends it: afterwards this environment's own Python sees the system's packages.
+    subprocess.run(camera.mend, shell=True, check=True)
+    sees = "import sys, sysconfig; print(len([p for p in sys.path if p.endswith('-packages')]))"
+    done = subprocess.run(
+        [walled.prefix / "bin/python", "-c", sees], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) >= 2
+    (camera,) = found(walled, "pi camera")
+    assert "for the system's Python and not for this one" in camera.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        (
+            "ValueError: numpy.dtype size changed, may indicate binary incompatibility",
+            'pip install "numpy<2"',
+        ),
+        ("ImportError: libcamera.so.0.5: cannot open shared object file", "sudo apt install --reinstall"),
+        (
+            "ModuleNotFoundError: No module named 'libcamera'",
+            "/usr/bin/python3 -m venv --system-site-packages",
+        ),
+    ],
+)
+def test_picamera2_that_does_not_load(walled: Host, reason: str, mend: str) -> None:
+    (walled.prefix / "pyvenv.cfg").write_text("include-system-site-packages = true\n")
+    (camera,) = found(replace(walled, run=python_that(picamera2=reason)), "pi camera")
+    assert camera.state == "problem" and camera.mend is not None and camera.mend.startswith(mend)
+    (camera,) = found(replace(walled, run=python_that()), "pi camera")
+    assert camera.state == "ok"
+
+
+def test_usb_cameras(pi: Board, host: Host) -> None:
+    host = replace(host, root=pi(4))
+    listed = {
+        0: "HD Webcam",
+        1: "HD Webcam",
+        10: "bcm2835-codec-decode",
+        13: "bcm2835-isp-output0",
+        2: "Other",
+    }
+    for number, name in listed.items():
+        folder = f"sys/class/video4linux/video{number}"
+        put(host.root, **{f"{folder}/name": f"{name}\n", f"{folder}/index": f"{int(number == 1)}\n"})
+        put(host.root, **{f"dev/video{number}": ""})
+    host = replace(host, may_use=lambda device: device.name != "video2")
+    webcam, other = found(host, "usb camera")
+    assert (webcam.state, webcam.text) == ("ok", "/dev/video0, HD Webcam")
+    assert other.state == "problem" and other.mend == 'sudo usermod -aG video "$USER", then log in again'
+
+
+def coral(root: Path, vendor: str, product: str) -> None:
+    entry = "sys/bus/usb/devices/2-1"
+    told = {"idVendor": vendor, "idProduct": product, "busnum": "2", "devnum": "7", "speed": "5000"}
+    put(root, **{f"{entry}/{name}": f"{value}\n" for name, value in told.items()})
+    put(root, **{"dev/bus/usb/002/007": ""})
+
+
+@pytest.mark.parametrize("identity", [("1a6e", "089a"), ("18d1", "9302")])
+def test_a_coral_on_usb(pi: Board, host: Host, identity: tuple[str, str]) -> None:
+    host = replace(host, root=pi(4), may_use=lambda device: not str(device).endswith("dev/bus/usb/002/007"))
+    coral(host.root, *identity)
+    shut, missing = found(host, "edge tpu")
+    assert shut.state == "problem" and "may not open" in shut.text and shut.mend is not None
+    # No rule names it yet: the line writes one for both of its identities.
+    printf = shut.mend.split("&& ")[1].split(" | sudo")[0]
+    rules = subprocess.run(printf, shell=True, capture_output=True, text=True, check=True).stdout
+    assert [line.count('"') for line in rules.splitlines()] == [8, 8]
+    assert all(f'"{part}"' in rules for part in ("1a6e", "089a", "18d1", "9302", "plugdev"))
+    assert missing.state == "problem" and "libedgetpu1-std" in (missing.mend or "")
+
+    put(
+        host.root,
+        **{"etc/udev/rules.d/60-libedgetpu1-std.rules": rules, "usr/lib/aarch64/libedgetpu.so.1": ""},
+    )
+    shut, library = found(host, "edge tpu")
+    assert shut.mend is not None and shut.mend.startswith('sudo usermod -aG plugdev "$USER"')
+    assert library.state == "ok"
+    put(host.root, **{"sys/bus/usb/devices/2-1/speed": "480\n"})
+    opened = found(replace(host, may_use=lambda device: True), "edge tpu")
+    assert [finding.state for finding in opened] == ["ok", "note", "ok"]
+    assert ("in use before" in opened[0].text) == (identity == ("18d1", "9302"))
+
+
+def test_a_coral_on_pci_express(host: Host) -> None:
+    entry = "sys/bus/pci/devices/0000:01:00.0"
+    put(host.root, **{f"{entry}/vendor": "0x1ac1\n", f"{entry}/device": "0x089a\n"})
+    put(host.root, **{"usr/lib/x86_64-linux-gnu/libedgetpu.so.1": ""})
+    assert "modprobe apex" in (found(host, "edge tpu")[0].mend or "")
+    put(host.root, **{"dev/apex_0": ""})
+    assert states(found(host, "edge tpu")) == {"ok"}
+    shut = found(replace(host, may_use=lambda device: False), "edge tpu")[0]
+    assert shut.state == "problem" and "usermod -aG apex" in (shut.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("versions", "bits", "python", "said", "mend"),
+    [
+        ({}, 64, (3, 11), "no TFLite interpreter", "pip install ai-edge-litert"),
+        ({}, 32, (3, 11), "no TFLite interpreter", 'pip install tflite-runtime "numpy<2"'),
+        ({}, 32, (3, 13), "wheel for a 32-bit Python 3.13", "install the 64-bit system"),
+        (
+            {"tflite-runtime": "2.14.0", "numpy": "2.1.0"},
+            64,
+            (3, 11),
+            "built for numpy 1",
+            "pip install ai-edge",
+        ),
+        (
+            {"tflite-runtime": "2.14.0", "numpy": "2.1.0"},
+            32,
+            (3, 11),
+            "built for numpy 1",
+            'pip install "numpy<2"',
+        ),
+    ],
+)
+def test_no_interpreter(
+    host: Host, versions: dict[str, str], bits: int, python: tuple[int, int], said: str, mend: str
+) -> None:
+    (interpreter,) = found(replace(host, version=versions.get, bits=bits, python=python), "interpreter")
+    assert (interpreter.state, interpreter.code) == ("problem", 4)
+    assert said in interpreter.text and (interpreter.mend or "").startswith(mend)
+
+
+def test_tflite_runtime_with_its_numpy_is_well(host: Host) -> None:
+    versions = {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}
+    (interpreter,) = found(replace(host, version=versions.get), "interpreter")
+    assert interpreter.state == "ok" and "no wheel beyond Python 3.11" in interpreter.text
+
+
+def test_live_libraries_missing_and_broken(host: Host) -> None:
+    without = {name: VERSIONS[name] for name in ("ai-edge-litert", "numpy")}
+    bare = replace(host, version=without.get)
+    assert [(f.state, f.mend) for about in ("av", "simplejpeg") for f in found(bare, about)] == [
+        ("problem", "pip install av"),
+        ("note", "pip install simplejpeg"),
+    ]
+    (av,) = found(replace(bare, bits=32), "av")
+    assert (av.state, av.mend) == ("note", "sudo apt install python3-av")
+    broken = replace(host, run=python_that(av="ImportError: libavdevice.so.61: cannot open"))
+    (av,) = found(broken, "av")
+    assert av.state == "problem" and "libavdevice.so.61" in av.text
+
+
+def test_an_examination_that_fails_does_not_end_the_rest(host: Host) -> None:
+    def run(words: Sequence[str]) -> Child:
+        return Child(0, "no json", "")
+
+    findings = list(diagnose(replace(host, run=run)))
+    (failed,) = (f for f in findings if f.state == "problem")
+    assert failed.about == "shipped models" and "cannot be examined: JSONDecodeError" in failed.text
+    assert findings[-1].about == "disk"
+
+
+def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    """The real examination; what is wrong with a machine that runs the tests is not ours to say."""
+    code = main(["doctor", "--json"])
+    told = capsys.readouterr()
+    findings = json.loads(told.out)["findings"]
+    assert {"machine", "python", "interpreter", "model s", "model m", "disk"} <= {
+        f["about"] for f in findings
+    }
+    problems = [f for f in findings if f["state"] == "problem"]
+    assert (code == 0) == (not problems) and (told.err == "") == (not problems)
+    for finding in findings:
+        assert set(finding) == {"about", "state", "text", "mend", "code"}
+        if finding["about"] in ("interpreter", "model s", "model m"):
+            assert finding["state"] == "ok"
+
+
+def doctor_with(path: Path) -> tuple[int, str, str]:
+    """The command, with a folder in front of every other on Python's path."""
+    paths = os.pathsep.join([str(path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecolor", "doctor"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_an_interpreter_that_crashes(tmp_path: Path) -> None:
+    crash = "import os\nclass Interpreter:\n    def __init__(self, **_): os.kill(os.getpid(), 11)\n"
+    put(tmp_path, **{"ai_edge_litert/__init__.py": "", "ai_edge_litert/interpreter.py": crash})
+    code, out, err = doctor_with(tmp_path)
+    assert code == 4
+    assert out.count("cannot be run: it crashes (SIGSEGV)") == 2
+    assert err == "edgecolor: 2 problems here: model s, model m\n"
+
+
+def test_an_interpreter_that_does_not_import(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        **{"ai_edge_litert/__init__.py": "", "ai_edge_litert/interpreter.py": "import no_such_library"},
+    )
+    code, out, err = doctor_with(tmp_path)
+    assert code == 4
+    assert out.count("not tried, without an interpreter") == 2
+    assert err == "edgecolor: 1 problem here: interpreter\n"
+    assert "is installed but broken: ModuleNotFoundError: No module named 'no_such_library'" in out
+    assert "mend: pip install --force-reinstall ai-edge-litert" in out
+
+
+def test_a_machine_that_computes_something_else(tmp_path: Path) -> None:
+    other = (
+        "from ai_edge_litert import interpreter\n"
+        "get = interpreter.Interpreter.get_tensor\n"
+        "interpreter.Interpreter.get_tensor = lambda self, i: get(self, i)[..., ::-1]\n"
+    )
+    put(tmp_path, **{"sitecustomize.py": other})
+    code, out, err = doctor_with(tmp_path)
+    assert code == 3
+    assert out.count("does not compute what was exported") == 2
+    assert err == "edgecolor: 2 problems here: model s, model m\n"
+
+
+def test_a_damaged_shipped_model(tmp_path: Path) -> None:
+    package = tmp_path / "edgecolor_runtime"
+    shutil.copytree(Path(shipped.__file__).parent, package)
+    data = bytearray((package / "models/s.tflite").read_bytes())
+    data[len(data) // 2] ^= 1
+    (package / "models/s.tflite").write_bytes(data)
+    code, out, err = doctor_with(tmp_path)
+    assert code == 5
+    (line,) = (line for line in out.splitlines() if "model s" in line)
+    assert line.startswith("PROBLEM") and "is not the file of this release" in line
+    assert "mend: pip install --force-reinstall edgecolor-runtime" in out
+    assert err == "edgecolor: 1 problem here: model s\n"
+
+
+def test_a_child_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecolor.doctor.finding._SECONDS", 0.2)
+    assert run_python(["-c", "import time; time.sleep(30)"]).reason == "no answer within 0.2 s"
+
+
+def test_lines_for_a_reader(
+    pi: Board, host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: Any = replace(host, root=pi(4, "0x1"))
+    monkeypatch.setattr("edgecolor.doctor.Host", lambda: made)
+    assert main(["doctor"]) == 4
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    at = lines.index("PROBLEM  power and heat  at this moment: under-voltage")
+    assert lines[at + 1].startswith(" " * 25 + "mend: use the power supply")
+    assert "ok       temperature     48 C" in lines
+    assert told.err == "edgecolor: 1 problem here: power and heat\n"

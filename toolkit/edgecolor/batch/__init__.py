@@ -1,0 +1,1 @@
+"""Many photographs: the plan, the engines that color them, and the manifest of results."""

@@ -1,0 +1,1 @@
+"""Latency, memory and temperature of models on this machine."""

@@ -1,0 +1,1 @@
+"""Bundles: everything a device without a network needs, in one archive."""

@@ -1,0 +1,1 @@
+"""Smaller networks: slimming, width search, pruning."""

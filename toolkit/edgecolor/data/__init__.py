@@ -1,0 +1,1 @@
+"""Photographs: listing, prepared datasets, calibration and check sets."""

@@ -1,0 +1,94 @@
+"""Who may look at the page: this machine, or who has the token; and nothing on it comes from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.message import Message
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from edgecolor_runtime.preview.access import Guard, own_page
+from edgecolor_runtime.preview.http_server import SAFETY
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Event, Receive, Send], Awaitable[None]]
+
+# Streamlit's page has styles, a script and our divider inline; all else comes from this server alone.
+_POLICY = (
+    "default-src 'none'; script-src 'self' blob: 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' data:; "
+    "manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = [
+    (name.lower().encode(), value.encode())
+    for name, value in {**SAFETY, "Content-Security-Policy": _POLICY}.items()
+    if name != "Cache-Control"  # Streamlit's own: its scripts are large, and may be kept
+]
+
+
+class Door:
+    """ASGI middleware that lets in whom the guard admits, by the rules of the live preview."""
+
+    def __init__(self, app: App, guard: Guard, cookie: str) -> None:
+        self._app, self._guard, self._cookie = app, guard, cookie
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        """One request, or one WebSocket."""
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+
+        async def send_safely(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                event = {**event, "headers": [*event.get("headers", ()), *_HEADERS]}
+            await send(event)
+
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        headers = _headers(scope)
+        if scope["type"] == "http" and self._guard.expects_host(headers) and self._guard.knows(token):
+            return await self._let_in(token, scope["path"], send_safely)
+        refusal = self._refusal(scope["path"], headers)
+        if refusal is None:
+            return await self._app(scope, receive, send_safely)
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close", "code": 1008})
+        return await _answer(send_safely, refusal[0], refusal[1])
+
+    def _refusal(self, path: str, headers: Message) -> tuple[HTTPStatus, str] | None:
+        if not self._guard.expects_host(headers):
+            return HTTPStatus.MISDIRECTED_REQUEST, "open it as http://127.0.0.1, with its port"
+        if not self._guard.admits(headers, self._cookie):
+            return (
+                HTTPStatus.UNAUTHORIZED,
+                "open the whole address that was printed: it ends with a token",
+            )
+        if path != "/" and not own_page(headers):
+            return HTTPStatus.FORBIDDEN, "another page asked for this"
+        return None
+
+    async def _let_in(self, token: str, path: str, send: Send) -> None:
+        """Take the token out of the address bar and into a cookie that no script reads."""
+        cookie = f"{self._cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
+        await _answer(send, HTTPStatus.SEE_OTHER, "", {"location": "/", "set-cookie": cookie})
+
+
+def _headers(scope: Event) -> Message:
+    headers = Message()
+    for name, value in scope["headers"]:
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+    return headers
+
+
+async def _answer(send: Send, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
+    body = f"{text}\n".encode()
+    named = {
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": str(len(body)),
+        **(headers or {}),
+    }
+    lines = [(name.encode(), value.encode()) for name, value in named.items()]
+    await send({"type": "http.response.start", "status": status.value, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

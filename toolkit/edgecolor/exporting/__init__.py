@@ -1,0 +1,1 @@
+"""From a .keras network to a verified TFLite model file."""

@@ -1,0 +1,1 @@
+"""The fusion network: its layers, its files, and pretrained weights."""

@@ -1,0 +1,1 @@
+"""Benchmark and evaluation records: types, reading, and JSON schemas."""

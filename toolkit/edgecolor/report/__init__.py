@@ -1,0 +1,1 @@
+"""Reports that compare models: choice, pictures, HTML, Markdown."""

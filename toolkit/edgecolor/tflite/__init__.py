@@ -1,0 +1,1 @@
+"""TFLite files: graph, operators, running and timing them."""

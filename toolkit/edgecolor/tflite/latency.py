@@ -1,0 +1,32 @@
+"""How long exported files take to run, compared in one run on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgecolor.support.timing import Taken, Task, in_turns
+from edgecolor_runtime.inference.interpreter import load_interpreter
+from edgecolor_runtime.inference.preprocess import input_table
+from edgecolor_runtime.models.signature import INPUT_SHAPE
+
+REPEATS = 100
+
+
+def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) -> dict[str, list[Taken]]:
+    """Runs each TFLite file in turns, on a ramp from black to white.
+
+    Args:
+        flatbuffers: by a name each.
+        repeats: turns.
+    """
+    side = INPUT_SHAPE[1]
+    ramp = np.broadcast_to(np.arange(side, dtype=np.uint8), (side, side)).reshape(INPUT_SHAPE)
+
+    def task(flatbuffer: bytes) -> Task:
+        interpreter = load_interpreter(flatbuffer)
+        x = input_table(interpreter.input)[ramp]
+        return lambda: interpreter(x)
+
+    return in_turns({name: task(f) for name, f in flatbuffers.items()}, repeats=repeats)

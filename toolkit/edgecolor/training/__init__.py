@@ -1,0 +1,1 @@
+"""Training: recipe, batches, loss, optimizer, the resumable loop."""
