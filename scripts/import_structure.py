@@ -4,8 +4,8 @@
 
 For each package: the folders with their number of modules, the folders that each one imports, every pair of
 folders that import each other, and the longest chain of files in which each imports the next. Imports inside
-functions count; imports for type checkers alone do not. The package's own `__init__.py` (the lazy public names)
-and imports of the other package are left out.
+functions count; imports for type checkers alone do not. The package's own `__init__.py` (the lazy public API) and
+imports of the other package are left out.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Structure:
 
 def folder_of(module: str) -> str:
     """The folder of a module, "." for the package's own."""
-    return module.rpartition(".")[0].partition(".")[0] or "."
+    return module.rpartition(".")[0] or "."
 
 
 def read_structure(package: str) -> Structure:

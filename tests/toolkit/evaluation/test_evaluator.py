@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
-from edgecolor.cli.evaluate import table
+from edgecolor.cli.measure.evaluate import table
 from edgecolor.data.photographs import photographs_of
 from edgecolor.evaluation.evaluator import Shown, evaluate, square
 from edgecolor.evaluation.predictor import ExportedPredictor, finish, open_predictor

@@ -1,7 +1,7 @@
 """Measures one model with one number of threads: a process of its own, so that its peak memory is its own.
 
-`python -m edgecolor.benchmarking.worker JOB`: JOB is JSON, and `measure.py` starts the process. Each line that it
-prints is JSON: one a second while it runs sustained, and the result, or what went wrong, at the end.
+`measure.py` starts `python -m edgecolor.benchmarking.worker JOB`, where JOB is JSON. The process prints lines of JSON:
+one a second in a sustained run, and at the end the result or the error.
 """
 
 from __future__ import annotations

@@ -13,21 +13,21 @@ from typing import Annotated
 import typer
 
 import edgecolor_runtime
-from edgecolor.cli.bench import bench
-from edgecolor.cli.bundle import bundle
-from edgecolor.cli.check import check
-from edgecolor.cli.compare import compare
-from edgecolor.cli.dataset import dataset
-from edgecolor.cli.demo import demo
-from edgecolor.cli.doctor import doctor
-from edgecolor.cli.evaluate import evaluate
-from edgecolor.cli.export import export
-from edgecolor.cli.inspect import inspect
-from edgecolor.cli.prune import prune
-from edgecolor.cli.report import report
-from edgecolor.cli.run import run
-from edgecolor.cli.train import train
-from edgecolor.cli.tune import tune
+from edgecolor.cli.color.demo import demo
+from edgecolor.cli.color.run import run
+from edgecolor.cli.device.bundle import bundle
+from edgecolor.cli.device.check import check
+from edgecolor.cli.device.doctor import doctor
+from edgecolor.cli.device.export import export
+from edgecolor.cli.device.inspect import inspect
+from edgecolor.cli.measure.bench import bench
+from edgecolor.cli.measure.compare import compare
+from edgecolor.cli.measure.evaluate import evaluate
+from edgecolor.cli.measure.report import report
+from edgecolor.cli.network.dataset import dataset
+from edgecolor.cli.network.prune import prune
+from edgecolor.cli.network.train import train
+from edgecolor.cli.network.tune import tune
 from edgecolor_runtime.errors import EdgecolorError
 
 app = typer.Typer(

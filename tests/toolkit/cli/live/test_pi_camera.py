@@ -302,7 +302,7 @@ def test_a_slow_reader_drops_frames_and_does_not_lag(
     last_stats: Callable[[], dict[str, Any]],
 ) -> None:
     """Frames come every 10 ms, and each takes 60 ms to be shown."""
-    from edgecolor.cli import live
+    from edgecolor.cli.color import live
 
     monkeypatch.setattr(live, "_show", lambda *_: time.sleep(0.06))
     assert watch() == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecolor.cli.output import calibration_folder
+from edgecolor.cli.common.output import calibration_folder
 
 if TYPE_CHECKING:
     from edgecolor.checking.layer_errors import LayerError
@@ -167,7 +167,7 @@ def _golden_lines(found: Replay) -> Iterator[str]:
 
 
 def _reference_lines(found: ReferenceCheck) -> Iterator[str]:
-    from edgecolor.cli.evaluate import fidelity_lines
+    from edgecolor.cli.measure.evaluate import fidelity_lines
 
     yield f"float        {found.reference} on {found.device}"
     yield f"{'':13}{found.golden:.2g} at most from the float outputs of the golden vectors"

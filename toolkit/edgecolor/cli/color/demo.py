@@ -38,7 +38,7 @@ def demo(
     """
     import webbrowser
 
-    from edgecolor.cli.output import invite
+    from edgecolor.cli.common.output import invite
     from edgecolor.support.extras import need_module
 
     need_module("demo", "streamlit", extra="demo")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.report_files import WITHIN, Targets
+from edgecolor.cli.measure.report_files import WITHIN, Targets
 
 
 def report(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.batch import local_engine
-from edgecolor.cli import live_options
-from edgecolor.cli.live import Common, print_cameras, run_camera, run_video
-from edgecolor.cli.output import progress
+from edgecolor.cli.color import live_options
+from edgecolor.cli.color.live import Common, print_cameras, run_camera, run_video
+from edgecolor.cli.common.output import progress
 
 if TYPE_CHECKING:
     from edgecolor.batch.plan import Job, Options, Outcome

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgecolor.cli.live_options import Words
-from edgecolor.cli.output import invite, progress
+from edgecolor.cli.color.live_options import Words
+from edgecolor.cli.common.output import invite, progress
 
 if TYPE_CHECKING:
     from edgecolor_runtime.inference.colorizer import Colorizer

@@ -1,0 +1,1 @@
+"""Commands that color photographs, films and camera frames: run, demo."""

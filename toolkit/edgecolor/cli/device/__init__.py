@@ -1,0 +1,1 @@
+"""Commands that bring a network to a device: export, check, inspect, bundle, doctor."""
