@@ -38,7 +38,7 @@ def demo(
     """
     import webbrowser
 
-    from edgecolor.cli.common.output import invite
+    from edgecolor.cli.common.messages import print_address
     from edgecolor.support.extras import need_module
 
     need_module("demo", "streamlit", extra="demo")
@@ -47,7 +47,7 @@ def demo(
     from edgecolor.demo.server import serve
 
     def ready(address: str) -> None:
-        invite("open", address, quiet)
+        print_address("open", address, quiet=quiet)
         if browser:
             webbrowser.open(address)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgecolor.cli.color.live_options import Words
-from edgecolor.cli.common.output import invite, progress
+from edgecolor.cli.common.messages import print_address, progress_bar
 
 if TYPE_CHECKING:
     from edgecolor_runtime.inference.colorizer import Colorizer
@@ -129,13 +129,13 @@ def _colour(
         received = stack.enter_context(_stopped_by_signals(live.stop))
         stack.enter_context(_stopped_after(words.timeout, live.stop))
         advance = stack.enter_context(
-            progress("colouring", of.count if of else None, common.quiet or of is None)
+            progress_bar("colouring", of.count if of else None, quiet=common.quiet or of is None)
         )
         say = _Stats(live) if words.stats else None
         try:
             for shot in live:
                 if preview is not None and shot.number == 0:  # not before there is something to see
-                    invite("watch", preview.address, common.quiet)
+                    print_address("watch", preview.address, quiet=common.quiet)
                 _show(shot, writer, preview)
                 if shot.number == 0:
                     systemd.ready()

@@ -17,7 +17,7 @@ import typer
 from edgecolor.batch import local_engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import Common, print_cameras, run_camera, run_video
-from edgecolor.cli.common.output import progress
+from edgecolor.cli.common.messages import progress_bar
 
 if TYPE_CHECKING:
     from edgecolor.batch.plan import Job, Options, Outcome
@@ -232,7 +232,7 @@ def _go_on(
         found = manifest.done(jobs) if manifest else {}
         before = len(found)
         left = [job for job in jobs if job not in found]
-        advance = stack.enter_context(progress("colouring", len(left), quiet))
+        advance = stack.enter_context(progress_bar("colouring", len(left), quiet=quiet))
 
         def note(outcome: Outcome) -> None:
             found[outcome.job] = outcome

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecolor.cli.common.output import calibration_folder
+from edgecolor.cli.common.options import calibration_folder
 
 if TYPE_CHECKING:
     from edgecolor.checking.layer_errors import LayerError

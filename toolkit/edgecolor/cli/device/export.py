@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.output import calibration_folder
+from edgecolor.cli.common.options import calibration_folder
 
 if TYPE_CHECKING:
     from edgecolor.exporting.pipeline import ExportReport

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.output import calibration_folder
+from edgecolor.cli.common.options import calibration_folder
 from edgecolor.compression import pruning_gain
 
 if TYPE_CHECKING:

@@ -1,0 +1,68 @@
+"""Messages on stderr: progress lines, a progress bar, notes, and the address of a page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PrintLine = Callable[[str], None]
+
+
+def print_line(line: str) -> None:
+    """Print one line on stderr, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def progress_printer(quiet: bool) -> PrintLine:
+    """Return the function that prints lines of progress: `print_line`, or one that prints nothing."""
+    return (lambda line: None) if quiet else print_line
+
+
+def print_note(text: str) -> None:
+    """Print a note of edgecolor on stderr."""
+    print_line(f"edgecolor: note: {text}")
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on stderr, if stderr is a terminal.
+
+    Args:
+        title: the text before the bar.
+        total: the number of steps; None if it is not known.
+        quiet: show nothing.
+
+    Yields:
+        The function to call after each step.
+    """
+    if quiet or total == 1 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
+
+
+def print_address(verb: str, address: str, *, quiet: bool) -> None:
+    """Print "VERB it at ADDRESS" on stderr, and the SSH command that makes a local address reachable."""
+    if quiet:
+        return
+    print_line(f"{verb} it at {address}")
+    if command := _ssh_forward(address):
+        print_line(f"first, on the machine that you sit at: {command}")
+
+
+def _ssh_forward(address: str) -> str | None:
+    import getpass
+    from urllib.parse import urlsplit
+
+    connection, url = os.environ.get("SSH_CONNECTION", "").split(), urlsplit(address)
+    if len(connection) != 4 or url.hostname != "127.0.0.1":
+        return None
+    return f"ssh -L {url.port}:127.0.0.1:{url.port} {getpass.getuser()}@{connection[2]}"
