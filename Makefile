@@ -66,7 +66,7 @@ variants: $(READY)
 EXPORTED := $(foreach m,s m,$(foreach p,float32 float16 dynamic int16x8,runs/report/$(m)_$(p).tflite))
 
 report: $(READY)
-	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name colour photographs to measure on: make report \
+	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name color photographs to measure on: make report \
 	PHOTOGRAPHS=folder" >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(EXPORTED)
 	$(BIN)/edgecolor compare models/s/s_int8.tflite models/m/m_int8.tflite $(EXPORTED) models/s/s.keras models/m/m.keras \

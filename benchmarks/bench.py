@@ -72,7 +72,7 @@ def bench(model: str | None, reference: Path, folder: Path, *, turns: int, start
         left_out.append(f"invoke float32: {reason}")
     core = _stay_on_one_core()
 
-    photograph, result = folder / "gray.jpg", folder / "coloured.jpg"
+    photograph, result = folder / "gray.jpg", folder / "colored.jpg"
     photograph.write_bytes(gray_jpeg())
     taken = in_turns(
         tasks.around(path) | tasks.invokes(models) | tasks.photo_to_photo(path, photograph, result),

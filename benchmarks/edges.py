@@ -1,8 +1,8 @@
 """How far chroma bleeds over edges: `python benchmarks/edges.py PHOTOGRAPHS [--model s]`.
 
 The mean distance of (Cb, Cr) from the photograph's own within 2 pixels of strong luma edges, guided
-upsampling against bilinear, photograph by photograph. With the network's colours most of it is wrong colour,
-not bleeding; so the same with the true colours at 56 x 56, and at 14 x 14, whose pixels lie as far apart in a
+upsampling against bilinear, photograph by photograph. With the network's colors most of it is wrong color,
+not bleeding; so the same with the true colors at 56 x 56, and at 14 x 14, whose pixels lie as far apart in a
 photograph of 256 pixels as those of 56 x 56 in a frame of 1280 x 720.
 """
 
@@ -39,7 +39,7 @@ def near_edges(luma: U8) -> NDArray[np.bool_]:
 
 
 def errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[float, float]] | None:
-    """Bilinear and guided error by source of the colours; None for a photograph without strong edges."""
+    """Bilinear and guided error by source of the colors; None for a photograph without strong edges."""
     gray = photograph.convert("L")
     luma = np.asarray(gray)
     near = near_edges(luma)
@@ -55,11 +55,11 @@ def errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[flo
         "true, 14 x 14": (_shrunk(known), block_mean(block_mean(seen), COARSE)),
     }
 
-    def error(colours: F32, guide: F32 | None) -> float:
-        planes = np.stack(upsampling.planes(colours, luma, luma, guide), axis=-1).astype(np.float32)
+    def error(colors: F32, guide: F32 | None) -> float:
+        planes = np.stack(upsampling.planes(colors, luma, luma, guide), axis=-1).astype(np.float32)
         return float(np.linalg.norm(planes - upsampling.NEUTRAL - true, axis=-1)[near].mean())
 
-    return {name: (error(colours, None), error(colours, low)) for name, (colours, low) in sources.items()}
+    return {name: (error(colors, None), error(colors, low)) for name, (colors, low) in sources.items()}
 
 
 def _shrunk(planes: F32) -> F32:

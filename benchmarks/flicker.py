@@ -1,9 +1,9 @@
-"""How calm colours are in a video: `python benchmarks/flicker.py [--model s] [--noise 4]`.
+"""How calm colors are in a video: `python benchmarks/flicker.py [--model s] [--noise 4]`.
 
 Each clip is a photograph of `calibration/` as a camera at 640 x 480 would see it standing still: sensor
 noise, and a second photograph, a quarter of the frame, that crosses it. Then the scene cuts to the next.
 Flicker is the mean change of ab from frame to frame where the scene stands; the lag is how many frames
-after the cut the shown colours are within 2 Lab units of those of each frame alone.
+after the cut the shown colors are within 2 Lab units of those of each frame alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def noisy(picture: Image.Image, deviation: float, generator: np.random.Generator
 
 
 def measure(colorizer: Colorizer, photographs: list[Path], deviation: float) -> dict[str, float]:
-    """Plays the clips one after another, colours each frame alone and calmly, and measures both."""
+    """Plays the clips one after another, colors each frame alone and calmly, and measures both."""
     generator, calm = np.random.default_rng(1), Calm()
     changes: dict[str, list[float]] = {"alone": [], "calm": []}
     moving: list[float] = []

@@ -47,8 +47,8 @@ def skimage(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]
     def rgb() -> NDArray[np.uint8]:
         lab = rgb2lab(np.dstack([gray] * 3))
         lab[..., 1:] = resize(ab, gray.shape, order=1)
-        coloured: NDArray[np.uint8] = img_as_ubyte(lab2rgb(lab))
-        return coloured
+        colored: NDArray[np.uint8] = img_as_ubyte(lab2rgb(lab))
+        return colored
 
     def jpeg() -> bytes:
         buffer = io.BytesIO()
@@ -67,8 +67,8 @@ def opencv(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
     def bgr() -> NDArray[np.uint8]:
         lab = cv2.cvtColor(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR).astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
         lab[..., 1:] = cv2.resize(ab, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
-        coloured: NDArray[np.uint8] = (cv2.cvtColor(lab, cv2.COLOR_LAB2BGR) * 255).round().astype(np.uint8)
-        return coloured
+        colored: NDArray[np.uint8] = (cv2.cvtColor(lab, cv2.COLOR_LAB2BGR) * 255).round().astype(np.uint8)
+        return colored
 
     def jpeg() -> bytes:
         data: NDArray[np.uint8] = cv2.imencode(".jpg", bgr(), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]

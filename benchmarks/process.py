@@ -1,4 +1,4 @@
-"""What a bare process pays: from its first import to a coloured photograph on disk, and its peak memory."""
+"""What a bare process pays: from its first import to a colored photograph on disk, and its peak memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Start:
 
 
 def start(model: Path, photograph: Path, result: Path) -> Start:
-    """Colours one photograph in a process of its own, with nothing but the runtime."""
+    """Colors one photograph in a process of its own, with nothing but the runtime."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, str(model), str(photograph), str(result)],

@@ -1,7 +1,7 @@
 """The two engines of `edgecolor run` on one folder, with equal workers: `make bench-ray PHOTOGRAPHS=folder`.
 
 They take turns, each in a process of its own. Start-up lasts until the first photographs are known to be
-coloured; from then on until the last one the rate is taken. Beside the clock's there is the processor time of
+colored; from then on until the last one the rate is taken. Beside the clock's there is the processor time of
 a photograph, in this process and in all below it: other programs on the machine disturb that less.
 """
 
@@ -32,13 +32,13 @@ TICK = os.sysconf("SC_CLK_TCK")
 class Run:
     """One run of an engine."""
 
-    start: float  # s until the first photographs were known to be coloured
+    start: float  # s until the first photographs were known to be colored
     rate: float  # photographs a second from then on
     processor: float  # ms of processor time for each of them
 
 
 def once(engine: str, photographs: list[Path], workers: int, output: Path) -> Run:
-    """Colour the photographs in this process."""
+    """Color the photographs in this process."""
     jobs = plan.plan(photographs, output)
     marks: list[tuple[float, float]] = []  # clock and processor at each photograph
 
@@ -51,7 +51,7 @@ def once(engine: str, photographs: list[Path], workers: int, output: Path) -> Ru
     begun = time.perf_counter()
     ENGINES[engine](jobs, open_model("s"), plan.Options(workers, same=True), note)
     (first, spent_before), (last, spent) = marks[0], marks[-1]
-    # What became known together with the first was coloured before it.
+    # What became known together with the first was colored before it.
     rest = sum(clock > first + 0.05 for clock, _ in marks)
     return Run(first - begun, rest / (last - first), 1000 * (spent - spent_before) / rest)
 
@@ -118,7 +118,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photographs", type=Path, help="a folder")
-    parser.add_argument("--count", type=int, default=2000, help="photographs to colour")
+    parser.add_argument("--count", type=int, default=2000, help="photographs to color")
     parser.add_argument("--workers", type=int, default=machine.cores(), help="of each engine")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--engine", choices=list(ENGINES), help="this one alone, once, as JSON")

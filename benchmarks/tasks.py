@@ -41,7 +41,7 @@ class _Replay:
 
 
 def around(model: Path) -> dict[str, Task]:
-    """The unit, and figures (a) and (b): a gray frame in memory to its coloured form, without the network."""
+    """The unit, and figures (a) and (b): a gray frame in memory to its colored form, without the network."""
     gray = gray_frame()
     guided, bilinear = Colorizer.open(model), Colorizer.open(model, guided=False)
     unit = guided.colorize(gray).to_ycbcr()
@@ -64,14 +64,14 @@ def invokes(models: Mapping[str, Path]) -> dict[str, Task]:
 
 
 def photo_to_photo(model: Path, photograph: Path, result: Path) -> dict[str, Task]:
-    """A JPEG file to a coloured JPEG file, with the model loaded."""
+    """A JPEG file to a colored JPEG file, with the model loaded."""
     colorizer = Colorizer.open(model)
 
-    def colour() -> None:
+    def color() -> None:
         picture = open_picture(photograph)
         save(colorizer.colorize(picture.gray), result, of=picture, quality=90, force=True)
 
-    return {PHOTO: colour}
+    return {PHOTO: color}
 
 
 def _invoke(path: Path) -> Task:

@@ -1,7 +1,7 @@
 """Times training on all cores, and says where the time goes: `make bench-training`.
 
 The parts are measured in turns in one run: a whole step as `edgecolor train` makes it, the same step with
-Keras's own batch normalisation, and what the step is made of. The feeder is timed on one core, on a dataset
+Keras's own batch normalization, and what the step is made of. The feeder is timed on one core, on a dataset
 prepared from the calibration photographs.
 """
 

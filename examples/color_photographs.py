@@ -1,4 +1,4 @@
-"""The demonstration: export the trained network to int8 and colour 12 photographs with it.
+"""The demonstration: export the trained network to int8 and color 12 photographs with it.
 
 It calls the same commands that a user types, and prints each. Everything lands in examples/out/,
 or in the folder given:
@@ -47,11 +47,11 @@ def shown(path: Path) -> str:
     return os.path.relpath(path, REPOSITORY)
 
 
-def draw_sheets(photos: list[Path], gray: Path, coloured: Path, out: Path) -> None:
+def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> None:
     """Lay gray, ours and original side by side: each photograph, all, and the README's picture of four."""
     triples: dict[str, tuple[Image.Image, Image.Image, Image.Image]] = {}
     for photo in photos:
-        (ours,) = coloured.glob(f"{photo.stem}.*")
+        (ours,) = colored.glob(f"{photo.stem}.*")
         before = gray / f"{photo.stem}.png"
         triple = Image.open(before).convert("RGB"), Image.open(ours).convert("RGB"), Image.open(photo)
         contact_sheet([triple], captions=COLUMNS, cell=CELL).save(
@@ -62,13 +62,13 @@ def draw_sheets(photos: list[Path], gray: Path, coloured: Path, out: Path) -> No
         out / "sheet.jpg", quality=92
     )
     pairs = [[triples[name][column] for name in README_PHOTOS] for column in (0, 1)]
-    contact_sheet(pairs).save(out / "gray-beside-coloured.jpg", quality=92)
+    contact_sheet(pairs).save(out / "gray-beside-colored.jpg", quality=92)
 
 
 def main(out: Path) -> None:
-    """Export, make gray, colour, and lay side by side."""
-    gray, coloured, sheets = out / "gray", out / "coloured", out / "sheets"
-    for folder in (gray, coloured, sheets):
+    """Export, make gray, color, and lay side by side."""
+    gray, colored, sheets = out / "gray", out / "colored", out / "sheets"
+    for folder in (gray, colored, sheets):
         folder.mkdir(parents=True, exist_ok=True)
 
     exported = out / "s_int8.tflite"
@@ -78,12 +78,12 @@ def main(out: Path) -> None:
     for photo in photos:
         with Image.open(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")
-    edgecolor("run", gray, "--model", exported, "-o", coloured, "--force")
-    draw_sheets(photos, gray, coloured, out)
+    edgecolor("run", gray, "--model", exported, "-o", colored, "--force")
+    draw_sheets(photos, gray, colored, out)
 
     for what, where in (
         ("exported model", exported),
-        ("coloured pictures", coloured),
+        ("colored pictures", colored),
         ("gray | ours | original", sheets),
         ("all on one sheet", out / "sheet.jpg"),
     ):

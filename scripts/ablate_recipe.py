@@ -2,7 +2,7 @@
 
     python scripts/ablate_recipe.py prepared/ validation/ -o runs/ablation --trunk mobilenet.h5
 
-Every run sees the same photographs for the same number of epochs, and is placed on the colour plane with the
+Every run sees the same photographs for the same number of epochs, and is placed on the color plane with the
 photographs of `validation/`, those that `edgecolor dataset` kept from training. The differences are taken
 photograph by photograph against the first run. A run that is finished is not repeated, and one that was
 killed goes on. The table goes to models/ablation.md, losers included.
@@ -32,7 +32,7 @@ TABLE = Path(__file__).resolve().parents[1] / "models" / "ablation.md"
 
 def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
     """The runs: what changed, and the recipe; the first one is what the others are held against."""
-    plain = LossWeights(huber=1.0, log_error=0.0, colourfulness=0.0, classification=0.0, rebalance=0.0)
+    plain = LossWeights(huber=1.0, log_error=0.0, colorfulness=0.0, classification=0.0, rebalance=0.0)
     found = {
         "the recipe": base,
         "MobileNet at the full learning rate": replace(base, trunk_rate=1.0),
@@ -40,7 +40,7 @@ def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
         "no ImageNet weights": replace(base, trunk="none"),
         "log error at 0.3": replace(base, loss=replace(base.loss, log_error=0.3)),
         "no rebalancing": replace(base, loss=replace(base.loss, rebalance=0.0)),
-        "no colourfulness match": replace(base, loss=replace(base.loss, colourfulness=0.0)),
+        "no colorfulness match": replace(base, loss=replace(base.loss, colorfulness=0.0)),
         "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
         "Huber alone, not rebalanced": replace(base, loss=plain),
         "no L-only augmentation": replace(base, augment=UNDISTURBED),
@@ -79,7 +79,7 @@ def table(found: dict[str, Evaluation], base: Recipe) -> str:
         f"Alpha {base.alpha:g}, {base.epochs} epochs at {base.size} pixels; "
         f"{reference.data.photographs} validation photographs. In brackets: against the first row, paired.",
         "",
-        "| change | G56, dB | G83, dB | best, dB | colourfulness error, of gray's | recognised, of the gap |",
+        "| change | G56, dB | G83, dB | best, dB | colorfulness error, of gray's | recognized, of the gap |",
         "|---|---|---|---|---|---|",
     ]
     for name, result in found.items():
@@ -87,12 +87,12 @@ def table(found: dict[str, Evaluation], base: Recipe) -> str:
         plane = result.plane
         lines.append(
             f"| {name} | {_gain(plane.g56, against['g56'])} | {_gain(plane.g83, against['g83'])} "
-            f"| {plane.best:+.2f} | {plane.colourfulness_error:.1%} | {_recognised(result)} |"
+            f"| {plane.best:+.2f} | {plane.colorfulness_error:.1%} | {_recognized(result)} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _recognised(result: Evaluation) -> str:
+def _recognized(result: Evaluation) -> str:
     """By probability, which scatters less than first choices."""
     found = result.recognition.probability if result.recognition else None
     return f"{found.ours.mean:.0%} ± {found.ours.error:.0%}" if found else ""

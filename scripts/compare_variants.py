@@ -84,7 +84,7 @@ def variants(
     for name, flatbuffer in flatbuffers.items():
         cost = paired(evaluations[name].scores, evaluations["released"].scores)["g56"]
         if cost is None:
-            raise EdgecolorError(f"{name}: it gives too little colour to be compared.")
+            raise EdgecolorError(f"{name}: it gives too little color to be compared.")
         rows.append(
             Row(
                 name=name,
@@ -110,7 +110,7 @@ def table(rows: list[Row]) -> str:
 def _cells(row: Row, first: Row) -> list[str]:
     fidelity, g56 = row.evaluation.fidelity, row.evaluation.plane.g56
     if fidelity is None or g56 is None:
-        raise EdgecolorError(f"{row.name}: it gives too little colour to be compared.")
+        raise EdgecolorError(f"{row.name}: it gives too little color to be compared.")
     drift = fidelity.paired["g56"]
     return [
         row.name,
@@ -138,7 +138,7 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path, help="models/<name>")
     parser.add_argument("prepared", type=Path, help="what `edgecolor dataset` made, with a val split")
-    parser.add_argument("photographs", type=Path, help="colour photographs that were not trained on")
+    parser.add_argument("photographs", type=Path, help="color photographs that were not trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the runs")
     parser.add_argument("--write", type=Path, help="a Markdown file for the table")
     parser.add_argument("--trials", type=int, default=4)

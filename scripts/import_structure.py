@@ -4,8 +4,8 @@
 
 For each package: the folders with their number of modules, the folders that each one imports, every pair of
 folders that import each other, and the longest chain of files in which each imports the next. Imports inside
-functions count; imports for type checkers alone do not. The package's own `__init__.py` (the lazy public API) and
-imports of the other package are left out.
+functions count; imports for type checkers alone do not. The package's own `__init__.py`, which holds the lazy
+public API, and imports of the other package are left out.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def _table(facts: dict[str, Any]) -> list[str]:
     plane, fidelity, data = facts["plane"], facts["fidelity"], facts["data"]
     exported = facts["files"][facts["model"]]
     rows = [
-        ("G56: gain over gray where colourfulness is 56 % of the originals'", _decibels(plane["g56"])),
+        ("G56: gain over gray where colorfulness is 56 % of the originals'", _decibels(plane["g56"])),
         ("G83: the same at 83 %", _decibels(plane["g83"])),
         ("best gain at any saturation", _decibels(plane["best"])),
         ("gain as shipped", f"{_decibels(plane['gain'])} at {plane['share']:.0%}"),
@@ -94,8 +94,8 @@ def _table(facts: dict[str, Any]) -> list[str]:
         ("gain as shipped over one tint for all", _decibels(plane["gain_over_tint"])),
         ("SSIM as shipped; gray", f"{plane['ssim']:.3f}; {plane['gray_ssim']:.3f}"),
         ("hue, where there is chroma", f"{plane['hue_error']:.0f}° off; 90° is chance"),
-        ("colourfulness error per photograph, of gray's", f"{plane['colourfulness_error']:.1%}"),
-        ("colourfulness, mean difference", f"{plane['colourfulness_difference']:+.1%}"),
+        ("colorfulness error per photograph, of gray's", f"{plane['colorfulness_error']:.1%}"),
+        ("colorfulness, mean difference", f"{plane['colorfulness_difference']:+.1%}"),
         *_recognition_rows(facts["recognition"]),
         ("luma drift", f"{plane['luma_drift']:.2f} of 255"),
         ("int8 against float: ab at 56 x 56", f"{fidelity['ab_difference']:.2f} Lab units"),
@@ -112,9 +112,9 @@ def _table(facts: dict[str, Any]) -> list[str]:
         f"{data['photographs']} photographs, none trained on; sha256 of the set: {data['sha256'][:16]}….",
         f"`{facts['model']}`: sha256 {exported['sha256'][:16]}…, default saturation {facts['saturation']:g}.",
         "",
-        "The colour plane, saturation by saturation:",
+        "The color plane, saturation by saturation:",
         "",
-        "| saturation | colourfulness, of the originals' | gain over gray |",
+        "| saturation | colorfulness, of the originals' | gain over gray |",
         "|---|---|---|",
         *(
             f"| {p['saturation']:.1f} | {p['share']:.1%} | {_decibels(p['gain'])} |"
@@ -131,7 +131,7 @@ def _plain_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _recognition_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
     if not found:
-        return [("recolour, then classify", "not measured")]
+        return [("recolor, then classify", "not measured")]
     rows = []
     for name, figure in (("first choice", found["top1"]), ("probability", found["probability"])):
         text = "no gap"
@@ -167,7 +167,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="models/<name>: one .keras, one .tflite, README.md")
-    parser.add_argument("--data", type=Path, help="a folder of colour photographs that were not trained on")
+    parser.add_argument("--data", type=Path, help="a folder of color photographs that were not trained on")
     parser.add_argument("--classifier", type=Path, help="an ImageNet classifier's .tflite")
     parser.add_argument("--sheet", help="names of the photographs that sheet.jpg shows, such as 'kodak24_*'")
     chosen = parser.parse_args()

@@ -22,7 +22,7 @@ from edgecolor.training.loop import train
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
-ADDED = {"mixed": 0.0}  # what augmentation learnt to do only after some models were trained
+ADDED = {"mixed": 0.0}  # what augmentation learned to do only after some models were trained
 ADDED_CHOICES = {"teacher_tint": 1.0}  # the same of the recipe itself
 
 ALIKE = {
@@ -45,8 +45,13 @@ def recipe_of(run: dict[str, Any]) -> Recipe:
     """The recipe of a run as its facts hold it."""
     said = run["recipe"]
     augment = Augmentation(**(ADDED | said["augment"]))
-    parts = {"loss": LossWeights(**said["loss"]), "augment": augment, "teachers": _teachers(said)}
+    parts = {"loss": _loss_weights(said["loss"]), "augment": augment, "teachers": _teachers(said)}
     return Recipe(**(ADDED_CHOICES | {k: v for k, v in said.items() if k != "teacher"} | parts))
+
+
+def _loss_weights(weights: dict[str, float]) -> LossWeights:
+    """The loss weights of a sidecar; earlier ones spell colorfulness in British English."""
+    return LossWeights(**{key.replace("colour", "color"): value for key, value in weights.items()})
 
 
 def _teachers(said: dict[str, Any]) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ from edgecolor_runtime.errors import EdgecolorError
 MODELS = Path(__file__).resolve().parents[1] / "models"
 CALIBRATION = MODELS.parent / "calibration"
 RUNTIME = MODELS.parent / "edge_runtime" / "edgecolor_runtime"
-LICENCE = (
-    "Weights: trained on photographs of mixed licences, many for research only; not under the licence of the "
+LICENSE = (
+    "Weights: trained on photographs of mixed licenses, many for research only; not under the license of the "
     "code. Read the model card."
 )
 
@@ -36,7 +36,7 @@ def ship(source: Path, name: str) -> None:
     if source.resolve() != folder:
         shutil.copyfile(source / "model.keras", keras)
         said = json.loads((source / "model.json").read_text(encoding="utf-8"))
-        facts.write_text(json.dumps(said | {"licence": LICENCE}, indent=1) + "\n", encoding="utf-8")
+        facts.write_text(json.dumps(said | {"licence": LICENSE}, indent=1) + "\n", encoding="utf-8")
     exported = folder / f"{name}_int8.tflite"
     # A released model runs on an Edge TPU, too: no layer may stay in float.
     report = export_model(keras, exported, calibration=CALIBRATION, name=name, repair=False, force=True)

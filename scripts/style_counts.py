@@ -3,9 +3,9 @@
     python scripts/style_counts.py            # the whole tree
     python scripts/style_counts.py toolkit/edgecolor/training tests/toolkit/training
 
-It counts `dict[str, Any]` in signatures, names that say how a value came instead of what it is (`found`, `told`,
-...), calls of the project's own functions with more than four positional arguments, lists of picture extensions,
-assertions in tests, and British spellings.
+It counts `dict[str, Any]` in signatures; names that say how a value came instead of what it is (`found`,
+`told`, ...); calls of the project's own functions with more than four positional arguments; lists of picture
+extensions; assertions in tests; British spellings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BRITISH = re.compile(
     r"|(?:normal|optim|initial|recogn|summar|organ|minim|maxim|general|synchron)is(?:e|ed|er|es|ing|ation)\b)"
 )
 ALLOWED_BRITISH = re.compile(r"[\"']licence[\"']")
-"""The key of model file format 1 and of the manifests keeps its spelling: shipped files are pinned by hash."""
+"""The key in model file format 1 and in the manifests keeps its spelling: shipped files are pinned."""
 
 Place = tuple[str, int, str]
 
@@ -39,16 +39,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="Print each place.")
     options = parser.parse_args(words)
     paths = tracked_files(options.paths)
-    trees = {path: ast.parse((REPOSITORY / path).read_text("utf-8")) for path in paths if path.endswith(".py")}
+    sources = [path for path in paths if path.endswith(".py")]
+    trees = {path: ast.parse((REPOSITORY / path).read_text("utf-8")) for path in sources}
     code = {path: tree for path, tree in trees.items() if not path.startswith("tests/")}
     tests = {path: tree for path, tree in trees.items() if path.startswith("tests/")}
     own = own_functions()
     counts: dict[str, list[Place]] = {
         "dict[str, Any] in signatures": _each(code, untyped_signatures),
         "vague names": _each(trees, vague_names),
-        "calls with more than 4 positional arguments": _each(
-            code, lambda tree: positional_calls(tree, own)
-        ),
+        "calls with more than 4 positional arguments": _each(code, lambda tree: positional_calls(tree, own)),
         "lists of picture extensions": _each(code, picture_suffix_lists),
         "British spellings": [place for path in paths for place in british(path)],
         "assertions in tests": _each(tests, assertions),

@@ -95,3 +95,16 @@ def tflite_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"pip cannot install tflite-runtime here: {done.stderr.strip().splitlines()[-1]}")
     subprocess.run([*pip, "--no-deps", ROOT / "edge_runtime", ROOT], check=True)
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `edgecolor dataset` makes of 40 calibration photographs."""
+    from edgecolor.data.dataset import prepare
+
+    photos = tmp_path_factory.mktemp("photos")
+    for file in sorted((ROOT / "calibration").rglob("*.jpg"))[:40]:
+        (photos / file.name).symlink_to(file)
+    out = photos.parent / f"{photos.name}-prepared"
+    prepare(photos, out)
+    return out

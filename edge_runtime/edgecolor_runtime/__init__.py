@@ -1,4 +1,4 @@
-"""The device side of edgecolor: a gray frame in, a colour frame out.
+"""The device side of edgecolor: a gray frame in, a color frame out.
 
 Names load on first use: on a small device numpy and Pillow import slower than a command answers.
 """

@@ -64,7 +64,7 @@ sys.exit(f"imported: {foreign}" if foreign else 0)
 """
 
 
-def test_a_picture_is_coloured_without_tensorflow(tiny_path: Path, tmp_path: Path) -> None:
+def test_a_picture_is_colored_without_tensorflow(tiny_path: Path, tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("L", (40, 30), 90).save(tmp_path / "gray.png")

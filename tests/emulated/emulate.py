@@ -1,4 +1,4 @@
-"""Installs the bundles in emulated Raspberry Pis, colours there, and compares with the colours made here.
+"""Installs the bundles in emulated Raspberry Pis, colors there, and compares with the colors made here.
 
     make emulated            some minutes; pip and apt fetch about 400 MB
     python tests/emulated/emulate.py bookworm-armhf --json report.json
@@ -68,7 +68,7 @@ CASES = {  # a Cortex-A72 is that of a Raspberry Pi 4, A76 of a 5, A7 of a 2
 
 @dataclass(frozen=True)
 class Difference:
-    """Between coloured pictures made there and here, in levels of 0 to 255 over R, G and B."""
+    """Between colored pictures made there and here, in levels of 0 to 255 over R, G and B."""
 
     mean: float
     largest: float
@@ -98,7 +98,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether all colours are within their limits; `edgecolor check` has judged the golden vectors."""
+        """Whether all colors are within their limits; `edgecolor check` has judged the golden vectors."""
         return all(
             found.mean <= self.allowed.mean and found.largest <= self.allowed.largest
             for found in (self.photograph, self.frames)
@@ -106,7 +106,7 @@ class Result:
 
 
 def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
-    """Make a device, install the bundle there, colour, compare.
+    """Make a device, install the bundle there, color, compare.
 
     Raises:
         EdgecolorError: something failed on the device.
@@ -135,7 +135,7 @@ def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
     golden = json.loads(root.run(command, "check", "s", "--json"))["golden"]
     if not golden["interpreter"].startswith(case.interpreter):
         raise EdgecolorError(f"{name} runs {golden['interpreter']}, and was to run {case.interpreter}")
-    here, there = folder / "here", folder / f"{name}.coloured"
+    here, there = folder / "here", folder / f"{name}.colored"
     root.run(command, "run", folder / "photograph.png", "-o", there / "photograph.png")
     frames = "video" if case.video else "frames"
     source = "video.mkv" if case.video else "frames"
@@ -198,7 +198,7 @@ def _levels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 
 def prepare(folder: Path) -> None:
-    """A gray photograph, and frames that pan over it, as a video and as pictures; all coloured here, too."""
+    """A gray photograph, and frames that pan over it, as a video and as pictures; all colored here, too."""
     with Image.open(PHOTOGRAPH) as photograph:
         gray = photograph.convert("L")
     gray.save(folder / "photograph.png")
@@ -259,13 +259,13 @@ def main() -> int:
                 bundle = folder / f"{CASES[name].target}.tar.gz"
                 if not bundle.exists():
                     _edgecolor("bundle", "--target", CASES[name].target, "-o", bundle)
-                print(f"{name}: installs and colours", file=sys.stderr, flush=True)
+                print(f"{name}: installs and colors", file=sys.stderr, flush=True)
                 results.append(emulate(name, folder, bundle, qemu))
         print(table(results))
         if words.json:
             words.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n", "utf-8")
         if failed := [r.device for r in results if not r.passed]:
-            raise GateError(f"other colours than here: {', '.join(failed)}")
+            raise GateError(f"other colors than here: {', '.join(failed)}")
     except EdgecolorError as error:
         print(f"emulate: {error}", file=sys.stderr)
         return error.exit_code

@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.mark.emulated
-def test_emulated_devices_colour_as_this_machine() -> None:
+def test_emulated_devices_color_as_this_machine() -> None:
     script = Path(__file__).with_name("emulate.py")
     done = subprocess.run([sys.executable, script], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == 4:

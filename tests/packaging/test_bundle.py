@@ -22,7 +22,7 @@ from edgecolor.cli import main
 from edgecolor_runtime.models.shipped import shipped_bytes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALLER = REPOSITORY / "toolkit/edgecolor/device/install.sh"
+INSTALLER = REPOSITORY / "toolkit/edgecolor/bundle/device_files/install.sh"
 ELSEWHERE = "trixie-amd64" if platform.machine() == "aarch64" else "trixie-arm64"
 HERE = [
     name
@@ -288,8 +288,8 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
     command = prefix / "current/edgecolor"
     Image.linear_gradient("L").save(tmp_path / "old.png")
     subprocess.run([command, "run", tmp_path / "old.png", "-o", tmp_path / "new.png"], check=True)
-    with Image.open(tmp_path / "new.png") as coloured:
-        assert coloured.mode == "RGB"
+    with Image.open(tmp_path / "new.png") as colored:
+        assert colored.mode == "RGB"
 
     settings = prefix / "edgecolor.env"
     settings.write_text("OPTIONS=--hflip\n")

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_demo_exports_and_colours_twelve_photographs(tmp_path: Path) -> None:
+def test_demo_exports_and_colors_twelve_photographs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, REPOSITORY / "examples/color_photographs.py", tmp_path],
         capture_output=True,
@@ -24,16 +24,16 @@ def test_demo_exports_and_colours_twelve_photographs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for place in ("s_int8.tflite", "coloured", "sheets"):
+    for place in ("s_int8.tflite", "colored", "sheets"):
         assert f"{tmp_path.name}/{place}\n" in done.stdout
 
     assert read(tmp_path / "s_int8.tflite").info["precision"] == "int8"
-    coloured = sorted((tmp_path / "coloured").glob("*.png"))
-    assert len(coloured) == len(list((tmp_path / "sheets").iterdir())) == 12
-    for path in coloured:
+    colored = sorted((tmp_path / "colored").glob("*.png"))
+    assert len(colored) == len(list((tmp_path / "sheets").iterdir())) == 12
+    for path in colored:
         with Image.open(path) as after, Image.open(tmp_path / "gray" / path.name) as before:
             assert after.size == before.size
             drift = np.abs(np.asarray(after.convert("L"), float) - np.asarray(before, float)).mean()
             chroma = np.asarray(after.convert("YCbCr"), float)[..., 1:] - 128
         assert drift <= 1, f"{path.name}: luma moved by {drift:.2f} of 255"
-        assert np.abs(chroma).mean() > 2, f"{path.name}: next to no colour"
+        assert np.abs(chroma).mean() > 2, f"{path.name}: next to no color"

@@ -75,8 +75,8 @@ def test_shown_python_runs(document: Path, tmp_path: Path, monkeypatch: pytest.M
     assert sources
     for source in sources:
         exec(compile(source, document.name, "exec"), {})
-    with Image.open("old.color.jpg") as coloured:
-        assert (coloured.size, coloured.mode) == ((320, 200), "RGB")
+    with Image.open("old.color.jpg") as colored:
+        assert (colored.size, colored.mode) == ((320, 200), "RGB")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_toolkit_wheel_brings_the_command(toolkit_wheel: zipfile.ZipFile) -> Non
     assert "edgecolor = edgecolor.cli:main" in toolkit_wheel.read(name).decode()
 
 
-def test_licence_travels_in_both(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
+def test_license_travels_in_both(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
     for wheel in (runtime_wheel, toolkit_wheel):
         assert metadata(wheel)["License-Expression"] == "Apache-2.0"
         assert any(n.endswith(".dist-info/licenses/LICENSE") for n in wheel.namelist())
@@ -115,7 +115,7 @@ def fresh_environment(folder: Path, *wheels: zipfile.ZipFile) -> Path:
 
 
 @pytest.mark.slow
-def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_runtime_installs_alone_and_colors(runtime_wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     """The runtime's wheel brings no TensorFlow and needs nothing else of ours."""
     python = fresh_environment(tmp_path / "venv", runtime_wheel) / "python"
     installed = subprocess.run(
@@ -129,9 +129,9 @@ def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_
         "frame = Colorizer.shipped().colorize(Image.linear_gradient('L').resize((640, 480)))\n"
         "frame.to_rgb().save(sys.argv[1]); assert 'tensorflow' not in sys.modules"
     )
-    coloured = tmp_path / "coloured.png"
-    subprocess.run([python, "-I", "-c", program, coloured], check=True, cwd=tmp_path)
-    with Image.open(coloured) as picture:
+    colored = tmp_path / "colored.png"
+    subprocess.run([python, "-I", "-c", program, colored], check=True, cwd=tmp_path)
+    with Image.open(colored) as picture:
         assert (picture.size, picture.mode) == ((640, 480), "RGB")
 
 
@@ -139,7 +139,7 @@ def test_runtime_installs_alone_and_colours(runtime_wheel: zipfile.ZipFile, tmp_
 def test_command_line_works_without_tensorflow(
     runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile, tmp_path: Path
 ) -> None:
-    """`run` colours with the shipped model; `export` says which pip line brings what it lacks."""
+    """`run` colors with the shipped model; `export` says which pip line brings what it lacks."""
     command = fresh_environment(tmp_path / "venv", runtime_wheel, toolkit_wheel) / "edgecolor"
     Image.linear_gradient("L").save(tmp_path / "old.jpg")
     subprocess.run([command, "run", "old.jpg", "-o", "new.jpg"], check=True, cwd=tmp_path)

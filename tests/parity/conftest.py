@@ -26,7 +26,7 @@ TRAINED = ROOT / "models" / "s" / "s.keras"
 
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained network; where there is none, a random one that colours as strongly as a trained one."""
+    """The trained network; where there is none, a random one that colors as strongly as a trained one."""
     if TRAINED.is_file():
         return TRAINED
     keras.utils.set_random_seed(1)

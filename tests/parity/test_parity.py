@@ -47,7 +47,7 @@ def test_float32_is_the_keras_network(exported: Exported, gray: U8, reference: F
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
-def test_the_other_precisions_colour_like_the_keras_network(
+def test_the_other_precisions_color_like_the_keras_network(
     exported: Exported, gray: U8, reference: F32, precision: str
 ) -> None:
     ab = outputs(exported(precision), gray)

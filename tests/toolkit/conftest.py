@@ -12,20 +12,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecolor.cli import main
-from edgecolor.data.dataset import prepare
 from edgecolor.tflite.graph import read_graph
 
 CALIBRATION = Path(__file__).parents[2] / "calibration"
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    photos = tmp_path_factory.mktemp("photos")
-    for file in sorted(CALIBRATION.rglob("*.jpg"))[:40]:
-        (photos / file.name).symlink_to(file)
-    out = photos.parent / f"{photos.name}-prepared"
-    prepare(photos, out)
-    return out
 
 
 @pytest.fixture(scope="session")

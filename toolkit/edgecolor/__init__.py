@@ -1,3 +1,3 @@
-"""Colour for grayscale cameras and photographs: the workstation side."""
+"""Color for grayscale cameras and photographs: the workstation side."""
 
 __version__ = "0.1.0"

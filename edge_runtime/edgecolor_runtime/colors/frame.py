@@ -14,11 +14,11 @@ from edgecolor_runtime.colors.spaces import F32, U8
 
 @dataclass(frozen=True)
 class ColorFrame:
-    """A coloured frame.
+    """A colored frame.
 
     Attributes:
         y: Its luma, as it came: mode L.
-        chroma: Predicted (Cb, Cr) centred on 0, before any limit, shape (56, 56, 2).
+        chroma: Predicted (Cb, Cr) centered on 0, before any limit, shape (56, 56, 2).
         seen: The luma under each of them, shape (56, 56), where chroma is to keep to the edges of the luma;
             None where it is upsampled without a guide.
     """
@@ -41,12 +41,12 @@ class ColorFrame:
 
     @property
     def cb(self) -> Image.Image:
-        """Cb at full size, mode L centred on 128, limited so that RGB does not clip."""
+        """Cb at full size, mode L centered on 128, limited so that RGB does not clip."""
         return Image.fromarray(self._planes[0])
 
     @property
     def cr(self) -> Image.Image:
-        """Cr at full size, mode L centred on 128, limited so that RGB does not clip."""
+        """Cr at full size, mode L centered on 128, limited so that RGB does not clip."""
         return Image.fromarray(self._planes[1])
 
     def to_rgb(self) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Colour arithmetic: sRGB, CIE LAB (D65), BT.601 luma and chroma. The one place where it is written.
+"""Color arithmetic: sRGB, CIE LAB (D65), BT.601 luma and chroma. The one place where it is written.
 
 Sources: sRGB transfer and primaries, IEC 61966-2-1:1999; CIE LAB, CIE 15:2004; Y'CbCr, ITU-R BT.601-7 in the
 full range of JFIF (ITU-T T.871). The white is the one that the primaries sum to, so neutrals have a = b = 0.
@@ -77,11 +77,11 @@ def lightness_to_gray(lightness: F32) -> U8:
 
 
 def rgb_to_chroma(rgb: F32) -> F32:
-    """SRGB in [0, 255], shape (..., 3), to (Cb, Cr), shape (..., 2), centred on 0, in [-127.5, 127.5]."""
+    """SRGB in [0, 255], shape (..., 3), to (Cb, Cr), shape (..., 2), centered on 0, in [-127.5, 127.5]."""
     y = LUMA_R * rgb[..., 0] + LUMA_G * rgb[..., 1] + LUMA_B * rgb[..., 2]
     return np.stack([(rgb[..., 2] - y) / B_PER_CB, (rgb[..., 0] - y) / R_PER_CR], axis=-1).astype(np.float32)
 
 
 def lab_to_chroma(lightness: F32, ab: F32) -> F32:
-    """L*, shape (...), and ab, shape (..., 2), to (Cb, Cr), shape (..., 2), centred on 0."""
+    """L*, shape (...), and ab, shape (..., 2), to (Cb, Cr), shape (..., 2), centered on 0."""
     return rgb_to_chroma(lab_to_rgb(np.concatenate([lightness[..., None], ab], axis=-1)))

@@ -23,14 +23,14 @@ def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8,
     """Upsample chroma, limit it, and round it to bytes.
 
     Args:
-        chroma: (Cb, Cr) centred on 0, any small shape (n, m, 2).
+        chroma: (Cb, Cr) centered on 0, any small shape (n, m, 2).
         low: The smallest luma under each pixel of the result, shape (h, w).
         high: The largest luma there, same shape; the same array where every pixel has one luma.
         seen: Luma of the pixels of `chroma`, in [0, 255], shape (n, m), to keep to the edges of the luma.
             None: bilinear.
 
     Returns:
-        Cb and Cr centred on 128, shape (h, w) each.
+        Cb and Cr centered on 128, shape (h, w) each.
     """
     h, w = low.shape
     source = np.ascontiguousarray(np.moveaxis(chroma, -1, 0)).clip(-CHROMA_LIMIT, CHROMA_LIMIT)
@@ -62,10 +62,10 @@ def local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
 
     That is bilinear chroma plus the detail of the luma times a local gain, as in pansharpening; the gain is
     the window regression of the fast guided filter (He and Sun 2015, arXiv:1505.00996). It counts by how
-    well luma explains chroma (the squared correlation), so that texture without colour leaves chroma alone.
+    well luma explains chroma (the squared correlation), so that texture without color leaves chroma alone.
 
     Args:
-        chroma: Cb and Cr centred on 0, shape (2, n, m).
+        chroma: Cb and Cr centered on 0, shape (2, n, m).
         luma: The luma of the same pixels, in [0, 255], shape (n, m).
 
     Returns:
@@ -107,9 +107,9 @@ def _at_luma(strip: F32, low: U8, high: U8) -> F32:
 
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], F32]:
     """Two source pixels for each target pixel along one side, and the share of the second."""
-    centre = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
-    first = centre.astype(np.intp)
-    return first, np.minimum(first + 1, source - 1), (centre - first).astype(np.float32)
+    center = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
+    first = center.astype(np.intp)
+    return first, np.minimum(first + 1, source - 1), (center - first).astype(np.float32)
 
 
 def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:

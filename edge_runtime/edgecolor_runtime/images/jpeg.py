@@ -1,4 +1,4 @@
-"""A colour frame to JPEG bytes from its Y, Cb and Cr: no RGB in between.
+"""A color frame to JPEG bytes from its Y, Cb and Cr: no RGB in between.
 
 simplejpeg takes chroma planes of half the size as they are, and is imported here alone. Where it is missing,
 as on 32-bit Arm, Pillow encodes: it wants them at full size, to halve them again, and takes longer.
@@ -25,7 +25,7 @@ def encode_jpeg(frame: ColorFrame, quality: int = QUALITY) -> bytes:
     """JPEG, 4:2:0, without metadata.
 
     Args:
-        frame: The coloured frame.
+        frame: The colored frame.
         quality: 1 to 100.
     """
     if not FAST:

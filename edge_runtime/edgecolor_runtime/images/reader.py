@@ -119,7 +119,7 @@ def _read(image: Image.Image) -> Picture:
     notes = []
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a telephone's MPO holds a second view, not a sequence
-        notes.append(f"holds {frames} frames; the first is coloured")
+        notes.append(f"holds {frames} frames; the first is colored")
     image.load()
     dpi, icc, exif = _dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
     # Of TIFFs where 0 is white Pillow inverts only those of 8 bits.

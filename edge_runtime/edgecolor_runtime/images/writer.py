@@ -1,4 +1,4 @@
-"""A colour frame to a file: all of it or nothing, and over a file that is there already only when told to."""
+"""A color frame to a file: all of it or nothing, and over a file that is there already only when told to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def format_of(path: Path) -> str:
     """The format that a file of this name is written in.
 
     Raises:
-        UsageError: Its extension is none that can hold the colours and be written.
+        UsageError: Its extension is none that can hold the colors and be written.
     """
     try:
         return FORMATS[path.suffix.lower()]
@@ -63,7 +63,7 @@ def save(
     """Write a frame, with what must survive of the picture that it came from.
 
     Args:
-        frame: The coloured frame.
+        frame: The colored frame.
         path: Where to; the extension chooses the format.
         of: The picture whose alpha and metadata the file gets.
         quality: Of JPEG and WebP, 1 to 100.
@@ -110,7 +110,7 @@ def encode(
     """Encode a frame with the metadata of a picture.
 
     Args:
-        frame: The coloured frame.
+        frame: The colored frame.
         form: One of the values of FORMATS.
         of: The picture whose alpha and metadata it gets.
         quality: Of JPEG and WebP, 1 to 100.

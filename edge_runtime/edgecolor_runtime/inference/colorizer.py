@@ -1,4 +1,4 @@
-"""A gray frame in, a colour frame out. The frame's luma is never touched; only chroma is predicted."""
+"""A gray frame in, a color frame out. The frame's luma is never touched; only chroma is predicted."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Colorizer:
         return cls(read_shipped(name), **options)
 
     def colorize(self, gray: Image.Image) -> ColorFrame:
-        """Colour a frame of mode L and any size: `prepare`, `predict`, `finish`."""
+        """Color a frame of mode L and any size: `prepare`, `predict`, `finish`."""
         seen = self.prepare(gray)
         return self.finish(gray, seen, self.predict(seen))
 
@@ -110,7 +110,7 @@ class Colorizer:
         return output
 
     def finish(self, gray: Image.Image, seen: U8, ab: F32) -> ColorFrame:
-        """Put colours on a frame.
+        """Put colors on a frame.
 
         Args:
             gray: The frame, mode L.

@@ -1,4 +1,4 @@
-"""The live loop: gray frames in, coloured shots out; and what it knows of its own speed."""
+"""The live loop: gray frames in, colored shots out; and what it knows of its own speed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgecolor_runtime.sources.orientation import UPRIGHT, Turn
 
 
 class Steady(Protocol):
-    """What keeps colours from flickering: takes what the network sees and says, returns steadier ab."""
+    """What keeps colors from flickering: takes what the network sees and says, returns steadier ab."""
 
     def __call__(self, seen: U8, ab: F32) -> F32:
         """`seen` is 8-bit luma (224, 224); `ab` and the result are (56, 56, 2)."""
@@ -24,13 +24,13 @@ class Steady(Protocol):
 
 
 class Live:
-    """Colours frames one after another.
+    """Colors frames one after another.
 
     Args:
         feed: Where the frames come from.
         colorizer: The model.
-        calm: Steadies the colours over time; None: each frame stands alone.
-        turn: Turns each frame before it is coloured.
+        calm: Steadies the colors over time; None: each frame stands alone.
+        turn: Turns each frame before it is colored.
         limit: Shots after which it ends; None: at the end of the source.
     """
 
@@ -48,7 +48,7 @@ class Live:
         self._turn = turn or UPRIGHT
 
     def __iter__(self) -> Iterator[Shot]:
-        """The coloured frames. One counts as done when the next is asked for."""
+        """The colored frames. One counts as done when the next is asked for."""
         feed = iter(self._feed)
         try:
             number, asked = 0, time.monotonic()
@@ -65,7 +65,7 @@ class Live:
             feed.close()
 
     def stop(self) -> None:
-        """End after the frame that is being coloured; safe in a signal handler."""
+        """End after the frame that is being colored; safe in a signal handler."""
         self._feed.stop()
 
     def _shot(self, number: int, frame: Frame, dropped: int, asked: float) -> Shot:
@@ -77,7 +77,7 @@ class Live:
         predicted = time.monotonic()
         if self._calm is not None:
             ab = self._calm(seen, ab)
-        coloured = self._colorizer.finish(gray, seen, ab)
+        colored = self._colorizer.finish(gray, seen, ab)
         times = {
             # Of a live frame: since it was taken. Of a file's: what it took to read it.
             "capture": max(0.0, begun - (frame.seconds if self._feed.live else asked)),
@@ -85,4 +85,4 @@ class Live:
             "invoke": predicted - prepared,
             "finish": time.monotonic() - predicted,
         }
-        return Shot(number, coloured, frame.seconds, dropped, times)
+        return Shot(number, colored, frame.seconds, dropped, times)

@@ -9,11 +9,11 @@ from edgecolor_runtime.colors.frame import ColorFrame
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame, coloured.
+    """A frame, colored.
 
     Attributes:
-        number: Counted from 0, of the frames that were coloured.
-        frame: The colours.
+        number: Counted from 0, of the frames that were colored.
+        frame: The colors.
         seconds: Of the gray frame.
         dropped: Frames that came and were left out, up to this one.
         times: Seconds of each stage that it went through: "capture" (taken until begun), "prepare", "invoke",

@@ -1,7 +1,7 @@
-"""Calm colours in a video: averaged over time where the picture stands, followed at once where it moves.
+"""Calm colors in a video: averaged over time where the picture stands, followed at once where it moves.
 
 The network sees each frame alone, and answers sensor noise, or something that moves elsewhere in the picture,
-with small changes of colour everywhere. In a still region that is flicker.
+with small changes of color everywhere. In a still region that is flicker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CUT = 0.6  # share of the picture that moves at a scene cut
 
 
 class Calm:
-    """Colours of one video, frame after frame.
+    """Colors of one video, frame after frame.
 
     Motion is the difference of luma from its own average over time, in blocks of 4 x 4 pixels of what the
     network sees: there the sensor's noise is a quarter, and what creeps adds up until it counts.
@@ -28,7 +28,7 @@ class Calm:
         self._ab: F32 | None = None
 
     def __call__(self, seen: U8, ab: F32) -> F32:
-        """Calms the colours of the next frame.
+        """Calms the colors of the next frame.
 
         Args:
             seen: What the network saw, shape (224, 224).
@@ -58,7 +58,7 @@ class Calm:
 
 
 def _widened(change: F32) -> F32:
-    """The largest value of each 3 x 3 neighbourhood: colour changes around what moves, too."""
+    """The largest value of each 3 x 3 neighborhood: color changes around what moves, too."""
     padded = np.pad(change, 1, mode="edge")
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
     largest: F32 = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

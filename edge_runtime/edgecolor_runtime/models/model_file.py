@@ -1,7 +1,7 @@
 """The one-file model: a TFLite flatbuffer with a zip appended. All is verified before any of it is used.
 
 flatbuffer        any TFLite runtime loads the file as it is, and never looks at what follows
-edgecolor.json    what the model is: name, precision, scales, training, accuracy, licence
+edgecolor.json    what the model is: name, precision, scales, training, accuracy, license
 golden.npz        a few real inputs with the outputs of the float reference and of the exported graph
 SHA256SUMS        of the flatbuffer and of the two members above
 """

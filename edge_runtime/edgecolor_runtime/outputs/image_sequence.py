@@ -1,4 +1,4 @@
-"""Coloured frames to numbered pictures in a folder."""
+"""Colored frames to numbered pictures in a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coloured frames to a video file: brightness and time stamps as they came, sound carried over.
+"""Colored frames to a video file: brightness and time stamps as they came, sound carried over.
 
 Luma is written in the range that it was read in, so its values are the same, and chroma beside it at half
 size, without any RGB in between. Chroma is BT.601, and the file says so: the matrix is SMPTE 170M, primaries
@@ -54,7 +54,7 @@ class VideoWriter:
 
     Args:
         path: Where to; the extension chooses the container.
-        of: The video that is coloured: its time stamps, range, shape of pixels and sound are kept. None: a
+        of: The video that is colored: its time stamps, range, shape of pixels and sound are kept. None: a
             camera's frames, which begin at 0.
         force: Replace a file that is there already.
 

@@ -19,7 +19,7 @@ VIEWS: dict[str, Callable[[Shot], bytes]] = {
     "color": lambda shot: encode_jpeg(shot.frame),
     "gray": lambda shot: encode_gray(shot.frame.y),
 }
-"""What can be watched: the colours, or what the camera saw."""
+"""What can be watched: the colors, or what the camera saw."""
 
 
 class Picture:

@@ -90,7 +90,7 @@ class PiCamera(Stepwise):
         return self._camera.create_video_configuration(
             main={"size": size, "format": "YUV420"},
             transform=Transform(hflip=turn.hflip != over, vflip=turn.vflip != over),
-            colour_space=ColorSpace.Sycc(),
+            color_space=ColorSpace.Sycc(),
             controls=controls,
         )
 

@@ -1,4 +1,4 @@
-"""Colour arithmetic against scikit-image and against its own inverse."""
+"""Color arithmetic against scikit-image and against its own inverse."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_lab_round_trip(grid: U8) -> None:
     assert np.abs(lab_to_rgb(rgb_to_lab(grid)) - grid).max() < 0.05
 
 
-def test_neutrals_have_no_colour() -> None:
+def test_neutrals_have_no_color() -> None:
     neutral = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     lab = rgb_to_lab(neutral)
     assert np.abs(lab[:, 1:]).max() < 1e-3

@@ -83,7 +83,7 @@ def test_guided_chroma_keeps_to_an_edge_of_luma() -> None:
     assert bled(seen) < 0.5 * bled(None)
 
 
-def test_guided_chroma_leaves_texture_without_colour_alone() -> None:
+def test_guided_chroma_leaves_texture_without_color_alone() -> None:
     generator = np.random.default_rng(8)
     luma = generator.integers(0, 256, (224, 224), dtype=np.uint8)
     seen = luma.astype(np.float32).reshape(56, 4, 56, 4).mean(axis=(1, 3))

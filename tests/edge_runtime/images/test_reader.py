@@ -30,7 +30,7 @@ def grays(path: Path) -> F32:
     return np.asarray(picture.gray, np.float32)
 
 
-def colours() -> Image.Image:
+def colors() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8))
 
 
@@ -99,15 +99,15 @@ def test_32_bit_integers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.webp", "a.tif"])
-def test_coloured_pictures_give_their_luma(tmp_path: Path, name: str) -> None:
-    path = saved(tmp_path, colours(), name)
+def test_colored_pictures_give_their_luma(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, colors(), name)
     with Image.open(path) as image:
         luma = np.asarray(image.convert("RGB"), np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     assert np.abs(grays(path) - luma).max() <= 1
 
 
 def test_cmyk(tmp_path: Path) -> None:
-    path = saved(tmp_path, colours().convert("CMYK"), "a.jpg", quality=95)
+    path = saved(tmp_path, colors().convert("CMYK"), "a.jpg", quality=95)
     with Image.open(path) as image:
         assert image.mode == "CMYK"
         expected = np.asarray(image.convert("RGB").convert("L"))
@@ -120,7 +120,7 @@ def test_black_and_white(tmp_path: Path) -> None:
 
 
 def test_palette(tmp_path: Path) -> None:
-    path = saved(tmp_path, colours().convert("P", palette=Image.Palette.ADAPTIVE), "a.png")
+    path = saved(tmp_path, colors().convert("P", palette=Image.Palette.ADAPTIVE), "a.png")
     with Image.open(path) as image:
         assert image.mode == "P"
         expected = np.asarray(image.convert("RGB").convert("L"))
@@ -160,7 +160,7 @@ def test_of_an_animation_the_first_frame_and_said(tmp_path: Path, name: str) -> 
     path = saved(tmp_path, frames[0], name, save_all=True, append_images=frames[1:], **options)
     picture = open_picture(path)
     assert np.abs(np.asarray(picture.gray, float) - 40).max() <= 1
-    assert picture.notes == ("holds 3 frames; the first is coloured",)
+    assert picture.notes == ("holds 3 frames; the first is colored",)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -192,12 +192,12 @@ def test_orientation_becomes_upright_pixels(tmp_path: Path, orientation: int) ->
 def test_metadata_is_collected(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
-    path = saved(tmp_path, colours(), "a.jpg", icc_profile=srgb, dpi=(300, 300), xmp=packet)
+    path = saved(tmp_path, colors(), "a.jpg", icc_profile=srgb, dpi=(300, 300), xmp=packet)
     picture = open_picture(path)
     assert (picture.icc, picture.dpi, picture.xmp) == (srgb, (300, 300), packet)
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
-    assert open_picture(saved(tmp_path, colours(), "a.png", pnginfo=chunks)).xmp == packet
+    assert open_picture(saved(tmp_path, colors(), "a.png", pnginfo=chunks)).xmp == packet
 
 
 def test_text_that_is_left_out_is_said(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def refused(path: Path) -> str:
 def test_from_bytes_as_from_a_file(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turned to the right
-    path = saved(tmp_path, colours(), "a.jpg", exif=exif, dpi=(300, 300))
+    path = saved(tmp_path, colors(), "a.jpg", exif=exif, dpi=(300, 300))
     from_bytes, from_file = parse_picture(path.read_bytes(), "any name"), open_picture(path)
     assert from_bytes == from_file and from_bytes.gray.size == (32, 64)
 
@@ -262,7 +262,7 @@ def test_no_picture(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.gif", "a.bmp"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7])
 def test_truncated(tmp_path: Path, name: str, share: float) -> None:
-    path = saved(tmp_path, colours().resize((300, 200)), name)
+    path = saved(tmp_path, colors().resize((300, 200)), name)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     refused(path)

@@ -1,4 +1,4 @@
-"""Colour frames to files: what survives, and that a failure leaves nothing behind."""
+"""Color frames to files: what survives, and that a failure leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def luma(path: Path) -> F32:
 
 
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
-def test_every_format_keeps_luma_and_colour(frame: ColorFrame, tmp_path: Path, suffix: str) -> None:
+def test_every_format_keeps_luma_and_color(frame: ColorFrame, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix.upper()}"
     assert save(frame, path) == ()
     with Image.open(path) as image:
@@ -44,7 +44,7 @@ def test_every_format_keeps_luma_and_colour(frame: ColorFrame, tmp_path: Path, s
         rgb = np.asarray(image, float)
     assert np.abs(luma(path) - np.asarray(frame.y, np.float32)).mean() <= (1 if suffix[1] in "pt" else 2)
     assert np.abs(rgb.mean((0, 1)) - np.asarray(frame.to_rgb(), float).mean((0, 1))).max() < 5
-    assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 3, "there is colour"
+    assert np.abs(rgb[..., 0] - rgb[..., 2]).mean() > 3, "there is color"
 
 
 def test_jpeg_halves_chroma_and_takes_a_quality(frame: ColorFrame, tmp_path: Path) -> None:

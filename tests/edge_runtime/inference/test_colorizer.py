@@ -1,4 +1,4 @@
-"""The colorizer: colours are those that the network predicts, luma is that of the input."""
+"""The colorizer: colors are those that the network predicts, luma is that of the input."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_luma_is_kept(colorizer: Colorizer, cloud: Image.Image, size: tuple[int,
     assert np.abs(luma(ycbcr.convert("RGB")) - luma(gray)).max() <= 2
 
 
-def test_colours_are_those_predicted(fixed: tuple[Colorizer, F32]) -> None:
+def test_colors_are_those_predicted(fixed: tuple[Colorizer, F32]) -> None:
     colorizer, ab = fixed
     rows = np.linspace(70, 180, 224)[:, None]
     gray = Image.fromarray(np.repeat(rows, 224, axis=1).astype(np.uint8))
@@ -65,7 +65,7 @@ def test_colours_are_those_predicted(fixed: tuple[Colorizer, F32]) -> None:
     assert np.abs(seen - ab).max() < 4.0
 
 
-def test_both_forms_show_the_same_colours(fixed: tuple[Colorizer, F32], cloud: Image.Image) -> None:
+def test_both_forms_show_the_same_colors(fixed: tuple[Colorizer, F32], cloud: Image.Image) -> None:
     frame = fixed[0].colorize(cloud.resize((40, 30)).resize((640, 480), Image.Resampling.BICUBIC))
     exact, halved = (np.asarray(image.convert("RGB"), float) for image in (frame.to_rgb(), frame.to_ycbcr()))
     assert np.abs(exact.mean((0, 1)) - halved.mean((0, 1))).max() < 2

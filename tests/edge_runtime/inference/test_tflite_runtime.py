@@ -25,7 +25,7 @@ save(colorizer.colorize(picture.gray), photo + ".jpg", of=picture)
 
 
 @pytest.mark.slow
-def test_tflite_runtime_colours_like_litert(
+def test_tflite_runtime_colors_like_litert(
     tflite_python: Path, colorizer: Colorizer, tiny_path: Path, tmp_path: Path
 ) -> None:
     golden, result, photo = (tmp_path / name for name in ("golden.npy", "result.npy", "photo.png"))

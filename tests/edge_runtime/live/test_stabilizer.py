@@ -1,4 +1,4 @@
-"""Calm colours: still regions average, moving ones follow, a cut starts anew."""
+"""Calm colors: still regions average, moving ones follow, a cut starts anew."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def scene() -> U8:
     return np.random.default_rng(1).integers(40, 200, (INPUT_SIZE, INPUT_SIZE), dtype=np.uint8)
 
 
-def colours(generator: np.random.Generator) -> F32:
+def colors(generator: np.random.Generator) -> F32:
     return generator.normal(0, 10, (CHROMA_SIZE, CHROMA_SIZE, 2)).astype(np.float32)
 
 
@@ -25,7 +25,7 @@ def test_still_regions_change_a_fraction(scene: U8) -> None:
     alone, shown = [], []
     for _ in range(60):
         noise = generator.normal(0, 4, scene.shape)
-        ab = colours(generator)
+        ab = colors(generator)
         alone.append(ab)
         shown.append(calm((scene + noise).clip(0, 255).astype(np.uint8), ab))
     flicker = [np.abs(np.diff(np.stack(frames), axis=0)).mean() for frames in (alone, shown)]
@@ -35,7 +35,7 @@ def test_still_regions_change_a_fraction(scene: U8) -> None:
 
 def test_what_moves_follows_at_once_and_the_rest_stays(scene: U8) -> None:
     generator, calm = np.random.default_rng(3), Calm()
-    first, second = colours(generator), colours(generator)
+    first, second = colors(generator), colors(generator)
     np.testing.assert_array_equal(calm(scene, first), first)
     moved = scene.copy()
     moved[80:120, 80:120] = 255 - moved[80:120, 80:120] // 4
@@ -45,7 +45,7 @@ def test_what_moves_follows_at_once_and_the_rest_stays(scene: U8) -> None:
 
 
 def test_what_creeps_is_noticed(scene: U8) -> None:
-    # One level a frame is less than noise. Averaged like a still region, colours would lag 11.5 frames.
+    # One level a frame is less than noise. Averaged like a still region, colors would lag 11.5 frames.
     calm, ab = Calm(), np.zeros((CHROMA_SIZE, CHROMA_SIZE, 2), np.float32)
     for level in range(40):
         ab = np.full_like(ab, level)
@@ -56,9 +56,9 @@ def test_what_creeps_is_noticed(scene: U8) -> None:
 def test_a_cut_and_a_reset_start_anew(scene: U8) -> None:
     generator, calm = np.random.default_rng(4), Calm()
     for _ in range(5):
-        calm(scene, colours(generator))
-    ab = colours(generator)
+        calm(scene, colors(generator))
+    ab = colors(generator)
     np.testing.assert_array_equal(calm(255 - scene // 4, ab), ab)
     calm.reset()
-    ab = colours(generator)
+    ab = colors(generator)
     np.testing.assert_array_equal(calm(255 - scene // 4, ab), ab)

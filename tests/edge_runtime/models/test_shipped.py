@@ -24,7 +24,7 @@ def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None
         ab = colorizer.predict(gray)
         expected = dequantize(exported, output.scale, output.zero_point) * AB_SCALE
         assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
-        # A tenth of the picture's own colour: golden pictures are the warmest and the coldest there are.
+        # A tenth of the picture's own color: golden pictures are the warmest and the coldest there are.
         true = reference * AB_SCALE
         assert np.abs(ab - true).mean() <= 0.1 * np.abs(true).mean()
     assert open_model(name).sha256 == read_shipped(name).sha256

@@ -1,4 +1,4 @@
-"""A coloured video: luma, colours, tags, time stamps, sound; and a file that is whole or not there."""
+"""A colored video: luma, colors, tags, time stamps, sound; and a file that is whole or not there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def clip(
     return path
 
 
-def colour(source: Path, target: Path, colorizer: Colorizer) -> tuple[list[ColorFrame], VideoWriter]:
+def color(source: Path, target: Path, colorizer: Colorizer) -> tuple[list[ColorFrame], VideoWriter]:
     video = VideoFile(source)
     frames = []
     with VideoWriter(target, of=video) as writer:
@@ -79,7 +79,7 @@ def test_luma_tags_and_times(tmp_path: Path, colorizer: Colorizer, suffix: str, 
     if form == "yuvj420p" and suffix not in (".mp4", ".webm"):
         pytest.skip("one container of each encoder is enough")
     source, target = clip(tmp_path / "in.mkv", form), tmp_path / f"out{suffix}"
-    frames, writer = colour(source, target, colorizer)
+    frames, writer = color(source, target, colorizer)
     result = decoded(target)
     assert [round(frame.time * 1000) for frame in result] == MOMENTS
     back = list(VideoFile(target))
@@ -95,11 +95,11 @@ def test_luma_tags_and_times(tmp_path: Path, colorizer: Colorizer, suffix: str, 
 
 
 @pytest.mark.parametrize("form", ["yuv420p", "yuvj420p"])
-def test_a_player_shows_the_colours(tmp_path: Path, colorizer: Colorizer, form: str) -> None:
+def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, form: str) -> None:
     """FFmpeg's own program turns the file into RGB by its tags."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg")
-    frames, _ = colour(clip(tmp_path / "in.mkv", form), tmp_path / "out.mp4", colorizer)
+    frames, _ = color(clip(tmp_path / "in.mkv", form), tmp_path / "out.mp4", colorizer)
     words = [
         str(tmp_path / "out.mp4"),
         "-fps_mode",
@@ -142,7 +142,7 @@ def test_sound(
     tmp_path: Path, colorizer: Colorizer, suffix: str, sound: str, out: str, codec: str, kept: bool
 ) -> None:
     source, target = clip(tmp_path / f"in{suffix}", sound=sound), tmp_path / f"out{out}"
-    _, writer = colour(source, target, colorizer)
+    _, writer = color(source, target, colorizer)
     with av.open(str(target)) as container:
         (track,) = container.streams.audio
         assert track.codec.canonical_name == codec
@@ -177,7 +177,7 @@ def test_rotated_pixels_and_oblong_ones(tmp_path: Path, colorizer: Colorizer) ->
     (turned,) = decoded(tmp_path / "turned.mp4")[:1]
     if turned.rotation == 0:
         pytest.skip("this ffmpeg writes no rotation so")
-    colour(tmp_path / "turned.mp4", tmp_path / "out.mp4", colorizer)
+    color(tmp_path / "turned.mp4", tmp_path / "out.mp4", colorizer)
     (result,) = decoded(tmp_path / "out.mp4")[:1]
     assert (result.width, result.height, result.rotation) == (64, 96, 0)
     raw = subprocess.run(

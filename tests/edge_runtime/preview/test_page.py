@@ -53,7 +53,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 class Loop:
-    """A loop that colours a photograph, upright and upside down in turn, and shows it."""
+    """A loop that colors a photograph, upright and upside down in turn, and shows it."""
 
     def __init__(self) -> None:
         with Image.open(PHOTOGRAPH) as photograph:
@@ -117,7 +117,7 @@ def pixels(page: Page, name: str = "color") -> dict[str, float]:
     return found
 
 
-def test_the_picture_is_colourful_and_moves(page: Page) -> None:
+def test_the_picture_is_colorful_and_moves(page: Page) -> None:
     assert pixels(page)["color"] > 15
     seen = set()
 
@@ -165,10 +165,10 @@ def test_saturation_set_elsewhere_is_shown(page: Page, loop: Loop) -> None:
     assert page.locator("#shown").inner_text() == "0.50"
 
 
-def test_gray_beside_colour_and_split(page: Page, loop: Loop) -> None:
+def test_gray_beside_color_and_split(page: Page, loop: Loop) -> None:
     gray = page.get_by_role("img", name="in gray")
     assert loop.preview.pictures.watching == {"color": 1}
-    page.get_by_role("radio", name="Colour").focus()
+    page.get_by_role("radio", name="Color").focus()
     page.keyboard.press("ArrowRight")
     gray.wait_for()
     assert pixels(page, "gray")["color"] == 0
@@ -185,7 +185,7 @@ def test_gray_beside_colour_and_split(page: Page, loop: Loop) -> None:
     assert gray.bounding_box() == page.locator("#color").bounding_box()
     assert eventually(lambda: loop.preview.pictures.watching == {"color": 1, "gray": 1})
 
-    page.get_by_text("Colour", exact=True).click()
+    page.get_by_text("Color", exact=True).click()
     gray.wait_for(state="hidden")
     assert eventually(lambda: loop.preview.pictures.watching == {"color": 1})
 
@@ -235,11 +235,11 @@ TREE = """
   - status: Live
 - main:
   - region "Picture":
-    - img "The live picture in colour"
+    - img "The live picture in color"
     - group "View":
       - text: View
-      - radio "Colour" [checked]
-      - text: Colour
+      - radio "Color" [checked]
+      - text: Color
       - radio "Beside gray"
       - text: Beside gray
       - radio "Split"
@@ -271,7 +271,7 @@ def test_every_control_is_reached_by_tab(page: Page) -> None:
 @pytest.mark.parametrize("width", [320, 390, 820])
 def test_nothing_sticks_out_of_a_small_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 640})
-    for view in ("Split", "Beside gray", "Colour"):
+    for view in ("Split", "Beside gray", "Color"):
         page.get_by_text(view, exact=True).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert pixels(page)["color"] > 15

@@ -205,7 +205,7 @@ def test_turn_by_an_odd_angle() -> None:
         Turn(rotation=45)
 
 
-def test_the_loop_colours_turns_calms_and_counts(colorizer: Colorizer, cloud: Image.Image) -> None:
+def test_the_loop_colors_turns_calms_and_counts(colorizer: Colorizer, cloud: Image.Image) -> None:
     class Recording:
         name, live = "recording", False
         framerate: float | None = 30.0

@@ -59,9 +59,9 @@ def test_killed_in_mid_work_and_again_while_it_writes(folder: Path) -> None:
 
     # While it writes: as its last act before the rename.
     writing = (
-        "import os, pathlib, signal; from edgecolor_runtime import sinks; "
+        "import os, pathlib, signal; from edgecolor_runtime.system import files; "
         "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
-        "sinks.write(pathlib.Path('out.tflite'), b'half', force=True)"
+        "files.write(pathlib.Path('out.tflite'), b'half', force=True)"
     )
     killed = subprocess.run([sys.executable, "-c", writing], cwd=folder, check=False)
     assert killed.returncode == -signal.SIGKILL

@@ -67,9 +67,9 @@ def test_what_is_done_is_not_done_again(album: Path, capsys: pytest.CaptureFixtu
     before, first = stamps(), capsys.readouterr()
     Image.new("L", (9, 9)).save(album / "text.jpg")
     Image.new("L", (9, 9)).save(album / "new.jpg")
-    assert run() == 0, "what failed is tried again, what is new is coloured"
+    assert run() == 0, "what failed is tried again, what is new is colored"
     captured = capsys.readouterr()
-    assert "8 of 8 coloured" in captured.err and "6 of them earlier" in captured.err
+    assert "8 of 8 colored" in captured.err and "6 of them earlier" in captured.err
     assert set(first.out.splitlines()) < set(captured.out.splitlines()), "all results are named"
     after = stamps()
     assert {name: after[name] for name in before} == before and len(after) == 8
@@ -110,7 +110,7 @@ def test_other_settings_replace_nothing_unasked(album: Path, capsys: pytest.Capt
     assert run() == 0
     before = stamps()
     assert run("--saturation", 0.5, "--quality", 50) == 2
-    assert "coloured with another saturation, quality; name another folder" in capsys.readouterr().err
+    assert "colored with another saturation, quality; name another folder" in capsys.readouterr().err
     assert stamps() == before
     assert run("--saturation", 0.5, "--force") == 0
     assert all(then != before[name] for name, then in stamps().items())

@@ -1,4 +1,4 @@
-"""Which pictures of a folder are coloured, and where each result goes."""
+"""Which pictures of a folder are colored, and where each result goes."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def test_without_output_beside_each_under_a_new_name(photos: Path) -> None:
 
 
 def test_an_output_inside_the_folder_is_not_read(photos: Path) -> None:
-    before = targets([photos], photos / "coloured")
-    (photos / "coloured").mkdir()
-    (photos / "coloured" / "b.jpg").touch()
-    assert targets([photos], photos / "coloured") == before
+    before = targets([photos], photos / "colored")
+    (photos / "colored").mkdir()
+    (photos / "colored" / "b.jpg").touch()
+    assert targets([photos], photos / "colored") == before
 
 
 def test_one_picture(photos: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_several_folders_and_files(photos: Path, tmp_path: Path) -> None:
         "sub/deep/d.webp",
         "other/b.jpg",
         "e.png",
-    ], "and what is named twice is coloured once"
+    ], "and what is named twice is colored once"
 
 
 def test_no_input_is_replaced(photos: Path) -> None:

@@ -181,7 +181,7 @@ def kill_and_go_on(folder: Path, out: Path, engine: str, env: Environment, known
     assert 0 < left < count, "it was killed in the middle"
     done = run(line, env)
     assert done.returncode == 0, done.stderr
-    assert f"{count} of {count} coloured".encode() in done.stderr
+    assert f"{count} of {count} colored".encode() in done.stderr
     assert f"{count - left} of them earlier".encode() in done.stderr
     assert_each_once(folder, out)
 

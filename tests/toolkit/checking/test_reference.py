@@ -101,9 +101,9 @@ def test_an_export_is_that_of_its_reference(folder: Path, capsys: pytest.Capture
     assert found["passed"] and found["deviations"] == [] and found["failures"] == []
     assert found["photographs"] == 3 and found["device"] == "CPU:0" and found["gpu_against_cpu"] is None
     assert found["golden"] < 1e-3
-    colour = found["colour"]
-    assert colour["reference"] == "small.keras" and 0 < colour["ab_difference"] < 1
-    assert 0 < colour["ciede2000"] < 1.5 and set(colour["paired"]) == {"g56", "g83", "gain"}
+    color = found["color"]
+    assert color["reference"] == "small.keras" and 0 < color["ab_difference"] < 1
+    assert 0 < color["ciede2000"] < 1.5 and set(color["paired"]) == {"g56", "g83", "gain"}
     names = [e["layer"] for e in json.loads(told.out)["layers"]]
     assert names[0] == "first" and names[-1] == "ab" and {"both_relu", "last"} <= set(names)
     assert "making the int8 export again with 20 calibration pictures" in told.err
@@ -115,7 +115,7 @@ def test_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert "every stored value is that of the export made again" in told.out
     assert "between the finished pictures" in told.out and " dB" in told.out.splitlines()[-1]
-    assert "colouring" not in told.err
+    assert "coloring" not in told.err
 
 
 @pytest.mark.usefixtures("at_once")
@@ -182,8 +182,8 @@ def test_every_precision_can_be_checked(
 def test_the_gate_of_g56() -> None:
     def failures(mean: float) -> list[str]:
         paired: dict[str, Difference | None] = {"g56": Difference(mean, 0.01)}
-        colour = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
-        return reference._colour(colour, 24, "int8")
+        color = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
+        return reference._color(color, 24, "int8")
 
     assert failures(-0.04) == failures(0.2) == []
     assert failures(-0.06) == ["G56 is 0.060 dB below the float network's (at most 0.05)."]

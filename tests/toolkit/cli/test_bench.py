@@ -140,7 +140,7 @@ def test_wrong_calls_end_before_anything_is_measured(
     for words, code, said in (
         ([str(TINY), "-o", str(taken)], 1, "exists already; --force replaces it"),
         ([str(tmp_path / "none.tflite")], 5, "no such model file"),
-        ([str(TINY.parents[4] / "models/s/s.keras")], 5, "not a TFLite model"),
+        ([str(TINY.parents[3] / "models/s/s.keras")], 5, "not a TFLite model"),
         (["nope"], 5, "no shipped model is called nope"),
         ([str(TINY), "--threads", str(cores() + 1)], 2, f"this machine has {cores()} cores"),
         ([str(TINY), "--threads", "0"], 2, ""),

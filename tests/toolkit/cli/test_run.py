@@ -39,7 +39,7 @@ def run(*arguments: object) -> int:
     return main(["run", "--model", str(MODEL), *map(str, arguments)])
 
 
-def assert_coloured(source: Path, target: Path) -> None:
+def assert_colored(source: Path, target: Path) -> None:
     with Image.open(source) as before, Image.open(target) as after:
         assert after.mode == "RGB" and after.size == before.size
         gray = np.asarray(before.convert("L"), float)
@@ -51,7 +51,7 @@ def assert_coloured(source: Path, target: Path) -> None:
 def test_one_picture(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "a.jpg", "-o", tmp_path / "out.png") == 0
     assert capsys.readouterr() == (f"{tmp_path / 'out.png'}\n", "")
-    assert_coloured(photos / "a.jpg", tmp_path / "out.png")
+    assert_colored(photos / "a.jpg", tmp_path / "out.png")
 
 
 def test_a_missing_delegate_is_said(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_a_sub_folder_that_cannot_be_listed_is_reported(
 
 def test_beside_the_input(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "a.jpg") == 0
-    assert_coloured(photos / "a.jpg", photos / "a.color.jpg")
+    assert_colored(photos / "a.jpg", photos / "a.color.jpg")
     assert run(photos / "a.jpg") == 1
     assert "a.color.jpg: exists already; --force replaces it" in capsys.readouterr().err
     assert run(photos / "a.jpg", "--force") == 0
@@ -90,9 +90,9 @@ def test_a_folder(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     names = ["a.jpg", "b.png", "c.tif", "sub/d.webp"]
     assert captured.out.splitlines() == [str(out / name) for name in names]
-    assert captured.err.startswith("4 of 4 coloured in ")
+    assert captured.err.startswith("4 of 4 colored in ")
     for name in names:
-        assert_coloured(photos / name, out / name)
+        assert_colored(photos / name, out / name)
     assert not list(out.rglob("*.part"))
 
 
@@ -153,11 +153,11 @@ def test_json(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         "d.webp",
     ]
     assert report["pictures"][0]["size"] == [120, 90]
-    assert report["pictures"][3]["notes"] == ["holds 2 frames; the first is coloured"]
+    assert report["pictures"][3]["notes"] == ["holds 2 frames; the first is colored"]
     assert report["failed"] == [
         {"input": str(photos / "empty.jpg"), "error": f"{photos / 'empty.jpg'}: empty file"}
     ]
-    assert f"{photos / 'z.gif'}: holds 2 frames; the first is coloured" in captured.err
+    assert f"{photos / 'z.gif'}: holds 2 frames; the first is colored" in captured.err
 
 
 def test_saturation(photos: Path, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_the_shipped_model_is_the_default(
     digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()
     monkeypatch.setattr(shipped, "SHIPPED", {"s": shipped.ShippedModel("s.tflite", digest)})
     assert main(["run", str(photos / "a.jpg")]) == 0
-    assert_coloured(photos / "a.jpg", photos / "a.color.jpg")
+    assert_colored(photos / "a.jpg", photos / "a.color.jpg")
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(photos: Path, tmp_path: Path) -> None:

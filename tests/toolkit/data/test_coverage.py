@@ -50,7 +50,7 @@ def test_shares_are_of_pixels_pictures_and_answers() -> None:
     assert found["contrast"][-1] == 0.25  # of L* 0 and 100 by turns: 50
     assert (
         found["chroma"][0] == 0.5
-    )  # every fourth column of the striped one is white, and bright is colourful
+    )  # every fourth column of the striped one is white, and bright is colorful
     assert found["chroma"][10] == 0.5  # |0.4, 0.3| x 100 = 50
 
 

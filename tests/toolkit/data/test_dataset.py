@@ -1,4 +1,4 @@
-"""Prepared datasets: what goes in comes out, and what cannot teach colour is left out, counted and said."""
+"""Prepared datasets: what goes in comes out, and what cannot teach color is left out, counted and said."""
 
 from __future__ import annotations
 

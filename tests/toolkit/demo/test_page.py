@@ -120,9 +120,9 @@ def give(page: Page, file: Path) -> None:
 
 
 def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
-    """Of gray and of colour, once both are there: width, height, mean distance from gray."""
+    """Of gray and of color, once both are there: width, height, mean distance from gray."""
     handles = []
-    for name in ("in gray", "in colour"):
+    for name in ("in gray", "in color"):
         image = page.get_by_role("img", name=name)
         image.wait_for()
         # A picture that is replaced while it is decoded fails once; one that is broken fails again.
@@ -145,7 +145,7 @@ def eventually(true: Callable[[], bool], page: Page) -> bool:
 def download(page: Page) -> tuple[str, bytes]:
     page.locator("[data-test-script-state=notRunning]").wait_for()
     with page.expect_download() as event:
-        page.get_by_role("button", name="Download in colour").click()
+        page.get_by_role("button", name="Download in color").click()
     return event.value.suggested_filename, Path(event.value.path()).read_bytes()
 
 
@@ -158,13 +158,13 @@ def ran(file: Path, *words: str) -> bytes:
 
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
-    """A copy, whose neighbours may be written."""
+    """A copy, whose neighbors may be written."""
     copy = tmp_path / "a parrot.jpg"
     copy.write_bytes(PHOTOGRAPH.read_bytes())
     return copy
 
 
-def test_a_photograph_is_coloured_and_downloaded(page: Page, photograph: Path) -> None:
+def test_a_photograph_is_colored_and_downloaded(page: Page, photograph: Path) -> None:
     assert page.title() == "edgecolor"
     give(page, photograph)
     gray, color = pictures(page)
@@ -189,7 +189,7 @@ def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None
     page.keyboard.press("Home")
     assert covered() == "inset(0px 100% 0px 0px)"
     box = gray.bounding_box()
-    assert box and box == page.get_by_role("img", name="in colour").bounding_box()
+    assert box and box == page.get_by_role("img", name="in color").bounding_box()
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
     assert re.match(r"inset\(0px 2[3-7]% 0px 0px\)", covered())
 
@@ -261,7 +261,7 @@ def test_any_photograph(
     assert download(page) == (result, ran(tmp_path / name))
 
 
-def test_what_cannot_hold_the_colours_becomes_png(page: Page, tmp_path: Path) -> None:
+def test_what_cannot_hold_the_colors_becomes_png(page: Page, tmp_path: Path) -> None:
     bitmap(tmp_path / "old.bmp")
     give(page, tmp_path / "old.bmp")
     name, data = download(page)
@@ -310,7 +310,7 @@ def test_a_sample(page: Page) -> None:
     page.get_by_role("radio", name="A sample").check(force=True)
     assert pictures(page)[1]["color"] > 15
     page.get_by_role("radio", name="Poppies").check(force=True)
-    page.get_by_role("button", name="Download in colour, 224 × 224").wait_for()
+    page.get_by_role("button", name="Download in color, 224 × 224").wait_for()
 
 
 FOCUSED = """() => {
@@ -328,13 +328,13 @@ def test_all_of_it_by_keyboard(page: Page, photograph: Path) -> None:
     while "Saturation" not in reached and len(reached) < 12:
         page.keyboard.press("Tab")
         reached.append(page.evaluate(FOCUSED))
-    wanted = ["Add files", "Where gray ends and colour begins", "Download in colour, 384 × 256", "Saturation"]
+    wanted = ["Add files", "Where gray ends and color begins", "Download in color, 384 × 256", "Saturation"]
     assert [name for name in reached if name in wanted] == wanted, reached
     page.get_by_role("radio", name="A photograph").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Take Photo").wait_for()
     page.keyboard.press("ArrowRight")
-    page.get_by_role("button", name="Download in colour, 224 × 224").wait_for()
+    page.get_by_role("button", name="Download in color, 224 × 224").wait_for()
 
 
 @pytest.mark.parametrize("width", [320, 820])

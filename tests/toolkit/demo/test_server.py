@@ -133,7 +133,7 @@ def choose(page: AppTest, label: str, option: str) -> None:
 def test_each_step_is_done_once_for_all_visitors(work: Counter[str]) -> None:
     for _ in range(2):
         page = visit()
-        choose(page, "What to colour", "A sample")
+        choose(page, "What to color", "A sample")
         for gain in (0.0, 0.5, 2.0):
             page.slider[0].set_value(gain).run()
         assert work == {"loaded": 1, "read": 1, "predicted": 1}
@@ -172,13 +172,13 @@ def test_what_a_user_should_know_of_a_picture_is_said() -> None:
     page.file_uploader[0].set_value(("*two* frames.gif", data.getvalue(), "image/gif")).run()
     assert not page.exception and not page.error
     said = [caption.value for caption in page.caption]
-    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is coloured" in said
+    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is colored" in said
 
 
 def test_every_sample_is_there_and_free() -> None:
     import csv
 
     with (coloring.CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:
-        licences = {row["file"]: row["licence"] for row in csv.DictReader(file)}
-    assert {licences[name] for name in coloring.SAMPLES.values()} == {"CC0-1.0"}
+        licenses = {row["file"]: row["licence"] for row in csv.DictReader(file)}
+    assert {licenses[name] for name in coloring.SAMPLES.values()} == {"CC0-1.0"}
     assert all((coloring.CHECK_PICTURES / name).is_file() for name in coloring.SAMPLES.values())

@@ -362,7 +362,7 @@ def test_a_machine_that_computes_something_else(tmp_path: Path) -> None:
 
 def test_a_damaged_shipped_model(tmp_path: Path) -> None:
     package = tmp_path / "edgecolor_runtime"
-    shutil.copytree(Path(shipped.__file__).parent, package)
+    shutil.copytree(Path(shipped.__file__).parents[1], package)
     data = bytearray((package / "models/s.tflite").read_bytes())
     data[len(data) // 2] ^= 1
     (package / "models/s.tflite").write_bytes(data)

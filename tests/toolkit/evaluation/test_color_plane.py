@@ -1,4 +1,4 @@
-"""The colour plane, on pictures whose place is known."""
+"""The color plane, on pictures whose place is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor.evaluation import color_plane as colour_plane
+from edgecolor.evaluation import color_plane
 from edgecolor.evaluation.color_plane import (
     AS_IS,
     SATURATIONS,
@@ -38,7 +38,7 @@ def as_rgb(gray: U8) -> U8:
     return np.repeat(gray[..., None], 3, axis=-1)
 
 
-def less_colour(rgb: U8, share: float) -> U8:
+def less_color(rgb: U8, share: float) -> U8:
     lab = rgb_to_lab(rgb)
     lab[..., 1:] *= share
     return np.rint(lab_to_rgb(lab)).astype(np.uint8)
@@ -48,32 +48,32 @@ def scores_of(*, share: float) -> list[Score]:
     found = []
     for path in PHOTOGRAPHS:
         rgb, gray = photograph(path)
-        found.append(score(path.name, rgb, gray, less_colour(rgb, share), TINT))
+        found.append(score(path.name, rgb, gray, less_color(rgb, share), TINT))
     return found
 
 
-def test_the_floors_and_hues_of_the_true_colour_and_of_its_opposite() -> None:
+def test_the_floors_and_hues_of_the_true_color_and_of_its_opposite() -> None:
     rgb, gray = photograph(PHOTOGRAPHS[0])
     lab = rgb_to_lab(rgb)
     mean = lab[..., 1:].mean((0, 1))
-    true = plane([score("true", rgb, gray, less_colour(rgb, 1.0), mean)])
-    assert true.tint_gain > 0, "its own mean colour is nearer than gray"
+    true = plane([score("true", rgb, gray, less_color(rgb, 1.0), mean)])
+    assert true.tint_gain > 0, "its own mean color is nearer than gray"
     assert true.gain_over_tint == pytest.approx(true.gain - true.tint_gain)
     assert true.ssim > 0.99 > true.gray_ssim
     assert true.hue_error is not None and true.hue_error < 2
-    assert abs(true.colourfulness_difference) < 0.01
-    opposite = plane([score("opposite", rgb, gray, less_colour(rgb, -0.3), mean)])
+    assert abs(true.colorfulness_difference) < 0.01
+    opposite = plane([score("opposite", rgb, gray, less_color(rgb, -0.3), mean)])
     assert opposite.hue_error is not None and opposite.hue_error > 160
-    assert opposite.colourfulness_difference < -0.4
+    assert opposite.colorfulness_difference < -0.4
     assert np.abs(rgb_to_lab(tinted(gray, mean))[..., 1:].mean((0, 1)) - mean).max() < 1
 
 
-def test_the_true_colour_reaches_the_original() -> None:
+def test_the_true_color_reaches_the_original() -> None:
     placed = plane(scores_of(share=1.0))
     assert placed.gain > 10
-    assert placed.best == placed.gain, "the true colour must be best at saturation 1"
+    assert placed.best == placed.gain, "the true color must be best at saturation 1"
     assert placed.share == pytest.approx(1, abs=0.01)
-    assert placed.colourfulness_error < 0.01
+    assert placed.colorfulness_error < 0.01
     assert placed.ciede2000 < 0.5
     assert placed.gray_ciede2000 > 3
     assert placed.g56 is not None and placed.g83 is not None
@@ -87,25 +87,25 @@ def test_gray_stays_at_the_origin() -> None:
         scores.append(score(path.name, rgb, gray, as_rgb(gray), TINT))
     placed = plane(scores)
     assert placed.gain == placed.best == placed.share == 0
-    assert placed.colourfulness_error == 1
+    assert placed.colorfulness_error == 1
     assert placed.g56 is None and placed.g83 is None
     assert placed.ciede2000 == placed.gray_ciede2000
     assert placed.luma_drift == 0
 
 
-def test_half_the_colour_is_found_again_at_double_saturation() -> None:
+def test_half_the_color_is_found_again_at_double_saturation() -> None:
     full, half = plane(scores_of(share=1.0)), plane(scores_of(share=0.625))
     at = SATURATIONS.index(1.6)
     assert half.curve[at].share == pytest.approx(full.share, abs=0.01)
     assert half.curve[AS_IS].share < 0.7
-    # The same colour at another strength lies on the same curve, but for 8-bit rounding.
+    # The same color at another strength lies on the same curve, but for 8-bit rounding.
     assert full.g56 is not None and half.g56 == pytest.approx(full.g56, abs=0.05)
 
 
 def test_the_curve_is_what_the_protocol_says() -> None:
     rgb, gray = photograph(PHOTOGRAPHS[0])
-    placed = score("one", rgb, gray, less_colour(rgb, 0.8), TINT)
-    lab = rgb_to_lab(less_colour(rgb, 0.8))
+    placed = score("one", rgb, gray, less_color(rgb, 0.8), TINT)
+    lab = rgb_to_lab(less_color(rgb, 0.8))
     lab[..., 0] = rgb_to_lab(as_rgb(gray))[..., 0]
     lab[..., 1:] *= 1.3
     picture = np.rint(lab_to_rgb(lab))
@@ -135,7 +135,7 @@ def test_pairing_cancels_what_photographs_have_in_common() -> None:
         theirs.append(made)
         ours.append(dataclasses.replace(made, psnr=better))
     found = paired(ours, theirs)
-    for name, share in colour_plane.SHARES.items():
+    for name, share in color_plane.SHARES.items():
         difference = found[name]
         assert difference is not None
         assert difference.mean == pytest.approx(0.1 * share, abs=0.005)
@@ -148,11 +148,11 @@ def test_what_is_refused() -> None:
     with pytest.raises(DataError, match="No photograph"):
         plane([])
     _, gray = photograph(PHOTOGRAPHS[0])
-    colourless = score("gray.png", as_rgb(gray), gray, as_rgb(gray), TINT)
-    with pytest.raises(DataError, match="no colour"):
-        plane([colourless])
+    colorless = score("gray.png", as_rgb(gray), gray, as_rgb(gray), TINT)
+    with pytest.raises(DataError, match="no color"):
+        plane([colorless])
     with pytest.raises(DataError, match="different photographs"):
-        paired([colourless], [dataclasses.replace(colourless, name="other.png")])
+        paired([colorless], [dataclasses.replace(colorless, name="other.png")])
 
 
 def test_what_the_model_would_be_without_its_own_saturation() -> None:

@@ -58,11 +58,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def test_true_colour_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> None:
+def test_true_color_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> None:
     result = evaluate(Oracle("true"), folder)
     assert result.plane.gain > 10
-    assert 0.9 < result.plane.share < 1.01, "56 x 56 loses a little colour, not a tenth"
-    assert result.plane.colourfulness_error < 0.1
+    assert 0.9 < result.plane.share < 1.01, "56 x 56 loses a little color, not a tenth"
+    assert result.plane.colorfulness_error < 0.1
     assert result.plane.luma_drift < 1
     assert result.data.photographs == len(result.scores) == len(PHOTOGRAPHS)
 
@@ -70,7 +70,7 @@ def test_true_colour_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> No
 def test_gray_gains_nothing(folder: Path) -> None:
     result = evaluate(Oracle("gray", gain=0), folder)
     assert result.plane.gain == result.plane.best == 0
-    assert result.plane.colourfulness_error == 1
+    assert result.plane.colorfulness_error == 1
     assert result.plane.g56 is None
 
 
@@ -96,7 +96,7 @@ def test_fidelity_measures_what_was_changed(folder: Path) -> None:
     assert weaker.chroma_ratio == pytest.approx(0.9, abs=1e-4)
     gain = weaker.paired["gain"]
     assert gain is not None
-    assert gain.mean < -2 * gain.error, "a tenth less of the true colour is a clear loss"
+    assert gain.mean < -2 * gain.error, "a tenth less of the true color is a clear loss"
 
 
 def test_the_reference_is_its_own_equal(folder: Path) -> None:
@@ -120,7 +120,7 @@ def test_photographs_come_in_order_with_what_was_made_of_them(folder: Path) -> N
     for one in shown:
         luma = np.asarray(Image.fromarray(one.finished).convert("L"), dtype=np.int16)
         assert np.abs(luma - one.photograph.gray).max() <= 1
-        assert np.ptp(one.finished, axis=-1).mean() > 5, "no colour"
+        assert np.ptp(one.finished, axis=-1).mean() > 5, "no color"
 
 
 def test_the_set_is_known_by_its_contents(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from edgecolor.evaluation import metrics
 from edgecolor_runtime.colors.spaces import F32
 
-# Sharma, Wu and Dalal 2005, table 1: L, a, b of both colours, then the difference.
+# Sharma, Wu and Dalal 2005, table 1: L, a, b of both colors, then the difference.
 SHARMA = """
 50.0000 2.6772 -79.7751 50.0000 0.0000 -82.7485 2.0425
 50.0000 3.1571 -77.2803 50.0000 0.0000 -82.7485 2.8615
@@ -62,7 +62,7 @@ def test_ciede2000_in_float32_agrees_with_scikit_image() -> None:
     rng = np.random.default_rng(1)
     one, two = (rng.uniform([0, -100, -100], [100, 100, 100], (4000, 3)).astype(np.float32) for _ in range(2))
     two[:500] = one[:500] + rng.normal(0, 1, (500, 3)).astype(np.float32)
-    two[500:600, 1:] = 0  # gray against coloured
+    two[500:600, 1:] = 0  # gray against colored
     ours = metrics.ciede2000(one, two)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, deltaE_ciede2000(one.astype(float), two.astype(float)), atol=5e-3)
@@ -78,23 +78,23 @@ def test_psnr_agrees_with_scikit_image_and_equal_pictures_are_finite() -> None:
     assert metrics.psnr(one, one) == pytest.approx(10 * math.log10(255**2 / metrics.LEAST_ERROR))
 
 
-def test_colourfulness_of_known_pictures() -> None:
+def test_colorfulness_of_known_pictures() -> None:
     halves = np.zeros((2, 2, 3), np.uint8)
     halves[0] = (255, 0, 0)
     halves[1] = (0, 255, 0)
     # rg is +-255 around 0; yb is 127.5 everywhere.
-    assert metrics.colourfulness(halves) == pytest.approx(255 + 0.3 * 127.5, rel=1e-6)
+    assert metrics.colorfulness(halves) == pytest.approx(255 + 0.3 * 127.5, rel=1e-6)
     gray = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    assert metrics.colourfulness(gray) == 0
+    assert metrics.colorfulness(gray) == 0
 
 
-def test_colourfulness_keeps_its_precision_on_a_large_picture() -> None:
+def test_colorfulness_keeps_its_precision_on_a_large_picture() -> None:
     rng = np.random.default_rng(3)
     rgb = rng.integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
     wide = rgb.astype(np.float64)
     rg, yb = wide[..., 0] - wide[..., 1], (wide[..., 0] + wide[..., 1]) / 2 - wide[..., 2]
     expected = math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
-    assert metrics.colourfulness(rgb) == pytest.approx(expected, rel=1e-5)
+    assert metrics.colorfulness(rgb) == pytest.approx(expected, rel=1e-5)
 
 
 def test_small_measures() -> None:

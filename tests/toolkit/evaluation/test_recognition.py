@@ -1,4 +1,4 @@
-"""Recolour, then classify: with a classifier whose answers are known, as TFLite, float and int8."""
+"""Recolor, then classify: with a classifier whose answers are known, as TFLite, float and int8."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.evaluation.color_plane import tinted
 from edgecolor.evaluation.evaluator import square
-from edgecolor.evaluation.recognition import Classifier, Recognised, Seen, recognise, recognition
+from edgecolor.evaluation.recognition import Classifier, Recognized, Seen, recognition, recognize
 from edgecolor_runtime.colors.spaces import F32, lightness_to_gray, rgb_to_lab
 
 TESTS = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ GRAY = (128, 128, 128)
 
 @pytest.fixture(scope="module", params=["float32", "uint8"])
 def reddish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Says how far the mean colour leans: red, green, blue, or none of them."""
+    """Says how far the mean color leans: red, green, blue, or none of them."""
     inputs = keras.Input((224, 224, 3), batch_size=1)
     x = keras.layers.Conv2D(4, 1, name="lean")(keras.layers.GlobalAveragePooling2D(keepdims=True)(inputs))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Reshape((4,))(x)))
@@ -56,25 +56,25 @@ def reddish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize(
-    ("colour", "first"), [((250, 20, 20), 0), ((20, 250, 20), 1), ((20, 20, 250), 2), (GRAY, 3)]
+    ("color", "first"), [((250, 20, 20), 0), ((20, 250, 20), 1), ((20, 20, 250), 2), (GRAY, 3)]
 )
 def test_pixels_arrive_on_the_scale_that_the_classifier_takes(
-    reddish: Path, colour: tuple[int, int, int], first: int
+    reddish: Path, color: tuple[int, int, int], first: int
 ) -> None:
-    said = Classifier.open(reddish)(np.full((224, 224, 3), colour, np.uint8))
+    said = Classifier.open(reddish)(np.full((224, 224, 3), color, np.uint8))
     assert said.shape == (4,)
     assert said.argmax() == first
     assert said.sum() == pytest.approx(1, abs=0.03)
 
 
-def test_the_true_colour_recovers_what_gray_loses(reddish: Path) -> None:
+def test_the_true_color_recovers_what_gray_loses(reddish: Path) -> None:
     classifier = Classifier.open(reddish)
     found = []
     for path in PHOTOGRAPHS:
         rgb = square(Image.open(path))
         lab = rgb_to_lab(rgb)
         gray, mean = lightness_to_gray(lab[..., 0]), lab[..., 1:].mean((0, 1))
-        found.append(recognise(classifier, rgb, gray, tinted(gray, mean), mean))
+        found.append(recognize(classifier, rgb, gray, tinted(gray, mean), mean))
     assert all(one.original.agrees for one in found)
     result = recognition("reddish", found)
     assert result.probability is not None
@@ -83,9 +83,9 @@ def test_the_true_colour_recovers_what_gray_loses(reddish: Path) -> None:
 
 
 def test_shares_of_the_gap_and_their_errors() -> None:
-    def one(gray: float, ours: float) -> Recognised:
+    def one(gray: float, ours: float) -> Recognized:
         certain, nothing = Seen(True, 1.0), Seen(gray > 0.5, gray)
-        return Recognised(certain, nothing, nothing, Seen(ours > 0.5, ours), certain)
+        return Recognized(certain, nothing, nothing, Seen(ours > 0.5, ours), certain)
 
     photographs = [one(0.0, 0.3), one(0.2, 0.2), one(0.4, 1.0), one(0.2, 0.4)]
     probability = recognition("c", photographs).probability

@@ -244,7 +244,7 @@ def test_unreadable_facts(
     assert "tiny.json" in capsys.readouterr().err
 
 
-def test_a_file_that_loses_colour_is_not_written(
+def test_a_file_that_loses_color_is_not_written(
     folder: Path, converted: Conversion, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stronger = replace(converted, check_reference=converted.check_reference * np.float32(1.2))
@@ -257,7 +257,7 @@ def test_a_file_that_loses_colour_is_not_written(
 def test_a_file_that_no_allowed_repair_mends_is_not_written(
     folder: Path, converted: Conversion, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Halved colours are no quantization error, so the real search finds no layer to blame."""
+    """Halved colors are no quantization error, so the real search finds no layer to blame."""
     paler = replace(converted, check_reference=converted.check_reference * np.float32(2))
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: paler)
     assert call(folder) == 3

@@ -180,7 +180,7 @@ def test_the_branch_sees_gray_as_three_equal_channels(network: keras.Model, stat
 
 @pytest.mark.parametrize(("blocks", "weights"), [(16, 4_652_008), (21, 6_092_072)])
 def test_the_larger_ones_are_wider_and_deeper(blocks: int, weights: int) -> None:
-    """As published, less a classifier of 1,000 and two colours of the first kernel."""
+    """As published, less a classifier of 1,000 and two colors of the first kernel."""
     made = build_network(1.0, blocks=blocks)
     branch = [w for w in made.trainable_weights if w.path.startswith(efficientnet.PREFIX)]
     assert efficientnet.blocks_in(made) == blocks
@@ -220,15 +220,15 @@ def test_several_teachers_say_their_mean(network: keras.Model) -> None:
     np.testing.assert_allclose(np.asarray(gap), wanted, atol=1e-5)
 
 
-def test_a_part_of_the_teachers_tint_is_learnt(network: keras.Model) -> None:
+def test_a_part_of_the_teachers_tint_is_learned(network: keras.Model) -> None:
     teacher = resized(network, None, name="first")
     model = with_teachers(with_class_head(build_network(0.25, size=None)), [teacher], tint=0.75)
     gray = np.random.default_rng(4).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
     ab, _, gap = model(gray, training=False)
-    learnt, said = np.asarray(ab) - np.asarray(gap), np.asarray(teacher(gray))
+    learned, said = np.asarray(ab) - np.asarray(gap), np.asarray(teacher(gray))
     tint = said.mean(axis=(1, 2), keepdims=True)
     assert np.abs(tint).max() > 1e-3, "nothing to take away"
-    np.testing.assert_allclose(learnt, said - 0.25 * tint, atol=1e-5)
+    np.testing.assert_allclose(learned, said - 0.25 * tint, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def hash_of(name: str) -> str:
 
 
 def evaluation_of(record: Record, name: str, *, gain: float = 0.0, bytes: int | None = None) -> Record:
-    """An evaluation as of another file, `gain` dB better wherever there is colour."""
+    """An evaluation as of another file, `gain` dB better wherever there is color."""
     changed = copied(record)
     changed["file"] |= {"file": name, "sha256": hash_of(name)} | ({"bytes": bytes} if bytes else {})
     for score in changed["scores"]:

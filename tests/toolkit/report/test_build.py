@@ -54,7 +54,7 @@ def test_real_records_give_their_own_figures(evaluated: Record, benched: Record,
     (model,) = (m for m in benched["models"] if m["file"] == "s")
     assert timing["frame_ms"]["p50"] == pytest.approx(model["runs"][0]["frame"]["total"]["p50"], abs=0.002)
     assert device["take"] == s["letter"]
-    assert files(found)["m"]["notes"] == ["nobody evaluated its colours"]
+    assert files(found)["m"]["notes"] == ["nobody evaluated its colors"]
     assert found["out"].splitlines()[0].startswith(f"On {device['title']}, take s: ")
     assert found["out"].splitlines()[-1].endswith("report.html")
 
@@ -201,7 +201,7 @@ def test_two_files_of_one_name_are_not_mixed(evaluated: Record, benched: Record,
 def test_a_pale_file_is_shown_and_not_compared(evaluated: Record, benched: Record, report: Report) -> None:
     pale = evaluation_of(evaluated, "pale")
     for score in pale["scores"]:
-        score["colourfulness"] = [0.1 * c for c in score["colourfulness"]]
+        score["colorfulness"] = [0.1 * c for c in score["colorfulness"]]
     found = report(
         evaluated,
         pale,
@@ -327,7 +327,7 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
         1,
         "Evaluate all files on one folder",
     ),
-    "another protocol": (second_with(lambda r: r.update(protocol="colour plane 0")), 1, "another protocol"),
+    "another protocol": (second_with(lambda r: r.update(protocol="color plane 0")), 1, "another protocol"),
     "photographs that only claim to be the same": (
         second_with(lambda r: r["scores"][0].update(truth=1.0)),
         1,
@@ -336,9 +336,9 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "gray photographs": (
         evaluation_with(lambda r: [s.update(truth=0) for s in r["scores"]]),
         1,
-        "have no colour to compare with",
+        "have no color to compare with",
     ),
-    "no evaluation": (lambda e, b: [b], 2, "No record of colours"),
+    "no evaluation": (lambda e, b: [b], 2, "No record of colors"),
     "no bench": (lambda e, b: [e], 2, "No record of speed"),
 }
 

@@ -34,7 +34,7 @@ def test_three_files_to_a_page(photographs: Path, tmp_path: Path, capsys: pytest
     assert main(words) == 0
     told = capsys.readouterr()
     assert f"s: the same file as {files[0]}; left out" in told.err
-    assert told.err.count("colours the photographs") == 3 and "timed in turns: " in told.err
+    assert told.err.count("colors the photographs") == 3 and "timed in turns: " in told.err
     assert " take " in told.out and told.out.endswith(f"{page}\n")
     found = json.loads(figures.read_text("utf-8"))
     by_label = {file["label"]: file for file in found["files"]}
@@ -58,7 +58,7 @@ def test_three_files_to_a_page(photographs: Path, tmp_path: Path, capsys: pytest
     words.remove(str(files[2]))
     assert main(words) == 0
     told = capsys.readouterr()
-    assert told.err.count("colours the photographs") == 2 and told.err.count("timed before") == 1
+    assert told.err.count("colors the photographs") == 2 and told.err.count("timed before") == 1
     assert json.loads(figures.read_text("utf-8"))["photographs"] == 2
 
 

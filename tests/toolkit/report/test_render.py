@@ -143,7 +143,7 @@ def test_two_pictures_under_a_slider(ten: Path, open_page: Open) -> None:
     page.locator("#left").select_option("gray")
     page.locator("#right").select_option("original")
 
-    def colours() -> tuple[float, float]:
+    def colors() -> tuple[float, float]:
         """Mean distance from gray, of the picture's left and right half as it is seen."""
         with Image.open(io.BytesIO(page.locator("#under").screenshot())) as shot:
             saturation = shot.convert("HSV").getchannel("S")
@@ -152,13 +152,13 @@ def test_two_pictures_under_a_slider(ten: Path, open_page: Open) -> None:
         left, right = (sum(i * n for i, n in enumerate(h.histogram())) / (half * half) for h in halves)
         return left, right
 
-    left, right = colours()
+    left, right = colors()
     assert left < 3 and right > 20
     split.focus()
     page.keyboard.press("End")
-    assert max(colours()) < 3
+    assert max(colors()) < 3
     page.keyboard.press("Home")
-    assert min(colours()) > 10
+    assert min(colors()) > 10
     page.get_by_label("where it differs").check()
     page.locator("#right").select_option("A")
     assert page.locator("#under").get_attribute("src").startswith("data:image/png")

@@ -12,16 +12,16 @@ from edgecolor_runtime.errors import UsageError
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
-def flat(colour: tuple[int, int, int], size: tuple[int, int] = (50, 30)) -> Image.Image:
-    return Image.new("RGB", size, colour)
+def flat(color: tuple[int, int, int], size: tuple[int, int] = (50, 30)) -> Image.Image:
+    return Image.new("RGB", size, color)
 
 
 def test_pictures_land_in_reading_order() -> None:
     sheet = contact_sheet([[flat(RED), flat(GREEN)], [flat(BLUE), flat(RED)]], cell=32)
     assert sheet.size == (2 * 36 + MARGIN, 2 * 36 + MARGIN)
-    centre = MARGIN + 16
-    centres = [[sheet.getpixel((centre + 36 * j, centre + 36 * i)) for j in range(2)] for i in range(2)]
-    assert centres == [[RED, GREEN], [BLUE, RED]]
+    center = MARGIN + 16
+    centers = [[sheet.getpixel((center + 36 * j, center + 36 * i)) for j in range(2)] for i in range(2)]
+    assert centers == [[RED, GREEN], [BLUE, RED]]
     assert sheet.getpixel((0, 0)) == sheet.getpixel((MARGIN + 33, MARGIN + 33)) == PAPER
 
 
@@ -43,7 +43,7 @@ def test_captions_are_drawn_above_and_move_the_rows_down() -> None:
         assert (heading[:, left : left + 64] < 128).any(), "a heading has no ink"
 
 
-def test_a_picture_is_cut_to_its_centre_square_and_any_mode_is_taken() -> None:
+def test_a_picture_is_cut_to_its_center_square_and_any_mode_is_taken() -> None:
     wide = Image.new("RGB", (90, 30), RED)
     wide.paste(GREEN, (30, 0, 60, 30))
     sheet = contact_sheet([[wide, Image.new("L", (9, 9), 128)]], cell=30)

@@ -26,7 +26,7 @@ from edgecolor.training.batches import Batches
 from edgecolor.training.loop import train
 from edgecolor.training.publish import kept
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
-from edgecolor.training.validation import centred, matching_gain, say_what_is_missing
+from edgecolor.training.validation import centered, matching_gain, say_what_is_missing
 from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import MissingError, UsageError
 from edgecolor_runtime.inference.preprocess import block_mean
@@ -102,8 +102,8 @@ def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize(("size", "aspect"), [(96, 1.0), (96, 1.8), (224, 1.8)])
-def test_a_cut_keeps_gray_and_colour_together(data: Dataset, size: int, aspect: float) -> None:
-    """Where colour is made from gray, it must still be the same function of gray after the cut."""
+def test_a_cut_keeps_gray_and_color_together(data: Dataset, size: int, aspect: float) -> None:
+    """Where color is made from gray, it must still be the same function of gray after the cut."""
     ramp = data.luma.copy()
     ab = np.stack([ramp[:, ::4, ::4] // 2, 64 - (ramp[:, ::4, ::4] // 4).astype(np.int16)], -1).astype(
         np.int8
@@ -112,8 +112,8 @@ def test_a_cut_keeps_gray_and_colour_together(data: Dataset, size: int, aspect: 
     made = Dataset(smooth, smooth, ab, data.names, data.rows, data.sha256, data.path)
     augment = replace(PLAIN, aspect=aspect, full_size_cut=0.7)
     lightness, (target, _) = Batches(made, batch=8, size=size, seed=1, augment=augment)[0]
-    for picture, colours in zip(block_mean(lightness[..., 0]), target, strict=True):
-        assert np.corrcoef(picture.ravel(), colours[..., 0].ravel())[0, 1] > 0.98
+    for picture, colors in zip(block_mean(lightness[..., 0]), target, strict=True):
+        assert np.corrcoef(picture.ravel(), colors[..., 0].ravel())[0, 1] > 0.98
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_a_camera_does_touches_gray_alone(data: Dataset, worn_by: Augmentat
     assert np.corrcoef(clean[0].ravel(), worn[0].ravel())[0, 1] > 0.9
 
 
-def test_a_double_exposure_mixes_gray_and_colour_alike(data: Dataset) -> None:
+def test_a_double_exposure_mixes_gray_and_color_alike(data: Dataset) -> None:
     batches = [
         Batches(data, batch=8, size=224, seed=5, augment=replace(PLAIN, mixed=share))[0]
         for share in (0.0, 1.0, 0.5)
@@ -276,15 +276,15 @@ def test_what_is_kept_is_the_average_with_the_start(unbroken: Path, prepared: Pa
         Recipe(blend=0.5)
 
 
-def test_what_is_kept_is_centred(unbroken: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_centered(unbroken: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However far a network is off on the whole, its typical error afterwards is none; where few tell it."""
     data = open_dataset(prepared)
     network = load_network(unbroken / "model.keras")
     said: list[str] = []
     say_what_is_missing(data, said.append)
-    assert said == ["8 val photographs: the colours are not centred, which takes 200"]
-    assert centred(network, data) is network
-    monkeypatch.setattr("edgecolor.training.validation.CENTRED_BY", (8, 8))
+    assert said == ["8 val photographs: the colors are not centered, which takes 200"]
+    assert centered(network, data) is network
+    monkeypatch.setattr("edgecolor.training.validation.CENTERED_BY", (8, 8))
     lightness, truth = whole(data, data.rows["val"])
 
     def off(model: keras.Model) -> F32:
@@ -295,7 +295,7 @@ def test_what_is_kept_is_centred(unbroken: Path, prepared: Path, monkeypatch: py
     assert np.abs(off(kept_one)).max() < 0.5, "training leaves it so"
     network.get_layer("ab_conv").bias.assign_add([0.1, -0.05])
     before = off(network)
-    copy = centred(network, data)
+    copy = centered(network, data)
     assert np.abs(off(copy)).max() < 0.5
     np.testing.assert_array_equal(off(network), before)  # training goes on from it
 
@@ -303,7 +303,7 @@ def test_what_is_kept_is_centred(unbroken: Path, prepared: Path, monkeypatch: py
 def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path: Path) -> None:
     """With the teacher's word alone for a loss, training brings the student to it and leaves it alone."""
     teacher = unbroken / "model.keras"
-    silent = LossWeights(huber=0.0, log_error=0.0, colourfulness=0.0, classification=0.0, teacher=1.0)
+    silent = LossWeights(huber=0.0, log_error=0.0, colorfulness=0.0, classification=0.0, teacher=1.0)
     recipe = Recipe(
         alpha=0.5,
         trunk="none",

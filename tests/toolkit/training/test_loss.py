@@ -14,7 +14,7 @@ from edgecolor.training.loss import (
     bin_weights,
     chroma_loss,
     class_loss,
-    colourfulness,
+    colorfulness,
     soft_bins,
 )
 from edgecolor.training.recipe import LossWeights
@@ -26,7 +26,7 @@ TRUTH = RNG.uniform(-0.6, 0.6, (3, 8, 8, 2)).astype(np.float32)
 
 
 def only(**weights: float) -> LossWeights:
-    none = {"huber": 0.0, "log_error": 0.0, "colourfulness": 0.0, "classification": 0.0, "rebalance": 0.0}
+    none = {"huber": 0.0, "log_error": 0.0, "colorfulness": 0.0, "classification": 0.0, "rebalance": 0.0}
     return LossWeights(**(none | weights))
 
 
@@ -36,14 +36,14 @@ def mean_of(loss: Callable[[Any, Any], Any], truth: Any, guess: Any) -> float:
     return float(found.mean())
 
 
-def test_soft_bins_are_a_distribution_whose_mean_is_the_colour() -> None:
+def test_soft_bins_are_a_distribution_whose_mean_is_the_color() -> None:
     bins = soft_bins(TRUTH, np)
     np.testing.assert_allclose(bins.sum(-1), 1, atol=1e-5)
     assert (bins > 0).sum(-1).max() <= 4
-    centres = (np.arange(BINS_PER_AXIS) - BINS_PER_AXIS // 2) * BIN_SPACING / AB_SCALE
+    centers = (np.arange(BINS_PER_AXIS) - BINS_PER_AXIS // 2) * BIN_SPACING / AB_SCALE
     grid = bins.reshape(*TRUTH.shape[:-1], BINS_PER_AXIS, BINS_PER_AXIS)
-    np.testing.assert_allclose(grid.sum(-1) @ centres, TRUTH[..., 0], atol=1e-5)
-    np.testing.assert_allclose(grid.sum(-2) @ centres, TRUTH[..., 1], atol=1e-5)
+    np.testing.assert_allclose(grid.sum(-1) @ centers, TRUTH[..., 0], atol=1e-5)
+    np.testing.assert_allclose(grid.sum(-2) @ centers, TRUTH[..., 1], atol=1e-5)
     np.testing.assert_allclose(np.asarray(soft_bins(TRUTH)), bins, atol=1e-6)
 
 
@@ -75,14 +75,14 @@ def test_log_error_halves_alike_for_pale_and_vivid() -> None:
         assert gained == pytest.approx(np.log(2), abs=0.02)
 
 
-def test_colourfulness_term_is_zero_only_when_matched() -> None:
-    loss = chroma_loss(only(colourfulness=1.0), UNIFORM)
+def test_colorfulness_term_is_zero_only_when_matched() -> None:
+    loss = chroma_loss(only(colorfulness=1.0), UNIFORM)
     assert mean_of(loss, TRUTH, TRUTH[:, ::-1]) == pytest.approx(0, abs=1e-5)
     assert mean_of(loss, TRUTH, TRUTH * 1.5) == pytest.approx(mean_of(loss, TRUTH, TRUTH * 0.5), rel=0.01)
     scaled = TRUTH * AB_SCALE / 10
     spread = np.hypot(*scaled.std(axis=(1, 2)).T)
     mean = np.hypot(*scaled.mean(axis=(1, 2)).T)
-    np.testing.assert_allclose(np.asarray(colourfulness(TRUTH)), spread + 0.3 * mean, rtol=0.02)
+    np.testing.assert_allclose(np.asarray(colorfulness(TRUTH)), spread + 0.3 * mean, rtol=0.02)
 
 
 def test_class_loss_is_lowest_at_the_soft_labels() -> None:

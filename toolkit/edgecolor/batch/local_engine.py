@@ -18,7 +18,7 @@ from edgecolor_runtime.system.files import refuse_existing
 def color_all(
     jobs: Sequence[Job], model: ModelFile, options: Options, on_done: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """Colour pictures on every core.
+    """Color pictures on every core.
 
     Args:
         jobs: What `plan` says.
@@ -57,7 +57,7 @@ def _color(job: Job, free: SimpleQueue[Colorizer], options: Options) -> Outcome:
 
 
 def color_one(job: Job, colorizer: Colorizer, options: Options) -> Outcome:
-    """Colour one picture. What is wrong with it is in the outcome, and never raised."""
+    """Color one picture. What is wrong with it is in the outcome, and never raised."""
     try:
         if not options.same:
             refuse_existing(job.target, options.force)

@@ -29,7 +29,7 @@ notes       what a user should know, one sentence each
 modified    when the picture was last changed before it was read, ns since 1970
 stored      bytes of the result
 model       SHA-256 of the network
-saturation, quality, delegate    how it was coloured
+saturation, quality, delegate    how it was colored
 """
 
 _SYNC_EVERY = 1.0  # s; what a power cut may take
@@ -55,7 +55,7 @@ class Manifest:
 
     Args:
         folder: Of the results; it is made.
-        model: What this run colours with.
+        model: What this run colors with.
         options: How.
 
     Raises:
@@ -129,7 +129,7 @@ class Manifest:
         What a killed run left half-written is removed.
 
         Raises:
-            UsageError: A result was coloured otherwise, and this run may not replace it.
+            UsageError: A result was colored otherwise, and this run may not replace it.
         """
         for folder in {job.target.parent for job in jobs}:
             remove_partials(folder)
@@ -143,7 +143,7 @@ class Manifest:
                 continue
             if known.differs and not self._force:
                 raise UsageError(
-                    f"{self.path.parent} was coloured with another {', '.join(known.differs)}; "
+                    f"{self.path.parent} was colored with another {', '.join(known.differs)}; "
                     "name another folder with -o, or replace the results with --force"
                 )
             same = known.source == str(job.source.absolute())

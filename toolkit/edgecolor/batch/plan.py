@@ -18,13 +18,13 @@ _OTHERS = (
 PICTURES = frozenset(FORMATS).union(_OTHERS.split())
 """Extensions of pictures in a folder. What Pillow cannot open of them is listed as failed, not skipped."""
 
-OTHERWISE = ".png"  # what a format that cannot hold the colours becomes
+OTHERWISE = ".png"  # what a format that cannot hold the colors becomes
 MARK = ".color"  # before the extension of a result that lies beside its input
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to colour."""
+    """One picture to color."""
 
     source: Path
     target: Path
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Options:
-    """How to colour, on so many cores.
+    """How to color, on so many cores.
 
     `saturation` None is the model's own, `delegate` None the CPU. With `same`, a result that is there already
     and holds the very bytes that would be written counts as written: an interrupted run left it.
@@ -73,7 +73,7 @@ def are_many(inputs: Sequence[Path]) -> bool:
 
 
 def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
-    """Say which pictures to colour, and where each goes.
+    """Say which pictures to color, and where each goes.
 
     Args:
         inputs: Picture files, and folders that are searched with their sub-folders.
@@ -184,5 +184,5 @@ def _key(path: Path) -> str:
 
 
 def extension(source: Path) -> str:
-    """The extension of a picture's result: its own, or that of a format that can hold the colours."""
+    """The extension of a picture's result: its own, or that of a format that can hold the colors."""
     return source.suffix if source.suffix.lower() in FORMATS else OTHERWISE

@@ -30,7 +30,7 @@ _PATIENCE = 10.0  # s for a cluster to answer
 def color_all(
     jobs: Sequence[Job], model: ModelFile, options: Options, on_done: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """Colour pictures on a Ray cluster: that of RAY_ADDRESS, or else one of this machine for this run.
+    """Color pictures on a Ray cluster: that of RAY_ADDRESS, or else one of this machine for this run.
 
     Paths travel, not pictures: every machine must see the folders under the same absolute names, and have
     this version of edgecolor.
@@ -39,7 +39,7 @@ def color_all(
         jobs: What `plan` says.
         model: The model.
         options: How. `threads` is the number of workers on this machine; a cluster has one for each core.
-            `same` is needed: the picture that a lost worker had just written is coloured again.
+            `same` is needed: the picture that a lost worker had just written is colored again.
         on_done: Called in this thread after each picture, in the order in which they become known.
 
     Returns:
@@ -165,7 +165,7 @@ class _Worker:
         return color_one(job, self._colorizer, self._options)
 
     def _suspicious(self, number: int, job: Job) -> Outcome:
-        """Colour a picture of a block whose worker died, unless it is the one that workers die of."""
+        """Color a picture of a block whose worker died, unless it is the one that workers die of."""
         import ray
 
         if ray.get(self._ledger.begin_picture.remote(number)) > _DEATHS:

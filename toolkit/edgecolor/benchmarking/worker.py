@@ -1,7 +1,7 @@
 """Measures one model with one number of threads: a process of its own, so that its peak memory is its own.
 
-`measure.py` starts `python -m edgecolor.benchmarking.worker JOB`, where JOB is JSON. The process prints lines of JSON:
-one a second in a sustained run, and at the end the result or the error.
+`measure.py` starts `python -m edgecolor.benchmarking.worker JOB`, where JOB is JSON. It prints lines of
+JSON: one a second in a sustained run, and at the end the result or the error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.system import machine
 
 STAGES = ("capture", "prepare", "invoke", "finish", "encode")
-"""What becomes of a frame: JPEG decoded to luma; to 224 x 224; the network; ab to colours; to JPEG."""
+"""What becomes of a frame: JPEG decoded to luma; to 224 x 224; the network; ab to colors; to JPEG."""
 
 WARM_UP = 20  # runs before those that count
 

@@ -1,4 +1,4 @@
-"""An exported file against the float network that it was made from: weights, colours, golden vectors."""
+"""An exported file against the float network that it was made from: weights, colors, golden vectors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ReferenceCheck:
     Attributes:
         device: where the float network ran: "GPU:0", "CPU:0".
         photographs: in the check set.
-        colour: ab, chroma, CIEDE2000, hue and paired gains on them.
+        color: ab, chroma, CIEDE2000, hue and paired gains on them.
         golden: largest difference of the float network from what the golden vectors say it gives.
         gpu_against_cpu: largest difference of the two on the golden pictures; None without a GPU.
         deviations: stored values that are not those of the export made again.
@@ -48,7 +48,7 @@ class ReferenceCheck:
     reference: str
     device: str
     photographs: int
-    colour: Fidelity
+    color: Fidelity
     golden: float
     gpu_against_cpu: float | None
     deviations: tuple[Deviation, ...]
@@ -72,7 +72,7 @@ def check_reference(
         name: what messages call the file.
         reference: the .keras file.
         calibration: folder of the pictures that calibrated the file.
-        data: folder of colour photographs on which colours are compared.
+        data: folder of color photographs on which colors are compared.
         say: takes a line of progress.
 
     Raises:
@@ -92,12 +92,12 @@ def check_reference(
     said = first.output(model.golden.gray)
     golden = _apart(said, model.golden.reference)
     across = max((_apart(said, other.output(model.golden.gray)) for other in others), default=None)
-    say(f"colouring the check set with the float network on {first.device}")
+    say(f"coloring the check set with the float network on {first.device}")
     result = evaluate(ExportedPredictor(name, colorizer), data, reference=first)
     assert result.fidelity is not None
     failures = (
         *_weights(deviations, model, remade),
-        *_colour(result.fidelity, result.data.photographs, precision),
+        *_color(result.fidelity, result.data.photographs, precision),
         *_float(golden, "golden vectors'"),
         *_float(across, "CPU's"),
     )
@@ -105,7 +105,7 @@ def check_reference(
         reference=str(reference),
         device=first.device,
         photographs=result.data.photographs,
-        colour=result.fidelity,
+        color=result.fidelity,
         golden=golden,
         gpu_against_cpu=across,
         deviations=tuple(deviations),
@@ -164,13 +164,13 @@ def _weights(deviations: list[Deviation], model: ModelFile, remade: Conversion) 
     return [f"Weights differ: {told}{more}.{versions}"]
 
 
-def _colour(colour: Fidelity, photographs: int, precision: str) -> list[str]:
+def _color(color: Fidelity, photographs: int, precision: str) -> list[str]:
     failures = []
     try:
-        verify_fidelity(Closeness(photographs, colour.ab_difference, colour.chroma_ratio), precision)
+        verify_fidelity(Closeness(photographs, color.ab_difference, color.chroma_ratio), precision)
     except GateError as error:
         failures.append(str(error))
-    g56 = colour.paired["g56"]
+    g56 = color.paired["g56"]
     if g56 is not None and not g56.mean >= -G56_LOSS:
         failures.append(f"G56 is {-g56.mean:.3f} dB below the float network's (at most {G56_LOSS:g}).")
     return failures

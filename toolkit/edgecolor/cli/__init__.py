@@ -32,7 +32,7 @@ from edgecolor_runtime.errors import EdgecolorError
 
 app = typer.Typer(
     name="edgecolor",
-    help="Colour for grayscale cameras and photographs, on the device.",
+    help="Color for grayscale cameras and photographs, on the device.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: the same in a pipe, and rich is not imported for it

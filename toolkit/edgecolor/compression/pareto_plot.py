@@ -28,7 +28,7 @@ def draw(
     axes = figure.add_subplot()
     line = [c for c in pareto if not any(o.latency <= c.latency and o.psnr > c.psnr for o in pareto)]
     axes.plot([c.latency for c in line], [c.psnr for c in line], color="0.6", zorder=1)
-    for group, colour, label in (
+    for group, color, label in (
         (trials, "tab:blue", "trials"),
         ([wide], "black", "the network itself"),
         ([finished], "tab:red", "the choice, trained further"),
@@ -37,7 +37,7 @@ def draw(
             [c.latency for c in group],
             [c.psnr for c in group],
             s=[c.size / 4 for c in group],
-            color=colour,
+            color=color,
             label=label,
             zorder=2,
         )
@@ -45,7 +45,7 @@ def draw(
         text = f"{c.alpha:g}, {c.width}"
         axes.annotate(text, (c.latency, c.psnr), (10, -12), textcoords="offset points", fontsize=8)
     axes.set_xlabel("int8 latency, ms on one thread")
-    axes.set_ylabel("PSNR at 56 % colourfulness, dB")
+    axes.set_ylabel("PSNR at 56 % colorfulness, dB")
     axes.set_title("alpha, decoder width; area: file size")
     axes.margins(0.12)
     axes.grid(color="0.9")

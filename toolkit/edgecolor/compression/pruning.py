@@ -128,7 +128,7 @@ def prune(data_path: Path, model: Path, run: Path, pruning: Pruning, *, say: Say
         _keep(run, checkpoint, state)
     carry_back(student, network)
     _verify(network, pruning)
-    network = validation.centred(network, data)
+    network = validation.centered(network, data)
     save_network(network, out)
     write_json(facts, _facts(model, network, pruning, state, data))  # last: says that the rest is there
     return out

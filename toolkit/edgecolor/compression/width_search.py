@@ -43,7 +43,7 @@ from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.models.model_file import read
 
 RANKED = 32  # training photographs on which channels are ranked
-NARROWEST = 4 / STEP, 16  # alpha and width below which nothing is left to colour with
+NARROWEST = 4 / STEP, 16  # alpha and width below which nothing is left to color with
 FIRST = (0.5, 0.75, 0.625)  # shares of the network's alpha that are tried first, the decoder in proportion
 HEARTBEAT, SILENCE = (
     10,

@@ -30,9 +30,9 @@ from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
 
 FORMAT = 1
-NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units under which a photograph teaches no colour
+NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units under which a photograph teaches no color
 TONED_SPREAD = 2.5  # spread of ab under which it is one tint: sepia, cyanotype
-HELD_OUT = 200  # val photographs: enough to centre a network's colours by and to choose its saturation
+HELD_OUT = 200  # val photographs: enough to center a network's colors by and to choose its saturation
 ONE_IN = 50  # of many photographs, to val
 FEW_ONE_IN = 5  # at most, of few
 

@@ -128,7 +128,7 @@ class NpyLayout:
         outside = float(np.mean([out_of_gamut(lab) for lab in labs]))
         if outside > 0.2:
             raise DataError(
-                f"{self.where}: {outside:.0%} of the colours lie outside sRGB: ab is on another scale. "
+                f"{self.where}: {outside:.0%} of the colors lie outside sRGB: ab is on another scale. "
                 "Expected a + 128 and b + 128 in uint8, as OpenCV's 8-bit Lab has it."
             )
 
@@ -148,7 +148,7 @@ def opencv_to_lab(lightness: U8, ab: U8) -> F32:
 
 
 def out_of_gamut(lab: F32) -> float:
-    """Share of pixels of (..., 3) whose colour changes by more than 8 Lab units when it is shown in sRGB."""
+    """Share of pixels of (..., 3) whose color changes by more than 8 Lab units when it is shown in sRGB."""
     shown = rgb_to_lab(np.rint(lab_to_rgb(lab)).astype(np.uint8))
     return float((np.abs(shown - lab).max(axis=-1) > 8).mean())
 

@@ -1,1 +1,1 @@
-"""`edgecolor demo`: a page that colours the photographs that are dropped on it, served by Streamlit."""
+"""`edgecolor demo`: a page that colors the photographs that are dropped on it, served by Streamlit."""

@@ -1,4 +1,4 @@
-"""What the page shows and gives: the models on offer, a picture coloured, at the page's size and whole."""
+"""What the page shows and gives: the models on offer, a picture colored, at the page's size and whole."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SharedColorizer:
             return Predicted(seen, ab, time.perf_counter() - begun)
 
     def finish(self, gray: Image.Image, said: Predicted, saturation: float) -> ColorFrame:
-        """Put the predicted colours on the picture, at any size."""
+        """Put the predicted colors on the picture, at any size."""
         with self._turn:
             self._colorizer.saturation = saturation
             return self._colorizer.finish(gray, said.seen, said.ab)
@@ -112,7 +112,7 @@ def gray_frame(of: Picture) -> ColorFrame:
 
 @dataclass(frozen=True)
 class Result:
-    """The whole coloured picture, as `edgecolor run` writes it beside the file that it came from.
+    """The whole colored picture, as `edgecolor run` writes it beside the file that it came from.
 
     Args:
         source: The name of that file.
@@ -142,7 +142,7 @@ class Result:
         return f"{source.stem}{MARK}{extension(source)}"
 
     def encode(self, frame: ColorFrame) -> bytes:
-        """The bytes of the file, of the picture's coloured frame."""
+        """The bytes of the file, of the picture's colored frame."""
         return encode(frame, self._form, of=self.picture)[0]
 
 

@@ -1,4 +1,4 @@
-// Gray over colour in one place, with a divider; called again whenever the pictures change.
+// Gray over color in one place, with a divider; called again whenever the pictures change.
 export default function ({ parentElement, data }) {
   const find = (id) => parentElement.querySelector(`#${id}`);
   const [stage, divider] = [find("stage"), find("split")];

@@ -19,11 +19,11 @@ from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.preview.server import LARGEST_SATURATION
 
 ABOUT = """
-Colour for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; colour
+Color for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; color
 is added. It is plausible, not true: no network can know the paint of a car from its gray.
 """
 HELP = """
-Any photograph will do, gray or in colour: the network only sees its brightness. JPEG, PNG, TIFF, WebP and
+Any photograph will do, gray or in color: the network only sees its brightness. JPEG, PNG, TIFF, WebP and
 what else Pillow opens; 16-bit scans and transparency, too. It goes to the program that serves this page and
 to nobody else, and is kept in memory only.
 """
@@ -81,7 +81,7 @@ def open_file(_file: File, sha256: str) -> Opened:
     return Opened(whole, shown, _address(coloring.gray_frame(shown), shown), seconds)
 
 
-@st.cache_resource(max_entries=8 * KEPT, show_spinner="Colouring")
+@st.cache_resource(max_entries=8 * KEPT, show_spinner="Coloring")
 def predict(
     _opened: Opened, _colorizer: coloring.SharedColorizer, sha256: str, model: str
 ) -> coloring.Predicted:
@@ -124,7 +124,7 @@ def _choose_model() -> tuple[str, float]:
         list(coloring.MODELS),
         format_func=lambda name: _plain(Path(name).name),
         horizontal=True,
-        help="m is three times the work of s, and its colours are truer.",
+        help="m is three times the work of s, and its colors are truer.",
     )
     model = coloring.MODELS[name]
     own = float(model.info["saturation"])
@@ -149,14 +149,14 @@ def _tell_of(model: ModelFile) -> None:
         "Precision": info["precision"],
         "Alpha": f"{info['alpha']:g}, the width of its MobileNet",
         "Trained on": coloring.trained_on(model),
-        "Licence": info["licence"],
+        "License": info["licence"],
         "SHA-256": model.sha256,
     }
     st.caption("  \n".join(f"**{title}** {_plain(fact)}" for title, fact in facts.items()))
 
 
 def _choose_file() -> File | None:
-    way = st.radio("What to colour", WAYS, horizontal=True)
+    way = st.radio("What to color", WAYS, horizontal=True)
     if way == SAMPLE:
         sample = st.radio(
             "Sample", list(coloring.SAMPLES), horizontal=True, help="All CC0; 224 pixels a side."
@@ -185,11 +185,11 @@ def _show(file: File, model: ModelFile, saturation: float) -> None:
         return result.encode(colorizer.finish(opened.whole.gray, said, saturation))
 
     across, down = opened.whole.gray.size
-    label = f"Download in colour, {across} × {down}"
+    label = f"Download in color, {across} × {down}"
     st.download_button(label, whole, file_name=result.name, on_click="ignore", type="primary")
     st.caption(
         f"The network took {1000 * said.seconds:.1f} ms, reading the file {1000 * opened.seconds:.0f} ms; "
-        f"colouring it for this page, at {width} × {height}, {1000 * seconds:.0f} ms."
+        f"coloring it for this page, at {width} × {height}, {1000 * seconds:.0f} ms."
     )
     for note in opened.whole.notes:
         st.caption(_plain(f"{file.name}: {note}"))

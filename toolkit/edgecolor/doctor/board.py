@@ -13,7 +13,7 @@ from edgecolor_runtime.system import machine
 # https://www.raspberrypi.com/documentation/computers/raspberry-pi.html
 HOT, WARM = 80, 70  # C
 PI_5_AMPERES = 5.0  # of its own power supply; with less, USB devices get less
-LEAST_MEMORY = 150 << 20  # bytes: a process that colours takes half of it, and larger frames more
+LEAST_MEMORY = 150 << 20  # bytes: a process that colors takes half of it, and larger frames more
 LEAST_DISK = 200 << 20
 
 _COOL = "a heat sink or a fan, and air around it"
@@ -55,7 +55,7 @@ def memory_and_disk(host: Host) -> Iterator[Finding]:
     if available is not None:
         text = f"{available / 1e6:.0f} MB free"
         if available < LEAST_MEMORY:
-            yield problem("memory", f"{text}: too little to colour large frames", "end other programs")
+            yield problem("memory", f"{text}: too little to color large frames", "end other programs")
         else:
             yield ok("memory", text)
     free = shutil.disk_usage(Path.cwd()).free

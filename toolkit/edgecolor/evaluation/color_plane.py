@@ -1,7 +1,7 @@
-"""The colour plane: how much colour a model gives against what it gains over gray, at every saturation.
+"""The color plane: how much color a model gives against what it gains over gray, at every saturation.
 
-More colour costs PSNR, so no single figure ranks colorizers. For each saturation gain, x is the mean
-colourfulness of the coloured photographs over that of the originals, and y is the mean PSNR gain over gray,
+More color costs PSNR, so no single figure ranks colorizers. For each saturation gain, x is the mean
+colorfulness of the colored photographs over that of the originals, and y is the mean PSNR gain over gray,
 in dB.
 """
 
@@ -19,10 +19,10 @@ from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_r
 from edgecolor_runtime.errors import DataError
 
 PROTOCOL = (
-    "colour plane 1: centre square, 224 px bicubic; gray = neutral of Lab L; ab of the finished 8-bit "
+    "color plane 1: center square, 224 px bicubic; gray = neutral of Lab L; ab of the finished 8-bit "
     "picture, times a saturation of 0 to 1.6 by 0.1 (1 = the model as it is), on the gray's L; means over "
     "photographs. Tint = one ab for all pixels: the mean over the set. SSIM: RGB, 7 x 7 windows. Hue: where "
-    f"chroma is at least {metrics.COLOURED:g} in the original and {metrics.SHOWN:g} in ours"
+    f"chroma is at least {metrics.COLORED:g} in the original and {metrics.SHOWN:g} in ours"
 )
 SATURATIONS = tuple(round(0.1 * i, 1) for i in range(17))
 AS_IS = SATURATIONS.index(1.0)
@@ -33,11 +33,11 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Score:
-    """One photograph: PSNR in dB, colour differences in CIEDE2000, luma in 8-bit steps."""
+    """One photograph: PSNR in dB, color differences in CIEDE2000, luma in 8-bit steps."""
 
     name: str
-    truth: float  # colourfulness of the original
-    colourfulness: tuple[float, ...]  # at each of SATURATIONS
+    truth: float  # colorfulness of the original
+    colorfulness: tuple[float, ...]  # at each of SATURATIONS
     psnr: tuple[float, ...]  # at each of SATURATIONS
     ciede2000: float  # mean over pixels, at saturation 1
     ciede2000_p95: float  # 95th percentile over pixels
@@ -45,7 +45,7 @@ class Score:
     luma_drift: float  # mean |luma of the finished picture - gray|
     ssim: float  # at saturation 1
     gray_ssim: float
-    tint_psnr: float  # of the gray picture in the set's mean colour
+    tint_psnr: float  # of the gray picture in the set's mean color
     hue_error: float | None  # degrees, at saturation 1; None where there is no hue to compare
 
 
@@ -70,17 +70,17 @@ class Plane:
     gain: float  # dB, at saturation 1
     psnr: float  # dB, at saturation 1
     gray_psnr: float  # dB
-    colourfulness_error: float  # mean per-photograph error at saturation 1, over gray's
+    colorfulness_error: float  # mean per-photograph error at saturation 1, over gray's
     ciede2000: float
     ciede2000_p95: float
     gray_ciede2000: float
     luma_drift: float
     ssim: float
     gray_ssim: float
-    tint_gain: float  # dB, of the set's mean colour over gray
+    tint_gain: float  # dB, of the set's mean color over gray
     gain_over_tint: float  # dB, at saturation 1
     hue_error: float | None  # degrees, mean over the photographs that have one
-    colourfulness_difference: float  # mean of ours minus the originals' at saturation 1, over gray's error
+    colorfulness_difference: float  # mean of ours minus the originals' at saturation 1, over gray's error
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def score(name: str, original: U8, gray: U8, finished: U8, tint: F32) -> Score:
     luma = np.asarray(Image.fromarray(finished).convert("L"))
     return Score(
         name=name,
-        truth=metrics.colourfulness(original),
-        colourfulness=tuple(metrics.colourfulness(p) for p in pictures),
+        truth=metrics.colorfulness(original),
+        colorfulness=tuple(metrics.colorfulness(p) for p in pictures),
         psnr=tuple(metrics.psnr(p, original) for p in pictures),
         ciede2000=float(off.mean()),
         ciede2000_p95=float(np.percentile(off, 95)),
@@ -125,7 +125,7 @@ def score(name: str, original: U8, gray: U8, finished: U8, tint: F32) -> Score:
 
 
 def tinted(gray: U8, tint: F32) -> U8:
-    """A gray picture (h, w) in one colour, (2,) in Lab units: (h, w, 3), 8-bit RGB."""
+    """A gray picture (h, w) in one color, (2,) in Lab units: (h, w, 3), 8-bit RGB."""
     lightness = LIGHTNESS_OF_LUMA[gray][..., None]
     return _picture(lightness, np.broadcast_to(tint.astype(np.float32), (*gray.shape, 2)))
 
@@ -138,14 +138,14 @@ def plane(scores: Sequence[Score]) -> Plane:
     """Means over photographs.
 
     Raises:
-        DataError: no photograph, or none with any colour.
+        DataError: no photograph, or none with any color.
     """
     share, gains = _shares(scores), _gains(scores)
     gain = gains.mean(axis=0)
     psnr = np.array([s.psnr for s in scores])
     truth = np.array([s.truth for s in scores])
     hues = [s.hue_error for s in scores if s.hue_error is not None]
-    ours = np.array([s.colourfulness[AS_IS] for s in scores])
+    ours = np.array([s.colorfulness[AS_IS] for s in scores])
     error = np.abs(ours - truth)
     return Plane(
         curve=tuple(Point(s, float(x), float(y)) for s, x, y in zip(SATURATIONS, share, gain, strict=True)),
@@ -156,7 +156,7 @@ def plane(scores: Sequence[Score]) -> Plane:
         gain=float(gain[AS_IS]),
         psnr=float(psnr[:, AS_IS].mean()),
         gray_psnr=float(psnr[:, 0].mean()),
-        colourfulness_error=float(error.mean() / truth.mean()),
+        colorfulness_error=float(error.mean() / truth.mean()),
         ciede2000=_mean([s.ciede2000 for s in scores]),
         ciede2000_p95=_mean([s.ciede2000_p95 for s in scores]),
         gray_ciede2000=_mean([s.gray_ciede2000 for s in scores]),
@@ -166,7 +166,7 @@ def plane(scores: Sequence[Score]) -> Plane:
         tint_gain=_mean([s.tint_psnr - s.psnr[0] for s in scores]),
         gain_over_tint=_mean([s.psnr[AS_IS] - s.tint_psnr for s in scores]),
         hue_error=_mean(hues) if hues else None,
-        colourfulness_difference=float((ours - truth).mean() / truth.mean()),
+        colorfulness_difference=float((ours - truth).mean() / truth.mean()),
     )
 
 
@@ -204,9 +204,9 @@ def plain_point(curve: Sequence[Point], own: float) -> Point | None:
 
 
 def gains_at(x: float, scores: Sequence[Score]) -> Numbers | None:
-    """Each photograph's PSNR over gray in dB at the saturation that gives all together the share x of colour.
+    """Each photograph's PSNR over gray in dB at the saturation that gives all together the share x of color.
 
-    None where too little colour is given at every saturation.
+    None where too little color is given at every saturation.
     """
     share, gains = _shares(scores), _gains(scores)
     if share.max() < x:
@@ -222,13 +222,13 @@ def _gains(scores: Sequence[Score]) -> Numbers:
 
 
 def _shares(scores: Sequence[Score]) -> Numbers:
-    """Mean colourfulness over the originals', shape (saturations,)."""
+    """Mean colorfulness over the originals', shape (saturations,)."""
     if not scores:
         raise DataError("No photograph to evaluate on.")
     truth = np.mean([s.truth for s in scores])
     if truth == 0:
-        raise DataError("The photographs have no colour to compare with: evaluate on colour photographs.")
-    return np.asarray(np.mean([s.colourfulness for s in scores], axis=0) / truth)
+        raise DataError("The photographs have no color to compare with: evaluate on color photographs.")
+    return np.asarray(np.mean([s.colorfulness for s in scores], axis=0) / truth)
 
 
 def _at(x: float, share: Numbers, gain: Numbers) -> float | None:

@@ -1,7 +1,7 @@
-"""How well a model colours a folder of photographs, and how far an exported file strays from its reference.
+"""How well a model colors a folder of photographs, and how far an exported file strays from its reference.
 
 What counts is the finished picture: each photograph's gray goes through the model, then through the runtime's
-own way to an 8-bit picture, and the colour is read back from that. `plane` then places it.
+own way to an 8-bit picture, and the color is read back from that. `plane` then places it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgecolor.data.photographs import DataId, data_id, photographs_of
 from edgecolor.evaluation.color_plane import AS_IS, PROTOCOL, Plane, Score, paired, plane, score
 from edgecolor.evaluation.fidelity import Fidelity, _Drift, _drift, _fidelity
 from edgecolor.evaluation.predictor import Predictor, finish
-from edgecolor.evaluation.recognition import Classifier, Recognised, Recognition, recognise, recognition
+from edgecolor.evaluation.recognition import Classifier, Recognition, Recognized, recognition, recognize
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
@@ -75,25 +75,25 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     show: Callable[[Shown], None] | None = None,
 ) -> Evaluation:
-    """Places a model on the colour plane.
+    """Places a model on the color plane.
 
     Args:
-        model: what colours.
+        model: what colors.
         folder: of photographs; its subfolders count too.
         reference: what `model` was made from; gives `fidelity`. It is finished with `model`'s saturation.
-        classifier: recognises originals and coloured pictures; gives `recognition`.
+        classifier: recognizes originals and colored pictures; gives `recognition`.
         progress: called with photographs done and photographs in all.
         show: called with every photograph and the model's picture of it, in order.
 
     Raises:
-        DataError: no photographs, an unreadable one, or none with colour.
+        DataError: no photographs, an unreadable one, or none with color.
     """
     paths = photographs_of(folder)
     saturation = 1.0 if model.saturation is None else model.saturation
     scores: list[Score] = []
     reference_scores: list[Score] = []
     drifts: list[_Drift] = []
-    recognised: list[Recognised] = []
+    recognized: list[Recognized] = []
     with ThreadPoolExecutor(cores()) as pool:
         means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
         tint: F32 = np.asarray(means.mean(axis=0))
@@ -114,7 +114,7 @@ def evaluate(
                 scores.append(placed)
                 ours.append(finished)
                 if classifier:
-                    recognised.append(recognise(classifier, photograph.rgb, photograph.gray, finished, tint))
+                    recognized.append(recognize(classifier, photograph.rgb, photograph.gray, finished, tint))
                 if show:
                     show(Shown(photograph, finished))
             if reference:
@@ -132,7 +132,7 @@ def evaluate(
         data=data_id(folder),
         plane=plane(scores),
         fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
-        recognition=recognition(classifier.name, recognised) if classifier else None,
+        recognition=recognition(classifier.name, recognized) if classifier else None,
         worst=tuple(ordered[:EXTREMES]),
         best=tuple(ordered[::-1][:EXTREMES]),
         scores=tuple(scores),
@@ -146,7 +146,7 @@ def sheet_of(shown: Sequence[Shown], *, columns: int = 2) -> Image.Image:
 
 
 def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
-    """The protocol's view of a photograph: centre square, bicubic, uint8 (size, size, 3)."""
+    """The protocol's view of a photograph: center square, bicubic, uint8 (size, size, 3)."""
     photo = photo.convert("RGB")
     side = min(photo.size)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2

@@ -55,7 +55,7 @@ def _fidelity(
     worst = max(drifts, key=lambda d: d.ab_difference)
     reference_chroma = float(np.mean([d.reference_chroma for d in drifts]))
     if reference_chroma == 0:
-        raise DataError(f"{reference}: this reference gives no colour at all to compare with.")
+        raise DataError(f"{reference}: this reference gives no color at all to compare with.")
     hues = [d.hue_error for d in drifts if d.hue_error is not None]
     return Fidelity(
         reference=reference,

@@ -1,6 +1,6 @@
-"""Measures of coloured pictures, as pure functions of arrays. No model and no file is known here.
+"""Measures of colored pictures, as pure functions of arrays. No model and no file is known here.
 
-Sources: colourfulness, Hasler and Suesstrunk, "Measuring colourfulness in natural images", 2003;
+Sources: colorfulness, Hasler and Suesstrunk, "Measuring colorfulness in natural images", 2003;
 CIEDE2000, Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", 2005; SSIM, Wang, Bovik, Sheikh and
 Simoncelli, "Image quality assessment: from error visibility to structural similarity", 2004.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 LEAST_ERROR = 1e-3  # mean squared error at which PSNR is capped (78 dB): equal pictures get a finite figure
 WINDOW = 7  # pixels a side of the window that SSIM looks through, each pixel counting alike
-COLOURED = 10.0  # chroma in Lab units from which an original has a hue to speak of
+COLORED = 10.0  # chroma in Lab units from which an original has a hue to speak of
 SHOWN = 2.0  # chroma in Lab units from which ours has
 
 Pixels = NDArray[Any]
@@ -59,17 +59,17 @@ def hue_error(ab: Lab, truth: Lab) -> float | None:
         truth: the original's, likewise.
 
     Returns:
-        The mean over the pixels where the original's chroma is at least COLOURED and ours at least SHOWN;
+        The mean over the pixels where the original's chroma is at least COLORED and ours at least SHOWN;
         None where there is no such pixel.
     """
-    counts = (np.hypot(*np.moveaxis(truth, -1, 0)) >= COLOURED) & (np.hypot(*np.moveaxis(ab, -1, 0)) >= SHOWN)
+    counts = (np.hypot(*np.moveaxis(truth, -1, 0)) >= COLORED) & (np.hypot(*np.moveaxis(ab, -1, 0)) >= SHOWN)
     if not counts.any():
         return None
     turn = _hue(ab[..., 0], ab[..., 1])[counts] - _hue(truth[..., 0], truth[..., 1])[counts]
     return float(np.degrees(np.abs(_shortest(turn)).mean(dtype=np.float64)))
 
 
-def colourfulness(rgb: Pixels) -> float:
+def colorfulness(rgb: Pixels) -> float:
     """Hasler and Suesstrunk's M3 of one picture, shape (..., 3), values in [0, 255]; gray is 0."""
     red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))
     rg, yb = red - green, (red + green) / 2 - blue

@@ -1,7 +1,7 @@
-"""Recolour, then classify: does a classifier see in the coloured picture what it saw in the original?
+"""Recolor, then classify: does a classifier see in the colored picture what it saw in the original?
 
-A classifier that was trained on colour photographs loses some of its sight in gray. What it says of the
-original is the measure: the gap between gray and original is 1, and a colouring recovers a part of it. Two
+A classifier that was trained on color photographs loses some of its sight in gray. What it says of the
+original is the measure: the gap between gray and original is 1, and a coloring recovers a part of it. Two
 bounds stand beside: one tint for all pixels, which adds no knowledge, and the true ab at 56 x 56, the most
 that a network with this output could do. After Zhang, Isola and Efros, "Colorful Image Colorization", 2016
 (arXiv:1603.08511), section 3.1.
@@ -36,7 +36,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Recognised:
+class Recognized:
     """One photograph in all its versions."""
 
     original: Seen
@@ -118,7 +118,7 @@ class Classifier:
         return np.asarray(np.clip(steps, limits.min, limits.max).astype(info.dtype))
 
 
-def recognise(classifier: Classifier, original: U8, gray: U8, finished: U8, tint: F32) -> Recognised:
+def recognize(classifier: Classifier, original: U8, gray: U8, finished: U8, tint: F32) -> Recognized:
     """Shows the classifier all versions of one photograph.
 
     Args:
@@ -139,10 +139,10 @@ def recognise(classifier: Classifier, original: U8, gray: U8, finished: U8, tint
     }
     said = {name: classifier(picture) for name, picture in versions.items()}
     first = int(said["original"].argmax())
-    return Recognised(**{name: Seen(int(p.argmax()) == first, float(p[first])) for name, p in said.items()})
+    return Recognized(**{name: Seen(int(p.argmax()) == first, float(p[first])) for name, p in said.items()})
 
 
-def recognition(classifier: str, photographs: Sequence[Recognised]) -> Recognition:
+def recognition(classifier: str, photographs: Sequence[Recognized]) -> Recognition:
     """How much of the gap each version recovers."""
 
     def recovery(figure: str) -> Recovery | None:

@@ -107,7 +107,7 @@ def measure(exported: F32, reference: F32) -> Fidelity:
 
 
 def passes(fidelity: Fidelity, precision: str) -> bool:
-    """Whether a file of this precision colours like the float network."""
+    """Whether a file of this precision colors like the float network."""
     gate = GATES[precision]
     close = fidelity.ab_difference <= gate.ab_difference
     return close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio
@@ -124,7 +124,7 @@ def miss(fidelity: Fidelity, precision: str) -> str:
 
 
 def verify_fidelity(fidelity: Fidelity, precision: str) -> None:
-    """Refuses a file that colours unlike the float network.
+    """Refuses a file that colors unlike the float network.
 
     Raises:
         GateError: the ab difference or the chroma ratio is beyond this precision's gate.

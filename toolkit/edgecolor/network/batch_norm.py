@@ -1,6 +1,6 @@
-"""Batch normalisation as one operation, for training with TensorFlow; and folded away, for a teacher.
+"""Batch normalization as one operation, for training with TensorFlow; and folded away, for a teacher.
 
-Keras 3 spells training's batch normalisation out in a dozen elementwise operations, each a pass over memory.
+Keras 3 spells training's batch normalization out in a dozen elementwise operations, each a pass over memory.
 TensorFlow has it as one, and on a CPU that makes a training step about 1.5 times faster. The arithmetic and
 the weights are the same; other backends keep Keras's own layer.
 """

@@ -56,7 +56,7 @@ def taps(lightness: Any, blocks: int) -> dict[int, Any]:
         blocks: how many; a key of `SCALES`.
     """
     wider, deeper = SCALES[blocks]
-    x = _normalised(
+    x = _normalized(
         layers.Conv2D(STEM, 3, 2, padding="same", use_bias=False, name=f"{PREFIX}stem"), lightness
     )
     x = _relu(x)
@@ -72,7 +72,7 @@ def taps(lightness: Any, blocks: int) -> dict[int, Any]:
                 stride *= 2
             number += 1
     top = layers.Conv2D(TOP, 1, use_bias=False, name=f"{PREFIX}top")
-    found[stride] = _relu(_normalised(top, x))
+    found[stride] = _relu(_normalized(top, x))
     return {s: found[s] for s in (4, 8, 16, 32)}
 
 
@@ -81,18 +81,18 @@ def _block(x: Any, name: str, stage: Stage, channels: int, stride: int) -> tuple
     expanded = x
     if stage.expansion > 1:
         wide = layers.Conv2D(stage.expansion * x.shape[-1], 1, use_bias=False, name=f"{name}_expand")
-        expanded = _relu(_normalised(wide, x))
+        expanded = _relu(_normalized(wide, x))
     deep = layers.DepthwiseConv2D(
         stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
     )
-    out = _relu(_normalised(deep, expanded))
-    out = _normalised(layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project"), out)
+    out = _relu(_normalized(deep, expanded))
+    out = _normalized(layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project"), out)
     if stride == 1 and x.shape[-1] == channels:
         out = layers.Add(name=f"{name}_add")([out, x])
     return out, expanded
 
 
-def _normalised(convolution: Any, x: Any) -> Any:
+def _normalized(convolution: Any, x: Any) -> Any:
     return layers.BatchNormalization(epsilon=1e-3, name=f"{convolution.name}_bn")(convolution(x))
 
 

@@ -135,7 +135,7 @@ def build_network(
     blocks: int | None = None,
     name: str = "fusion",
 ) -> keras.Model:
-    """The network as it is exported, randomly initialised.
+    """The network as it is exported, randomly initialized.
 
     Args:
         alpha: width multiplier of the MobileNet, in (0, 2].
@@ -189,7 +189,7 @@ def with_teachers(model: keras.Model, teachers: list[keras.Model], tint: float =
     Args:
         model: from `with_class_head`.
         teachers: from `for_teaching`, for any size.
-        tint: share of what their mean says of each picture as a whole, its mean ab, that is to be learnt.
+        tint: share of what their mean says of each picture as a whole, its mean ab, that is to be learned.
     """
     said = [teacher(model.input, training=False) for teacher in teachers]
     mean = layers.Average(name="teachers")(said) if len(said) > 1 else said[0]

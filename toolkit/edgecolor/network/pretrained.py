@@ -48,7 +48,7 @@ def load_quantized(network: keras.Model, path: Path, lightness: F32) -> None:
     """Dequantizes a MobileNet V1 into the branch.
 
     Such a file has its batch norms folded into the kernels. Training needs them back, and not as an
-    identity: in training they normalise by the batch at hand. So each gets the mean and the deviation that
+    identity: in training they normalize by the batch at hand. So each gets the mean and the deviation that
     its channel has over `lightness`, and the scale and offset that undo them: the branch computes what the
     file says, and still does when training begins.
 
@@ -78,7 +78,7 @@ def load_quantized(network: keras.Model, path: Path, lightness: F32) -> None:
         norm.set_weights([np.full_like(found.bias, gamma), found.bias, 0 * found.bias, 1 + 0 * found.bias])
     if len(pairs) < len(_convolutions_of(network)):
         raise DataError(f"{path}: {len(convolutions)} convolutions, fewer than a MobileNet V1 has.")
-    _normalise(network, [layer for layer, _ in pairs], lightness)
+    _normalize(network, [layer for layer, _ in pairs], lightness)
 
 
 def freeze_trunk(network: keras.Model) -> None:
@@ -100,12 +100,12 @@ def _convolutions_of(network: keras.Model) -> list[Any]:
 
 
 def _keras_kernel(layer: Any, found: Convolution) -> F32:
-    """To (h, w, in, out), or (h, w, in, 1) where depthwise; colour summed, for gray pictures."""
+    """To (h, w, in, out), or (h, w, in, 1) where depthwise; color summed, for gray pictures."""
     kernel = found.kernel.transpose(1, 2, 3, 0)
     return kernel.sum(axis=2, keepdims=True) if layer.name == "conv1" else kernel
 
 
-def _normalise(network: keras.Model, layers: list[Any], lightness: F32) -> None:
+def _normalize(network: keras.Model, layers: list[Any], lightness: F32) -> None:
     probe = keras.Model(network.input, [layer.output for layer in layers])
     for layer, out in zip(layers, probe(lightness, training=False), strict=True):
         seen = ops.convert_to_numpy(out).astype(np.float64)

@@ -47,21 +47,21 @@ def evaluate_file(
         model: a .keras, an exported .tflite, or a shipped model's name.
         folder: of photographs.
         reference: what `model` was made from, likewise.
-        classifier: a .tflite that recognises; adds that part.
+        classifier: a .tflite that recognizes; adds that part.
         pictures: keep the pictures of photographs whose names match this pattern; None: of none.
         progress: as of `evaluate`.
         show: as of `evaluate`.
 
     Raises:
         ModelFileError: no such file, or a broken or foreign one.
-        DataError: no photographs, an unreadable one, or none with colour.
+        DataError: no photographs, an unreadable one, or none with color.
         UsageError: the pattern matches no photograph.
         MissingError: a .keras without TensorFlow.
     """
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     predictor = open_predictor(model)
     against = open_predictor(reference) if reference else None
-    recogniser = Classifier.open(classifier) if classifier else None
+    recognizer = Classifier.open(classifier) if classifier else None
     identity = identify(model)
     names = chosen(folder, pictures) if pictures else ()
     kept: list[dict[str, str]] = []
@@ -76,7 +76,7 @@ def evaluate_file(
         predictor,
         folder,
         reference=against,
-        classifier=recogniser,
+        classifier=recognizer,
         progress=progress,
         show=keep,
     )

@@ -117,7 +117,7 @@ def _verify(path: Path, value: Any, kind: str) -> None:
 
 def _evaluation(path: Path, value: dict[str, Any], pictures: Sequence[dict[str, str]]) -> EvaluationRecord:
     scores = tuple(
-        Score(**s | {key: tuple(s[key]) for key in ("colourfulness", "psnr")}) for s in value["scores"]
+        Score(**s | {key: tuple(s[key]) for key in ("colorfulness", "psnr")}) for s in value["scores"]
     )
     names = {s.name for s in scores}
     if not len(names) == len(scores) == value["data"]["photographs"]:

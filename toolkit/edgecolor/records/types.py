@@ -43,7 +43,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """How well one file colours one set of photographs."""
+    """How well one file colors one set of photographs."""
 
     path: Path
     started: datetime

@@ -90,14 +90,12 @@ def report(
 
     Raises:
         UsageError: no such `within`, records of one kind are missing, or no file is called as the reference.
-        DataError: evaluations that cannot be compared, or none with enough colour.
+        DataError: evaluations that cannot be compared, or none with enough color.
     """
     if not 0 <= within < math.inf:
         raise UsageError(f"--within {within:g}: expected dB, 0 or more.")
     if not evaluations:
-        raise UsageError(
-            "No record of colours: make one with `edgecolor evaluate MODEL PHOTOGRAPHS -o FILE`."
-        )
+        raise UsageError("No record of colors: make one with `edgecolor evaluate MODEL PHOTOGRAPHS -o FILE`.")
     if not benches:
         raise UsageError("No record of speed: make one with `edgecolor bench MODEL -o FILE`.")
     refuse_unlike(evaluations)

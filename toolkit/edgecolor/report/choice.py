@@ -1,6 +1,6 @@
 """The files of a report, each with its accuracy and how far it is from a reference.
 
-Accuracy is the gain over gray at 56 % of the originals' colourfulness (`plane`): a pale file gains nothing by
+Accuracy is the gain over gray at 56 % of the originals' colorfulness (`plane`): a pale file gains nothing by
 it.
 """
 
@@ -21,7 +21,7 @@ SAME_SPEED = 0.05  # of a frame's time: a smaller difference tells nobody anythi
 UNSTEADY = 1.5  # the slowest tenth of the frames over the fastest: beyond, something else had the processor
 
 
-SAME_COLOUR = 0.01  # dB: a smaller difference tells nobody anything
+SAME_COLOR = 0.01  # dB: a smaller difference tells nobody anything
 LONGEST_LABEL = 48  # characters
 
 
@@ -33,8 +33,8 @@ class Variant:
         letter: that stands for it in drawings.
         label: its file's name, made different where two have the same.
         evaluation: None where nobody evaluated it; then the figures are None, too.
-        against: dB at 56 % of colour, minus the reference's, photograph by photograph.
-        gains: dB over gray of each photograph, at 56 % of colour.
+        against: dB at 56 % of color, minus the reference's, photograph by photograph.
+        gains: dB over gray of each photograph, at 56 % of color.
         worst: the photograph that loses most against the reference, and its dB minus the reference's.
         released: its hash is pinned in this edgecolor.
         notes: what a reader should know of it.
@@ -53,7 +53,7 @@ class Variant:
 
     @property
     def g56(self) -> float | None:
-        """Gain over gray at 56 % of colour, dB; None where that is not reached or not known."""
+        """Gain over gray at 56 % of color, dB; None where that is not reached or not known."""
         return self.plane.g56 if self.plane else None
 
 
@@ -96,7 +96,7 @@ def variants_of(
 
     Raises:
         UsageError: no evaluated file is called as the reference.
-        DataError: none reaches 56 % of colour.
+        DataError: none reaches 56 % of color.
     """
     files = {**timed, **{sha256: e.file for sha256, e in evaluations.items()}}
     names = _distinct({sha256: labels.get(sha256, file.file) for sha256, file in files.items()})
@@ -140,9 +140,9 @@ def _notes(variant: Variant, timed: bool) -> Iterator[str]:
     elif not timed:
         yield "nobody timed it"
     if variant.evaluation is None:
-        yield "nobody evaluated its colours"
+        yield "nobody evaluated its colors"
     elif variant.g56 is None:
-        yield "too pale: it does not reach 56 % of the originals' colourfulness"
+        yield "too pale: it does not reach 56 % of the originals' colorfulness"
 
 
 def _reference(variants: Sequence[Variant], named: str | None) -> Variant:
@@ -154,10 +154,10 @@ def _reference(variants: Sequence[Variant], named: str | None) -> Variant:
         return found[0]
     reached = {v.label: v.g56 for v in variants if v.g56 is not None}
     if not reached:
-        raise DataError("No file reaches 56 % of the originals' colourfulness: there is nothing to compare.")
+        raise DataError("No file reaches 56 % of the originals' colorfulness: there is nothing to compare.")
     best = max(reached.values())
     # Of those that are as good, the one that gave up least: float rather than what was made of it.
-    as_good = [v for v in variants if reached.get(v.label, best - 1) > best - SAME_COLOUR]
+    as_good = [v for v in variants if reached.get(v.label, best - 1) > best - SAME_COLOR]
     return max(as_good, key=lambda v: v.file.bytes)
 
 

@@ -101,7 +101,7 @@ def _evaluated(
     ):
         say(f"{name}: evaluated before")
         return found
-    say(f"{name}: colours the photographs")
+    say(f"{name}: colors the photographs")
     _, record = evaluate_file(name, folder, pictures=pictures)
     _write(path, record)
     kept = read_record(path)

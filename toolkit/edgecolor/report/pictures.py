@@ -21,7 +21,7 @@ WRONG = 30.0  # CIEDE2000 that a map shows as white; 0 is black
 
 
 @dataclass(frozen=True)
-class Coloured:
+class Colored:
     """What one file made of a photograph, as data URIs."""
 
     variant: Variant
@@ -37,7 +37,7 @@ class Shown:
     name: str
     gray: str
     original: str
-    coloured: tuple[Coloured, ...]
+    colored: tuple[Colored, ...]
 
 
 def pictures_of(variants: Sequence[Variant]) -> tuple[Shown, ...]:
@@ -64,15 +64,15 @@ def _shown(name: str, finished: Sequence[tuple[Variant, U8]], original: U8) -> S
         name=name,
         gray=_uri(gray, "JPEG"),
         original=_uri(original, "JPEG"),
-        coloured=tuple(_coloured(variant, rgb, original) for variant, rgb in finished),
+        colored=tuple(_colored(variant, rgb, original) for variant, rgb in finished),
     )
 
 
-def _coloured(variant: Variant, rgb: U8, original: U8) -> Coloured:
+def _colored(variant: Variant, rgb: U8, original: U8) -> Colored:
     # Means of blocks first: what JPEG changed in single pixels is none of the network's.
     wrong = ciede2000(_blocks(rgb), _blocks(original))
     shade = np.rint(np.clip(wrong / WRONG, 0, 1) * 255).astype(np.uint8)
-    return Coloured(variant, _uri(rgb, "JPEG"), _uri(shade, "PNG"), float(wrong.mean()))
+    return Colored(variant, _uri(rgb, "JPEG"), _uri(shade, "PNG"), float(wrong.mean()))
 
 
 def _blocks(rgb: U8) -> F32:

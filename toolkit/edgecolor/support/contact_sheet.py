@@ -25,7 +25,7 @@ def contact_sheet(
     """Draws rows of pictures on one white sheet.
 
     Args:
-        rows: n rows of equally many pictures, any mode and size: each is cut to its centre square.
+        rows: n rows of equally many pictures, any mode and size: each is cut to its center square.
         captions: one heading for each picture of a row, drawn above every group.
         cell: pixels a side of one drawn picture.
         columns: groups of rows side by side; the rows fill the first group from top to bottom, then the next.

@@ -54,7 +54,7 @@ class Cuts:
         return np.random.default_rng([self.seed, epoch]).permutation(self.data.rows["train"])
 
     def _mix(self, lightness: F32, ab: F32, rng: np.random.Generator) -> tuple[F32, F32]:
-        """Lays another photograph of the batch over some, as in a double exposure, colours and all.
+        """Lays another photograph of the batch over some, as in a double exposure, colors and all.
 
         Zhang et al., "mixup: Beyond empirical risk minimization", 2018 (arXiv:1710.09412). No network knows
         such a picture by heart, so a student learns there how its teacher sees.

@@ -1,14 +1,14 @@
-"""The training loss: what plain squared error gets wrong about colour, put right.
+"""The training loss: what plain squared error gets wrong about color, put right.
 
-Squared error alone averages possible colours into brown. Four terms, each a figure of every picture, and a
+Squared error alone averages possible colors into brown. Four terms, each a figure of every picture, and a
 fifth for a student:
 
-- a pseudo-Huber distance in the ab plane, rebalanced so that rare colours count (Zhang, Isola and Efros,
+- a pseudo-Huber distance in the ab plane, rebalanced so that rare colors count (Zhang, Isola and Efros,
   "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
 - the logarithm of each picture's squared error, which is its PSNR up to constants: a pale picture's error
   counts as much as a vivid one's;
-- the difference in colourfulness of each picture, after Hasler and Suesstrunk, "Measuring colourfulness in
-  natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximised;
+- the difference in colorfulness of each picture, after Hasler and Suesstrunk, "Measuring colorfulness in
+  natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximized;
 - the cross entropy of a classification over ab bins with soft labels, on an output that training alone has;
 - the pseudo-Huber distance to what a wider teacher says (Hinton, Vinyals and Dean, "Distilling the knowledge
   in a neural network", 2015, arXiv:1503.02531): its answers scatter less than the truth.
@@ -34,7 +34,7 @@ from edgecolor_runtime.models.signature import AB_SCALE
 PRIOR_PHOTOGRAPHS = 4000  # enough for the frequency of the rarest bins to settle within a few percent
 
 
-BIN_SPACING = 18.0  # Lab units between bin centres; the outermost lie at +-90
+BIN_SPACING = 18.0  # Lab units between bin centers; the outermost lie at +-90
 UNIT = (
     10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
 )
@@ -50,12 +50,12 @@ def soft_bins(ab: Any, xp: Any = ops) -> Any:
         xp: `keras.ops`, or numpy for arrays.
 
     Returns:
-        (..., BINS), non-negative, summing to 1 for ab within the outermost bin centres.
+        (..., BINS), non-negative, summing to 1 for ab within the outermost bin centers.
     """
     half = (BINS_PER_AXIS - 1) // 2
-    centres = np.arange(-half, half + 1, dtype=np.float32)
+    centers = np.arange(-half, half + 1, dtype=np.float32)
     position = xp.clip(ab * (AB_SCALE / BIN_SPACING), -half, half)
-    tents = xp.maximum(1.0 - xp.abs(position[..., None] - centres), 0.0)  # (..., 2, BINS_PER_AXIS)
+    tents = xp.maximum(1.0 - xp.abs(position[..., None] - centers), 0.0)  # (..., 2, BINS_PER_AXIS)
     outer = tents[..., 0, :, None] * tents[..., 1, None, :]
     return xp.reshape(outer, (*xp.shape(outer)[:-2], BINS))
 
@@ -76,8 +76,8 @@ def bin_weights(prior: F32, rebalance: float) -> F32:
     return np.asarray(weights / (prior * weights).sum(), dtype=np.float32)
 
 
-def colourfulness(ab: Any) -> Any:
-    """Colourfulness of each picture in units of `UNIT` Lab: (n, h, w, 2) to (n,)."""
+def colorfulness(ab: Any) -> Any:
+    """Colorfulness of each picture in units of `UNIT` Lab: (n, h, w, 2) to (n,)."""
     scaled = ab * (AB_SCALE / UNIT)
     mean = ops.mean(scaled, axis=(1, 2))
     variance = ops.mean(ops.square(scaled), axis=(1, 2)) - ops.square(mean)
@@ -95,8 +95,8 @@ def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
         rarity = ops.sum(soft_bins(truth) * per_bin, axis=-1)
         huber = ops.mean(rarity * (ops.sqrt(1.0 + squared) - 1.0), axis=(1, 2))
         log_error = 0.5 * ops.log(ops.mean(squared, axis=(1, 2)) + NOISE_FLOOR)
-        colour = ops.abs(colourfulness(prediction) - colourfulness(truth))
-        return weights.huber * huber + weights.log_error * log_error + weights.colourfulness * colour
+        color = ops.abs(colorfulness(prediction) - colorfulness(truth))
+        return weights.huber * huber + weights.log_error * log_error + weights.colorfulness * color
 
     return loss
 

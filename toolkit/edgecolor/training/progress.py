@@ -62,6 +62,6 @@ def _tensorboard(run: Path) -> list[keras.callbacks.Callback]:
 
 
 def _line(epoch: int, recipe: Recipe, found: dict[str, float]) -> str:
-    shown = ("loss", "val_gain_db", "val_colour_share", "val_colourfulness_error", "images_per_second")
+    shown = ("loss", "val_gain_db", "val_color_share", "val_colorfulness_error", "images_per_second")
     text = "  ".join(f"{k} {found[k]:.3f}" for k in shown if k in found)
     return f"epoch {epoch + 1}/{recipe.epochs} done  {text}"

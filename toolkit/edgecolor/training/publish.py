@@ -19,13 +19,13 @@ from edgecolor.training.run_folder import read_json, write_json
 
 
 def kept(network: keras.Model, recipe: Recipe, data: Dataset) -> keras.Model:
-    """The network as it is published: where the recipe says so averaged with what it began as; centred.
+    """The network as it is published: where the recipe says so averaged with what it began as; centered.
 
     Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (arXiv:2109.01903): what fine-tuning gains
     on pictures like those trained on, the average keeps in part, and it loses less on others.
     """
     if not recipe.blend or not recipe.start:
-        return validation.centred(network, data)
+        return validation.centered(network, data)
     begun = load_network(recipe.start)
     blended = resized(begun, None)
     blended.set_weights(
@@ -34,7 +34,7 @@ def kept(network: keras.Model, recipe: Recipe, data: Dataset) -> keras.Model:
             for before, after in zip(begun.get_weights(), network.get_weights(), strict=True)
         ]
     )
-    return validation.centred(blended, data)
+    return validation.centered(blended, data)
 
 
 def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, Any], data: Dataset) -> None:

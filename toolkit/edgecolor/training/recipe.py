@@ -9,14 +9,14 @@ from edgecolor_runtime.errors import UsageError
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each term of the loss counts; `rebalance` is how strongly rare colours are lifted, 0 to 1.
+    """How much each term of the loss counts; `rebalance` is how strongly rare colors are lifted, 0 to 1.
 
     `teacher` counts only where the recipe names one or several.
     """
 
     huber: float = 1.0
     log_error: float = 1.0
-    colourfulness: float = 0.3
+    colorfulness: float = 0.3
     classification: float = 0.1
     rebalance: float = 0.5
     teacher: float = 1.0
@@ -24,7 +24,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training photograph; only cut, flip and mixing touch the colours."""
+    """What is done to a training photograph; only cut, flip and mixing touch the colors."""
 
     smallest_cut: float = 0.57  # side of the smallest cut, as a share of the photograph's
     full_size_cut: float = 0.8  # the same where training is at full size
@@ -39,7 +39,7 @@ class Augmentation:
     sharpened: float = 0.4  # share, of the others, that is sharpened by an unsharp mask
     sharpen: float = 1.5  # largest weight of that mask
     compressed: float = 0.1  # share that goes through JPEG at a quality of 30 to 95
-    mixed: float = 0.0  # share that is laid over with another photograph, colours and all
+    mixed: float = 0.0  # share that is laid over with another photograph, colors and all
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Recipe:
     trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
     start: str | None = None
     blend: float = 0.0  # share of `start`'s weights in those that are kept
-    teachers: tuple[str, ...] = ()  # .keras files, of any alpha; their mean is learnt from beside the truth
-    teacher_tint: float = 1.0  # share of their mean colour of each picture that is learnt
+    teachers: tuple[str, ...] = ()  # .keras files, of any alpha; their mean is learned from beside the truth
+    teacher_tint: float = 1.0  # share of their mean color of each picture that is learned
     freeze: bool = False  # leave the MobileNet as it is
     epochs: int = 24
     full_size_epochs: int = 2  # of those, the last ones, at 224

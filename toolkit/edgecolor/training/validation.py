@@ -18,27 +18,27 @@ from edgecolor.data.coverage import Histograms, histograms
 from edgecolor.data.dataset import HELD_OUT, Dataset, whole
 from edgecolor.network.fusion import HEAD, resized
 from edgecolor.support.contact_sheet import contact_sheet
-from edgecolor.training.loss import colourfulness
+from edgecolor.training.loss import colorfulness
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SIZE
 
 SAMPLED = 400  # photographs that tell what the training data is like
-CENTRED_BY = (HELD_OUT, 2000)  # val photographs: the least that centring needs, the most that it looks at
+CENTERED_BY = (HELD_OUT, 2000)  # val photographs: the least that centring needs, the most that it looks at
 SHOWN = 12  # photographs on the sheet
 CHUNK = 16  # photographs through the network at once
 GAINS = (0.25, 4.0)  # of saturation; a network that is hardly trained is not shown with more
 SLACK = 0.02
-FLOOR = 1.0 / AB_SCALE  # error of one Lab unit: what 8-bit colours leave
+FLOOR = 1.0 / AB_SCALE  # error of one Lab unit: what 8-bit colors leave
 
 
 def figures(network: Any, data: Dataset) -> dict[str, float]:
     """Figures over the whole val photographs; empty where there are none.
 
     Returns:
-        saturation: the gain on ab that matches colourfulness, see `matching_gain`;
+        saturation: the gain on ab that matches colorfulness, see `matching_gain`;
         val_gain_db: mean gain over gray of the error in ab, dB, a picture at a time;
-        val_colour_share: mean colourfulness as a share of the originals';
-        val_colourfulness_error: mean per-picture difference of colourfulness, likewise.
+        val_color_share: mean colorfulness as a share of the originals';
+        val_colorfulness_error: mean per-picture difference of colorfulness, likewise.
     """
     rows = data.rows["val"]
     if not len(rows):
@@ -48,27 +48,27 @@ def figures(network: Any, data: Dataset) -> dict[str, float]:
         lightness, truth = whole(data, chunk)
         guess = _predict(network, lightness)
         gain.append(_power(truth) - _power(guess - truth))
-        ours.append(ops.convert_to_numpy(colourfulness(guess)))
-        theirs.append(ops.convert_to_numpy(colourfulness(truth)))
+        ours.append(ops.convert_to_numpy(colorfulness(guess)))
+        theirs.append(ops.convert_to_numpy(colorfulness(truth)))
     o, t = np.concatenate(ours), np.concatenate(theirs)
     return {
         "saturation": matching_gain(o, t),
         "val_gain_db": float(np.concatenate(gain).mean()),
-        "val_colour_share": float(o.mean() / t.mean()),
-        "val_colourfulness_error": float(np.abs(o - t).mean() / t.mean()),
+        "val_color_share": float(o.mean() / t.mean()),
+        "val_colorfulness_error": float(np.abs(o - t).mean() / t.mean()),
     }
 
 
-def centred(network: Any, data: Dataset) -> Any:
+def centered(network: Any, data: Dataset) -> Any:
     """A copy whose error has a median of zero in a and in b, over all pixels of the val photographs.
 
-    Lifting rare colours makes the others a little too red, and in the many photographs that are nearly gray
+    Lifting rare colors makes the others a little too red, and in the many photographs that are nearly gray
     this costs more than it gives in the few that are red. The last layer's offsets put it right.
-    Where there are fewer than `CENTRED_BY` has it is the network itself: a median over 6 would stray from
+    Where there are fewer than `CENTERED_BY` has it is the network itself: a median over 6 would stray from
     that of many by 2 Lab units in a and 3 in b, over 200 by a quarter and a half (root mean square), and what
     it puts right is about 1.
     """
-    least, most = CENTRED_BY
+    least, most = CENTERED_BY
     rows = _spread(data.rows["val"], most)
     if len(rows) < least:
         return network
@@ -78,26 +78,26 @@ def centred(network: Any, data: Dataset) -> Any:
         errors.append((truth - _predict(network, lightness)).reshape(-1, 2))
     copy = resized(network, None)
     offsets = copy.get_layer(f"{HEAD}_conv").bias
-    offsets.assign_add(np.median(np.concatenate(errors), axis=0))  # tanh is straight where most colours lie
+    offsets.assign_add(np.median(np.concatenate(errors), axis=0))  # tanh is straight where most colors lie
     return copy
 
 
 def say_what_is_missing(data: Dataset, say: Callable[[str], None]) -> None:
     """Says what cannot be done, where there are too few val photographs for it."""
-    found, least = len(data.rows["val"]), CENTRED_BY[0]
+    found, least = len(data.rows["val"]), CENTERED_BY[0]
     if not found:
-        say("no val photographs: without figures and pictures, at a saturation of 1, and not centred")
+        say("no val photographs: without figures and pictures, at a saturation of 1, and not centered")
     elif found < least:
-        say(f"{found} val photographs: the colours are not centred, which takes {least}")
+        say(f"{found} val photographs: the colors are not centered, which takes {least}")
 
 
 def matching_gain(ours: F32, truth: F32) -> float:
     """The least gain at which sum |gain x ours - truth| is within `SLACK` of the least that any gain reaches.
 
-    The error is flat about its least, and colour beyond what is needed costs accuracy.
+    The error is flat about its least, and color beyond what is needed costs accuracy.
 
     Args:
-        ours: colourfulness of each picture; it grows in proportion to ab.
+        ours: colorfulness of each picture; it grows in proportion to ab.
         truth: of the originals.
     """
     gains = np.arange(GAINS[0], GAINS[1] + 0.005, 0.01)
@@ -138,7 +138,7 @@ def write_sheet(network: Any, data: Dataset, path: Path) -> None:
         return
     lightness, truth = whole(data, rows)
     pictures = [
-        [Image.fromarray(gray).convert("RGB"), _coloured(gray, guess), _coloured(gray, true)]
+        [Image.fromarray(gray).convert("RGB"), _colored(gray, guess), _colored(gray, true)]
         for gray, guess, true in zip(data.luma[rows], _predict(network, lightness), truth, strict=True)
     ]
     sheet = contact_sheet(pictures, captions=["gray", "ours", "original at 56 x 56"], columns=2)
@@ -147,7 +147,7 @@ def write_sheet(network: Any, data: Dataset, path: Path) -> None:
     partial.replace(path)
 
 
-def _coloured(luma: U8, output: F32) -> Image.Image:
+def _colored(luma: U8, output: F32) -> Image.Image:
     """Luma (224, 224) and network output (56, 56, 2) to a picture."""
     planes = [Image.fromarray(output[..., i] * np.float32(AB_SCALE)) for i in (0, 1)]
     ab = [np.asarray(p.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)) for p in planes]

@@ -8,7 +8,7 @@ const STAGES = ["capture", "prepare", "invoke", "finish", "encode"];
 
 let streams = 0; // begun so far: a new number in the address begins anew
 let touches = 0; // of the slider's requests, begun and ended
-let frames = -1; // coloured until the last look
+let frames = -1; // colored until the last look
 let still = 0; // looks since then
 
 function view() {
@@ -43,7 +43,7 @@ function show(now) {
   const latency = now.latency_ms ?? {};
   $("about").textContent = [now.source, now.size?.join(" × "), now.model && `model ${now.model}`].filter(Boolean).join(" · ");
   $("fps").textContent = number(now.fps, 1);
-  $("frames").textContent = `${now.frames} coloured`;
+  $("frames").textContent = `${now.frames} colored`;
   $("p50").textContent = milliseconds(latency.p50);
   $("tail").textContent = `90 % ${number(latency.p90, 1)} · 99 % ${number(latency.p99, 1)}`;
   $("dropped").textContent = now.dropped;

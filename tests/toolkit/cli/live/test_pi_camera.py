@@ -100,7 +100,7 @@ class Picamera2:
     def configure(self, configuration: dict[str, Any]) -> None:
         if Pi.configure_error:
             raise Pi.configure_error
-        assert configuration["main"]["format"] == "YUV420" and configuration["colour_space"] == "sYCC"
+        assert configuration["main"]["format"] == "YUV420" and configuration["color_space"] == "sYCC"
         Pi.configuration = configuration
 
     def camera_configuration(self) -> dict[str, Any]:

@@ -72,11 +72,11 @@ def test_a_video_beside_the_input(
     assert run("film.mp4") == 0
     captured = capsys.readouterr()
     assert captured.out == "film.color.mp4\n"
-    assert captured.err.startswith("40 frames coloured, 0 dropped")
+    assert captured.err.startswith("40 frames colored, 0 dropped")
     before, after = frames_of(here / "film.mp4"), frames_of(here / "film.color.mp4")
     assert [frame.time for frame in before] == [frame.time for frame in after]
     rgb = after[20].to_ndarray(format="rgb24").astype(int)
-    assert np.ptp(rgb, axis=2).mean() > 3, "there is colour in it"
+    assert np.ptp(rgb, axis=2).mean() > 3, "there is color in it"
     assert run("film.mp4") == 1
     assert "film.color.mp4: exists already; --force replaces it" in capsys.readouterr().err
     assert run("film.mp4", "--force", "--quiet") == 0
@@ -115,7 +115,7 @@ def test_saturation_and_calm_reach_the_video(here: Path, run: Callable[..., int]
         (["none.mp4"], 1, "none.mp4: No such file"),
         (["film.mp4", "-o", "film.mp4", "--force"], 2, "would replace the video that is read"),
         (["film.mp4", "-o", "out.gif"], 2, "cannot write .gif video; use .mp4"),
-        (["film.mp4", "film.mp4"], 2, "a video is coloured alone"),
+        (["film.mp4", "film.mp4"], 2, "a video is colored alone"),
         (["film.mp4", "--width", "320"], 2, "--width is for a camera"),
         (["film.mp4", "--timeout", "3"], 2, "--timeout is for a camera"),
         (["film.mp4", "--rotation", "45"], 2, "rotation 45: expected 0, 90, 180 or 270"),
@@ -279,7 +279,7 @@ def test_a_stopped_camera_leaves_a_whole_file(
 
 @pytest.fixture(scope="session")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film that takes long to colour: the same frame many times."""
+    """A film that takes long to color: the same frame many times."""
     path = tmp_path_factory.mktemp("long") / "long.mkv"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mjpeg", rate=25)
@@ -329,7 +329,7 @@ def test_a_full_disk(here: Path) -> None:
 def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     """The loop is stuck in a frame; the first Ctrl-C waits for it, the second ends it."""
     code = (
-        "import sys, time; from edgecolor.cli import live, main\n"
+        "import sys, time; from edgecolor.cli import main; from edgecolor.cli.color import live\n"
         "live._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"
         f"sys.exit(main(['run', '--camera', 'film.mp4', '--no-preview', '--model', {str(MODEL)!r}]))"
     )

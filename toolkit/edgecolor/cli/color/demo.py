@@ -24,9 +24,9 @@ def demo(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
 ) -> None:
-    r"""Serve a page on which anybody colours photographs: their own, the webcam's, or a sample.
+    r"""Serve a page on which anybody colors photographs: their own, the webcam's, or a sample.
 
-    It shows gray beside coloured, with a divider to drag, and gives the coloured picture at its own size, as
+    It shows gray beside colored, with a divider to drag, and gives the colored picture at its own size, as
     `edgecolor run` writes it. Photographs stay on this machine, and the page asks no other one for anything.
     Ctrl-C ends it. A browser gives a webcam only to 127.0.0.1 and to encrypted pages.
 

@@ -63,7 +63,7 @@ def print_cameras(as_json: bool) -> None:
 
 
 def run_camera(name: str | None, common: Common, words: Words) -> None:
-    """Colour a camera until it is stopped: in a browser, or into the output."""
+    """Color a camera until it is stopped: in a browser, or into the output."""
     from edgecolor_runtime.sources import cameras, latest
     from edgecolor_runtime.sources.orientation import Turn
 
@@ -73,13 +73,13 @@ def run_camera(name: str | None, common: Common, words: Words) -> None:
     camera = cameras.find_camera(name, wish)
     told = (lambda reason: _tell(f"{reason}; waiting for it", common.quiet)) if words.reconnect else None
     feed = latest.Newest(camera.open, name=camera.name, stall=latest.STALL, reconnect=told)
-    number = _colour(feed, common.output, common, words, turn=camera.turn)
+    number = _color(feed, common.output, common, words, turn=camera.turn)
     if number == signal.SIGINT:
         raise typer.Exit(130)
 
 
 def run_video(path: Path, common: Common, words: Words) -> None:
-    """Colour every frame of a video file into another, or into a folder of pictures."""
+    """Color every frame of a video file into another, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
     from edgecolor_runtime.errors import UsageError
     from edgecolor_runtime.outputs.video import FORMATS
@@ -94,14 +94,14 @@ def run_video(path: Path, common: Common, words: Words) -> None:
     video = VideoFile(path)
     turn = Turn(words.rotation, words.hflip, words.vflip)
     try:
-        number = _colour(Every(video), output, common, words, turn=turn, of=video)
+        number = _color(Every(video), output, common, words, turn=turn, of=video)
     finally:
         video.close()
     if number:
         raise typer.Exit(128 + number)
 
 
-def _colour(
+def _color(
     feed: Feed, output: Path | None, common: Common, words: Words, *, turn: Turn, of: VideoFile | None = None
 ) -> int:
     """Run the loop. Returns the number of the signal that ended it, or 0."""
@@ -129,7 +129,7 @@ def _colour(
         received = stack.enter_context(_stopped_by_signals(live.stop))
         stack.enter_context(_stopped_after(words.timeout, live.stop))
         advance = stack.enter_context(
-            progress_bar("colouring", of.count if of else None, quiet=common.quiet or of is None)
+            progress_bar("coloring", of.count if of else None, quiet=common.quiet or of is None)
         )
         say = _Stats(live) if words.stats else None
         try:
@@ -251,7 +251,7 @@ def _report(
         _tell(f"{of.path if of else output}: {note}", common.quiet)
     if not common.quiet:
         fps = f", {statistics['fps']:.0f} a second" if statistics["fps"] else ""
-        _tell(f"{statistics['frames']} frames coloured, {statistics['dropped']} dropped{fps}", common.quiet)
+        _tell(f"{statistics['frames']} frames colored, {statistics['dropped']} dropped{fps}", common.quiet)
 
 
 def _tell(text: str, quiet: bool) -> None:

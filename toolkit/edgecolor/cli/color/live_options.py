@@ -34,7 +34,7 @@ Host = Annotated[str, typer.Option(help="Address of the preview. Any but 127.0.0
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the preview; 0: a free one.")]
 Token = Annotated[str | None, typer.Option(help="Token of the preview. Else one is made where it is needed.")]
 Reconnect = Annotated[bool, typer.Option("--reconnect", help="Wait for a camera that is gone, and go on.")]
-Calm = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colours from flickering.")]
+Calm = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colors from flickering.")]
 
 
 @dataclass(frozen=True)

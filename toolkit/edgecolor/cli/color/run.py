@@ -1,4 +1,4 @@
-"""`edgecolor run`: pictures, videos and cameras to colour."""
+"""`edgecolor run`: pictures, videos and cameras to color."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.batch import local_engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import Common, print_cameras, run_camera, run_video
 from edgecolor.cli.common.messages import progress_bar
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Engine(str, Enum):
-    """What colours the photographs of a folder."""
+    """What colors the photographs of a folder."""
 
     local = "local"  # the threads of this process
     ray = "ray"  # the Ray cluster at RAY_ADDRESS; without one, processes on this machine
@@ -49,11 +48,11 @@ def run(
     ] = None,
     model: Annotated[str, typer.Option(help="A shipped model's name, or the path of a model file.")] = "s",
     saturation: Annotated[
-        float | None, typer.Option(min=0, help="Gain on the colour; 0 is gray. Else the model's own.")
+        float | None, typer.Option(min=0, help="Gain on the color; 0 is gray. Else the model's own.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU cores to use. Else all.")] = None,
     engine: Annotated[
-        Engine, typer.Option(help="What colours a folder: this process, or the Ray cluster at RAY_ADDRESS.")
+        Engine, typer.Option(help="What colors a folder: this process, or the Ray cluster at RAY_ADDRESS.")
     ] = Engine.local,
     delegate: Annotated[
         str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
@@ -82,10 +81,10 @@ def run(
     reconnect: live_options.Reconnect = False,
     calm: live_options.Calm = True,
 ) -> None:
-    r"""Colour photographs, videos and cameras; size and brightness stay as they are.
+    r"""Color photographs, videos and cameras; size and brightness stay as they are.
 
-    EXIF, XMP, colour profile and resolution of a photograph stay, too, and time stamps and sound of a video.
-    A folder is searched with its sub-folders. A format that cannot hold the colours becomes PNG. Without -o,
+    EXIF, XMP, color profile and resolution of a photograph stay, too, and time stamps and sound of a video.
+    A folder is searched with its sub-folders. A format that cannot hold the colors becomes PNG. Without -o,
     photo.jpg becomes photo.color.jpg beside it. For a video or a camera, an -o without an extension is a
     folder of numbered pictures.
 
@@ -100,10 +99,10 @@ def run(
     \b
     Examples:
       edgecolor run grandfather.jpg
-      edgecolor run scan.tif -o coloured.png --saturation 1.2
-      edgecolor run photos/ -o coloured/
-      edgecolor run /mnt/photos -o /mnt/coloured --engine ray
-      edgecolor run film.mp4 -o film-in-colour.mp4
+      edgecolor run scan.tif -o colored.png --saturation 1.2
+      edgecolor run photos/ -o colored/
+      edgecolor run /mnt/photos -o /mnt/colored --engine ray
+      edgecolor run film.mp4 -o film-in-color.mp4
       edgecolor run --list-cameras
       edgecolor run --camera
       edgecolor run --camera /dev/video0 --width 1280 --height 720 -o door.mp4 --timeout 60
@@ -131,7 +130,7 @@ def run(
         raise UsageError(f"{named[0]}: for a stream say edgecolor run --camera {named[0]}")
     if any(_is_video(name) for name in named):
         if len(named) > 1:
-            raise UsageError("a video is coloured alone; name one")
+            raise UsageError("a video is colored alone; name one")
         words.refuse_for_video()
         return run_video(Path(named[0]), common, words)
     words.refuse_for_photos()
@@ -178,7 +177,7 @@ def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
         if len(jobs) > 1:
             seconds = time.monotonic() - begun
             earlier = f", {before} of them earlier" if before else ""
-            print(f"{len(done)} of {len(jobs)} coloured in {seconds:.1f} s{earlier}", file=sys.stderr)
+            print(f"{len(done)} of {len(jobs)} colored in {seconds:.1f} s{earlier}", file=sys.stderr)
     if len(jobs) == 1 and failed and failed[0].error:
         raise failed[0].error
     if failed:
@@ -188,7 +187,7 @@ def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
 
 
 def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
-    """The function that colours many pictures.
+    """The function that colors many pictures.
 
     Raises:
         UsageError: What was said does not go with it.
@@ -198,6 +197,8 @@ def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
     from edgecolor_runtime.errors import UsageError
 
     if engine is Engine.local:
+        from edgecolor.batch import local_engine
+
         return local_engine.color_all
     if folder is None:
         raise UsageError("--engine ray is for a folder, or several photos, and a folder named with -o")
@@ -220,7 +221,7 @@ def _go_on(
     folder: Path | None,
     quiet: bool,
 ) -> tuple[list[Outcome], int]:
-    """Colour what no earlier run into this folder did.
+    """Color what no earlier run into this folder did.
 
     Returns:
         The outcomes, in the order of the jobs, and how many of them are those of an earlier run.
@@ -232,7 +233,7 @@ def _go_on(
         found = manifest.done(jobs) if manifest else {}
         before = len(found)
         left = [job for job in jobs if job not in found]
-        advance = stack.enter_context(progress_bar("colouring", len(left), quiet=quiet))
+        advance = stack.enter_context(progress_bar("coloring", len(left), quiet=quiet))
 
         def note(outcome: Outcome) -> None:
             found[outcome.job] = outcome

@@ -21,7 +21,7 @@ def bundle(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .tar.gz file to write.")],
     model: Annotated[
-        str, typer.Option(help="What the service colours with: a shipped model's name, or a model file.")
+        str, typer.Option(help="What the service colors with: a shipped model's name, or a model file.")
     ] = "s",
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what is in it as JSON.")] = False,

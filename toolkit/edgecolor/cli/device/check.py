@@ -27,7 +27,7 @@ def check(
     *,
     reference: Annotated[
         Path | None,
-        typer.Option(help="The .keras that FILE was made from: compares weights and colours."),
+        typer.Option(help="The .keras that FILE was made from: compares weights and colors."),
     ] = None,
     calibration: Annotated[
         Path | None,
@@ -35,7 +35,7 @@ def check(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder of photographs to compare colours on. Else edgecolor's check set."),
+        typer.Option(help="A folder of photographs to compare colors on. Else edgecolor's check set."),
     ] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="With --reference: the error of each layer, too.")
@@ -51,7 +51,7 @@ def check(
 
     The file's hashes are verified, then its golden vectors run through the interpreter and raw outputs are
     compared. That needs no TensorFlow. With --reference, on a workstation, the export is made again and
-    compared value by value, and the colours are compared with those of the float network, on a GPU if there
+    compared value by value, and the colors are compared with those of the float network, on a GPU if there
     is one. Ends with 3 if anything misses its limit, with 5 if the file is broken.
 
     \b
@@ -186,8 +186,8 @@ def _reference_lines(found: ReferenceCheck) -> Iterator[str]:
         yield f"{'':13}{deviation.layer}: {deviation.text}"
     if (more := len(found.deviations) - DEVIATIONS) > 0:
         yield f"{'':13}and {more} more"
-    yield f"colours      on {found.photographs} photographs"
-    yield from fidelity_lines(found.colour)
+    yield f"colors      on {found.photographs} photographs"
+    yield from fidelity_lines(found.color)
 
 
 def _places(count: int) -> str:

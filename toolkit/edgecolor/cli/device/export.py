@@ -50,7 +50,7 @@ def export(
         float | None, typer.Option(help="Share of operators that the Edge TPU must map; 1 by default.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the model calls itself.")] = None,
-    saturation: Annotated[float | None, typer.Option(help="Its default gain on colour.")] = None,
+    saturation: Annotated[float | None, typer.Option(help="Its default gain on color.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
@@ -58,7 +58,7 @@ def export(
     r"""Export a network to one .tflite file that proves itself.
 
     The calibration pictures set the int8 ranges. The file is compared with the float network on other
-    photographs, which come with edgecolor, and kept only if it colours alike. An int8 file that does not is
+    photographs, which come with edgecolor, and kept only if it colors alike. An int8 file that does not is
     repaired: the few layers that cost most stay in float, and are named. Golden vectors inside let a device
     repeat the comparison.
 

@@ -62,7 +62,7 @@ def _own_lines(found: Inspection) -> Iterator[str]:
     if info.get("float_layers"):
         yield f"in float     {', '.join(info['float_layers'])}"
     yield f"made by      {info['created_by']}"
-    yield f"licence      {info['licence']}"
+    yield f"license      {info['licence']}"
     for title in ("training", "accuracy", "fidelity", "calibration"):
         if text := _flat(info.get(title)):
             yield f"{title:13}{text}"

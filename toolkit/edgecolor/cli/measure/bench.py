@@ -37,9 +37,7 @@ def bench(
     height: Annotated[int, typer.Option(min=16, max=8192, help="Of the frame, pixels.")] = 480,
     sustained: Annotated[
         float,
-        typer.Option(
-            min=0, metavar="SECONDS", help="Also colour frames without a pause for so long. 0: not."
-        ),
+        typer.Option(min=0, metavar="SECONDS", help="Also color frames without a pause for so long. 0: not."),
     ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a record that is there already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of the table.")] = False,

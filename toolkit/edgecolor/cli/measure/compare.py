@@ -17,7 +17,7 @@ def compare(
         typer.Argument(metavar="MODEL", help=".tflite or .keras files, or shipped models' names."),
     ],
     *,
-    data: Annotated[Path, typer.Option(help="A folder of colour photographs that they have not seen.")],
+    data: Annotated[Path, typer.Option(help="A folder of color photographs that they have not seen.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path(
         "report.html"
     ),

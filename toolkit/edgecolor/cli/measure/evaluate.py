@@ -1,4 +1,4 @@
-"""`edgecolor evaluate`: the colour plane of a model on a folder of photographs."""
+"""`edgecolor evaluate`: the color plane of a model on a folder of photographs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SHEET_PHOTOGRAPHS = 24
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="An exported .tflite, a .keras, or a shipped model's name.")],
-    data: Annotated[Path, typer.Argument(help="A folder of colour photographs that the model has not seen.")],
+    data: Annotated[Path, typer.Argument(help="A folder of color photographs that the model has not seen.")],
     *,
     reference: Annotated[
         str | None, typer.Option(help="What MODEL was exported from: adds how far MODEL strays from it.")
     ] = None,
     classifier: Annotated[
         Path | None,
-        typer.Option(help="A classifier's .tflite: adds how much of its sight the colour recovers."),
+        typer.Option(help="A classifier's .tflite: adds how much of its sight the color recovers."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, scores per photograph too.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON here.")] = None,
@@ -54,10 +54,10 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Measure how well a model colours photographs whose colour is known.
+    """Measure how well a model colors photographs whose color is known.
 
-    More colour costs PSNR, so no single figure will do. The curve gives, for each saturation, the
-    colourfulness as a share of the originals' and the PSNR gain over gray; G56 and G83 are the gains where
+    More color costs PSNR, so no single figure will do. The curve gives, for each saturation, the
+    colorfulness as a share of the originals' and the PSNR gain over gray; G56 and G83 are the gains where
     that share is 56 % and 83 %.
 
     \b
@@ -133,8 +133,8 @@ def table(result: Evaluation) -> str:
         f"CIEDE2000    {plane.ciede2000:.2f}, 95 % of pixels under {plane.ciede2000_p95:.2f}; "
         f"gray {plane.gray_ciede2000:.2f}",
         f"hue          {_degrees(plane.hue_error)}",
-        f"colourfulness error, per photograph  {plane.colourfulness_error:.1%} of gray's; "
-        f"mean {plane.colourfulness_difference:+.1%}",
+        f"colorfulness error, per photograph  {plane.colorfulness_error:.1%} of gray's; "
+        f"mean {plane.colorfulness_difference:+.1%}",
         f"luma drift   {plane.luma_drift:.2f} of 255",
     ]
     if result.recognition:
@@ -184,7 +184,7 @@ def fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
 
 
 def _gain(value: float | None) -> str:
-    return "not reached: too little colour at every saturation" if value is None else f"{value:+.3f} dB"
+    return "not reached: too little color at every saturation" if value is None else f"{value:+.3f} dB"
 
 
 def _progress(done: int, total: int) -> None:

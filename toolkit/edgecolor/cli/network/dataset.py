@@ -23,7 +23,7 @@ def dataset(
 ) -> None:
     r"""Prepare photographs for training, once.
 
-    Near-gray and toned photographs teach no colour: they are left out and counted. Val photographs judge
+    Near-gray and toned photographs teach no color: they are left out and counted. Val photographs judge
     the network and are not trained on: one in fifty, but at least 200, and of few no more than a fifth, or
     those that a CSV names. A folder with
     l/gray_scale.npy and ab/ab/ab1.npy is read as the arrays of the original project.

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.options import calibration_folder
-from edgecolor.compression import pruning_gain
 
 if TYPE_CHECKING:
     from edgecolor.compression.pruning import Kernel
@@ -60,7 +59,7 @@ def prune(
     need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
-    from edgecolor.compression import pruning
+    from edgecolor.compression import pruning, pruning_gain
     from edgecolor.network.keras_file import load_network
 
     folder = calibration_folder(calibration)

@@ -41,12 +41,12 @@ def train(
     ] = LossWeights.teacher,
     teacher_tint: Annotated[
         float,
-        typer.Option(help="Share of --teacher's mean colour of each picture that is learnt; 1 is all of it."),
+        typer.Option(help="Share of --teacher's mean color of each picture that is learned; 1 is all of it."),
     ] = Recipe.teacher_tint,
     mixed: Annotated[
         float,
         typer.Option(
-            help="Share of the photographs that are laid over with another, so that less is learnt by heart."
+            help="Share of the photographs that are laid over with another, so that less is learned by heart."
         ),
     ] = Augmentation.mixed,
     freeze: Annotated[

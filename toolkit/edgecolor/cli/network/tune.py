@@ -1,4 +1,4 @@
-"""`edgecolor tune`: the narrowest network that still colours."""
+"""`edgecolor tune`: the narrowest network that still colors."""
 
 from __future__ import annotations
 
