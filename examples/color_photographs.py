@@ -74,7 +74,7 @@ def main(out: Path) -> None:
     exported = out / "s_int8.tflite"
     edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", exported, "--force")
 
-    photos = sorted((DEMO / "photos").glob("*.jpg"))
+    photos = sorted((DEMO / "photographs").glob("*.jpg"))
     for photo in photos:
         with Image.open(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")
