@@ -17,7 +17,8 @@ import pytest
 
 from edgecolor.cli import main
 from edgecolor.doctor import Finding, Host, diagnose
-from edgecolor.doctor.finding import Child, run_python
+from edgecolor.doctor.finding import run_python
+from edgecolor.support.child_process import ChildResult
 from edgecolor_runtime.models import shipped
 
 GOLDEN = json.dumps({"golden": {"pictures": 2, "interpreter": "ai-edge-litert 2.1.0"}})
@@ -26,12 +27,16 @@ VERSIONS = {"ai-edge-litert": "2.1.0", "numpy": "2.4.6", "av": "16.0.0", "simple
 Board = Callable[..., Path]
 
 
-def python_that(**fails: str) -> Callable[[Sequence[str]], Child]:
+def python_that(**fails: str) -> Callable[[Sequence[str]], ChildResult]:
     """A Python in which these modules fail to import, each with the last line of its traceback."""
 
-    def run(words: Sequence[str]) -> Child:
+    def run(words: Sequence[str]) -> ChildResult:
         module = words[1].removeprefix("import ").split(".")[0]
-        return Child(1, "", f"Traceback\n{fails[module]}\n") if module in fails else Child(0, GOLDEN, "")
+        return (
+            ChildResult(1, "", f"Traceback\n{fails[module]}\n")
+            if module in fails
+            else ChildResult(0, GOLDEN, "")
+        )
 
     return run
 
@@ -287,8 +292,8 @@ def test_live_libraries_missing_and_broken(host: Host) -> None:
 
 
 def test_an_examination_that_fails_does_not_end_the_rest(host: Host) -> None:
-    def run(words: Sequence[str]) -> Child:
-        return Child(0, "no json", "")
+    def run(words: Sequence[str]) -> ChildResult:
+        return ChildResult(0, "no json", "")
 
     findings = list(diagnose(replace(host, run=run)))
     (failed,) = (f for f in findings if f.state == "problem")
@@ -330,7 +335,7 @@ def test_an_interpreter_that_crashes(tmp_path: Path) -> None:
     put(tmp_path, **{"ai_edge_litert/__init__.py": "", "ai_edge_litert/interpreter.py": crash})
     code, out, err = doctor_with(tmp_path)
     assert code == 4
-    assert out.count("cannot be run: it crashes (SIGSEGV)") == 2
+    assert out.count("cannot be run: it crashed (SIGSEGV)") == 2
     assert err == "edgecolor: 2 problems here: model s, model m\n"
 
 
@@ -375,8 +380,8 @@ def test_a_damaged_shipped_model(tmp_path: Path) -> None:
 
 
 def test_a_child_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecolor.doctor.finding._SECONDS", 0.2)
-    assert run_python(["-c", "import time; time.sleep(30)"]).reason == "no answer within 0.2 s"
+    monkeypatch.setattr("edgecolor.doctor.finding.CHILD_SECONDS", 0.2)
+    assert run_python(["-c", "import time; time.sleep(30)"]).reason == "it did not end within 0.2 s"
 
 
 def test_lines_for_a_reader(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgecolor_runtime.errors import EdgecolorError, MissingError
+from edgecolor.support.child_process import run_program
+from edgecolor_runtime.errors import MissingError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -48,9 +48,7 @@ def fetch(
 def unpack(packages: Sequence[Path], root: Path) -> None:
     """Unpack packages into a folder; no script of theirs runs."""
     for package in packages:
-        done = subprocess.run(["dpkg-deb", "-x", package, root], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise EdgecolorError(f"{package.name} cannot be unpacked: {_last(done.stderr)}")
+        run_program(["dpkg-deb", "-x", package, root]).raise_failure(f"unpacking {package.name}")
 
 
 def mirror() -> str:
@@ -93,11 +91,6 @@ def _private(state: Path, suite: str, architecture: str) -> list[str]:
 def _apt(*words: str) -> str:
     if shutil.which("apt-get") is None:
         raise MissingError("this needs apt: do it on a Debian machine")
-    done = subprocess.run(["apt-get", "-qq", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EdgecolorError(f"apt failed: {_last(done.stderr)}")
-    return done.stdout
-
-
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+    result = run_program(["apt-get", "-qq", *words])
+    result.raise_failure("apt-get")
+    return result.stdout

@@ -6,17 +6,16 @@ import base64
 import hashlib
 import importlib.util
 import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from email.parser import Parser
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import edgecolor
 from edgecolor.bundle.targets import Target
+from edgecolor.support.child_process import run_program
 from edgecolor_runtime.errors import EdgecolorError
 
 OURS = ("edgecolor", "edgecolor-runtime")
@@ -32,7 +31,8 @@ def own_wheels(folder: Path) -> list[Path]:
     if not (repository / "edge_runtime/pyproject.toml").is_file():
         return [repack(distribution(name), folder) for name in OURS]
     ready = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
-    _pip("wheel", "--no-deps", *ready, "--wheel-dir", folder, repository / "edge_runtime", repository)
+    sources = (repository / "edge_runtime", repository)
+    _pip("wheel", [*ready, f"--wheel-dir={folder}", "--no-deps", *map(str, sources)])
     return sorted(folder.glob("edgecolor*.whl"))
 
 
@@ -92,7 +92,7 @@ def fetch(ours: Sequence[Path], folder: Path, target: Target, *, also: Sequence[
 
 def download(requirements: Sequence[str], folder: Path, target: Target) -> None:
     """Download wheels for another machine, without what they depend on."""
-    _pip("download", "--no-deps", *_tags(target), "--dest", folder, *requirements)
+    _pip("download", ["--no-deps", *_tags(target), f"--dest={folder}", *requirements])
 
 
 def _tags(target: Target) -> Iterator[str]:
@@ -157,10 +157,9 @@ def _needs(wheel: Path) -> tuple[str, list[str]]:
     return canonicalize_name(metadata["Name"]), metadata.get_all("Requires-Dist", [])
 
 
-def _pip(*words: str | Path) -> None:
-    with tempfile.TemporaryFile("w+") as output:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, words)]
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode:
-            output.seek(0)
-            lines = [line.strip() for line in output if "ERROR" in line or "error" in line]
-            raise EdgecolorError(f"pip {words[0]} failed: {(lines or ['it said nothing'])[-1]}")
+def _pip(task: str, options: Iterable[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", task, *options]
+    result = run_program(command)
+    if result.code:
+        lines = [line.strip() for line in result.stderr.splitlines() if "error" in line.lower()]
+        raise EdgecolorError(f"pip {task} failed: {lines[-1] if lines else result.reason}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from edgecolor.support.child_process import ChildResult, run_program
 from edgecolor_runtime.errors import MissingError
 from edgecolor_runtime.system.machine import ROOT
 
-_SECONDS = 120  # that a child may take: on a small board with a slow card, imports take seconds
+CHILD_SECONDS = 120  # time limit of a child process; imports take seconds on a board with a slow SD card
 
 
 @dataclass(frozen=True)
@@ -52,36 +51,9 @@ def problem(about: str, text: str, mend: str | None = None, code: int = MissingE
     return Finding(about, "problem", " ".join(text.split()), mend, code)
 
 
-@dataclass(frozen=True)
-class Child:
-    """How a child process ended; below 0: by the signal of that number."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def reason(self) -> str:
-        """Why it failed, in a line."""
-        if self.code < 0:
-            try:
-                return f"it crashes ({signal.Signals(-self.code).name})"
-            except ValueError:
-                return f"it crashes (signal {-self.code})"
-        return (self.err.strip().splitlines() or [f"it ends with {self.code}"])[-1]
-
-
-def run_python(words: Sequence[str]) -> Child:
-    """Runs this Python with these words: what might crash, does so there."""
-    safe = os.environ | {"PYTHONSAFEPATH": "1"}  # an av.py in the user's folder is not imported for PyAV
-    command = [sys.executable, *words]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, env=safe, timeout=_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return Child(1, "", f"no answer within {_SECONDS} s")
-    return Child(done.returncode, done.stdout, done.stderr)
+def run_python(words: Sequence[str]) -> ChildResult:
+    """Run this Python with these arguments, in a child process: what might crash, crashes there."""
+    return run_program([sys.executable, *words], time_limit=CHILD_SECONDS)
 
 
 def read_text(file: Path) -> str:
@@ -124,7 +96,7 @@ class Host:
     python: tuple[int, int] = sys.version_info[:2]
     bits: int = 64 if sys.maxsize > 1 << 32 else 32
     version: Callable[[str], str | None] = installed
-    run: Callable[[Sequence[str]], Child] = run_python
+    run: Callable[[Sequence[str]], ChildResult] = run_python
     may_use: Callable[[Path], bool] = may_use
 
     def imports(self, module: str) -> str | None:

@@ -69,10 +69,10 @@ def shipped_models(host: Host) -> Iterator[Finding]:
     """Whether the models in the package compute here what they must, by `edgecolor check`."""
     for name in sorted(SHIPPED, reverse=True):
         child = host.run(["-m", "edgecolor", "check", name, "--json"])
-        reason = child.reason.removeprefix("edgecolor: ")
+        reason = child.reason
         about = f"model {name}"
         if child.code == 0:
-            golden = json.loads(child.out)["golden"]
+            golden = json.loads(child.stdout)["golden"]
             yield ok(
                 about, f"computes what it must, on {golden['pictures']} pictures ({golden['interpreter']})"
             )
