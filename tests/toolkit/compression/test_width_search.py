@@ -17,7 +17,6 @@ import pytest
 
 from edgecolor.cli import main
 from edgecolor.compression.candidates import Candidate, Limits, choose, pareto
-from edgecolor.compression.pareto_plot import draw
 from edgecolor.compression.val_accuracy import difference
 from edgecolor.compression.width_search import Tuning, open_study
 from edgecolor.network.fusion import macs, widths
@@ -70,13 +69,6 @@ def test_multiply_adds_are_those_of_the_file() -> None:
 def test_differences_are_paired() -> None:
     found = difference(np.array([20.0, 30.0, 25.0]), np.array([19.0, 29.0, 24.0]))
     assert (found.mean, found.error) == (1.0, 0.0)
-
-
-def test_the_picture(tmp_path: Path) -> None:
-    draw(BEST, [FAST, MIDDLE, BEATEN], [FAST, MIDDLE], replace(MIDDLE, psnr=20.9), tmp_path / "p.svg")
-    text = (tmp_path / "p.svg").read_text(encoding="utf-8")
-    assert text.startswith("<?xml") and "</svg>" in text
-    assert list(tmp_path.iterdir()) == [tmp_path / "p.svg"]
 
 
 def test_what_cannot_be_searched() -> None:

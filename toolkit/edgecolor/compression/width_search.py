@@ -26,7 +26,7 @@ from pathlib import Path
 import optuna
 
 from edgecolor.compression.candidates import Candidate, Limits, choose, describe, pareto
-from edgecolor.compression.pareto_plot import draw
+from edgecolor.compression.pareto_plot import pareto_svg
 from edgecolor.compression.slimming import STEP, slim
 from edgecolor.compression.val_accuracy import Decibels, difference, val_psnr
 from edgecolor.data.dataset import Dataset, open_dataset, whole
@@ -41,6 +41,7 @@ from edgecolor.training.recipe import Recipe
 from edgecolor.training.run_folder import RECIPE, STATE, alone_in, open_run, read_json, write_json
 from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.models.model_file import read
+from edgecolor_runtime.system import files
 
 RANKED = 32  # training photographs on which channels are ranked
 NARROWEST = 4 / STEP, 16  # alpha and width below which nothing is left to color with
@@ -224,7 +225,8 @@ class Tuner:
         facts["tuning"] = {"model": self._model.name} | asdict(self._tuning) | {"limits": asdict(limits)}
         write_json(folder / "model.json", facts)
         write_json(folder / "pareto.json", asdict(result))
-        draw(result.wide, result.trials, result.pareto, result.finished, folder / "pareto.svg")
+        plot = pareto_svg(result.wide, result.trials, result.pareto, result.finished)
+        files.write(folder / "pareto.svg", plot.encode(), force=True)
 
 
 def tune(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecolor.records.types import Distribution
 from edgecolor.report.choice import Timing
+from edgecolor.support.plot_axes import Tick, linear_axis, log_axis
 from edgecolor.support.timing import quantile
 
 WIDTH, HEIGHT = 640.0, 400.0  # of the plot, in its own units
@@ -15,14 +16,6 @@ LEFT, RIGHT, TOP, BOTTOM = 70.0, 28.0, 14.0, 52.0  # margins
 LARGEST_MARK = 20.0  # radius of the largest file's mark
 SMALLEST_MARK = 3.0
 BADGE = 9.0  # half a side of a letter's place
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A place on an axis, and what stands there."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -74,51 +67,22 @@ def plot(timings: Sequence[Timing], pareto: Sequence[Timing], reference_g56: flo
         return None
     times = [ms for _, ms, _ in shown]
     gains = [g for *_, g in shown if g is not None] + ([] if reference_g56 is None else [reference_g56])
-    to_x, x_ticks = _time_axis(min(times), max(times), LEFT, WIDTH - RIGHT)
+    x = log_axis(min(times), max(times), start=LEFT, end=WIDTH - RIGHT)
     low, high = min(gains), max(gains)
     room = max(0.12 * (high - low), 0.05)
-    to_y = _linear(low - room, high + room, HEIGHT - BOTTOM, TOP)
+    y = linear_axis(low - room, high + room, start=HEIGHT - BOTTOM, end=TOP, signed=True)
     heaviest = max(t.variant.file.bytes for t, *_ in shown)
     places = [
-        (t, to_x(time), to_y(gain or 0.0), _radius(t.variant.file.bytes / heaviest))
+        (t, x.place(time), y.place(gain or 0.0), _radius(t.variant.file.bytes / heaviest))
         for t, time, gain in shown
     ]
     marks = _lettered(sorted(places, key=lambda p: -p[3]))
-    line = " ".join(f"{to_x(t.ms):.1f},{to_y(t.variant.g56 or 0.0):.1f}" for t in pareto)
-    y_ticks = tuple(
-        Tick(to_y(value), f"{value:+.{digits}f}") for value, digits in _steps(low - room, high + room)
-    )
-    return Plot(marks, line, x_ticks, y_ticks, None if reference_g56 is None else to_y(reference_g56))
+    line = " ".join(f"{x.place(t.ms):.1f},{y.place(t.variant.g56 or 0.0):.1f}" for t in pareto)
+    return Plot(marks, line, x.ticks, y.ticks, None if reference_g56 is None else y.place(reference_g56))
 
 
 def _radius(share: float) -> float:
     return max(SMALLEST_MARK, LARGEST_MARK * math.sqrt(share))
-
-
-def _linear(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    return lambda value: start + (value - low) / (high - low) * (end - start)
-
-
-def _time_axis(
-    low: float, high: float, start: float, end: float
-) -> tuple[Callable[[float], float], tuple[Tick, ...]]:
-    """A logarithmic axis from a little before `low` to a little after `high`, ticks at round numbers."""
-    low, high = low / 1.25, high * 1.25
-    place = _linear(math.log(low), math.log(high), start, end)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if high / low > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
-    values = [digit * 10.0**power for power in powers for digit in digits]
-    ticks = tuple(Tick(place(math.log(v)), f"{v:,.10g}") for v in values if low <= v <= high)
-    return lambda value: place(math.log(value)), ticks
-
-
-def _steps(low: float, high: float) -> list[tuple[float, int]]:
-    """Round values between, about five, and their decimals."""
-    power = 10.0 ** math.floor(math.log10((high - low) / 5))
-    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= (high - low) / 6)
-    digits = max(0, -math.floor(math.log10(step)))
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return [(i * step + 0.0, digits) for i in range(first, last + 1)]
 
 
 def _lettered(places: Sequence[tuple[Timing, float, float, float]]) -> tuple[Mark, ...]:
@@ -155,15 +119,15 @@ def strips(found: Sequence[Distribution], *, logarithmic: bool) -> tuple[list[St
     low = min(quantile(d.samples, 0.01) for d in found)
     high = max(quantile(d.samples, 0.99) for d in found)
     if logarithmic:
-        place, ticks = _time_axis(low, high, 0, 100)
+        axis = log_axis(low, high, start=0, end=100)
     else:
         room = 0.03 * (high - low) or 1.0
-        place = _linear(low - room, high + room, 0, 100)
-        ticks = tuple(Tick(place(v), f"{v:+.{digits}f}") for v, digits in _steps(low - room, high + room))
+        axis = linear_axis(low - room, high + room, start=0, end=100, signed=True)
+    place = axis.place
     return [
         Strip(
             tuple(sorted({round(min(max(place(v), 0), 100), 1) for v in d.samples})),
             *map(place, (d.p10, d.p25, d.p50, d.p75, d.p90, d.p99)),
         )
         for d in found
-    ], ticks
+    ], axis.ticks

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgecolor.cli.common.fidelity_text import fidelity_lines
 from edgecolor.cli.common.options import calibration_folder
 
 if TYPE_CHECKING:
@@ -167,8 +168,6 @@ def _golden_lines(found: Replay) -> Iterator[str]:
 
 
 def _reference_lines(found: ReferenceCheck) -> Iterator[str]:
-    from edgecolor.cli.measure.evaluate import fidelity_lines
-
     yield f"float        {found.reference} on {found.device}"
     yield f"{'':13}{found.golden:.2g} at most from the float outputs of the golden vectors"
     if found.gpu_against_cpu is not None:

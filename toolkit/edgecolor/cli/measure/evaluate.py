@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
 from edgecolor_runtime.system import files
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from edgecolor.evaluation.evaluator import Evaluation, Shown
-    from edgecolor.evaluation.fidelity import Fidelity
     from edgecolor.evaluation.recognition import Recognition
 
 SHEET_PHOTOGRAPHS = 24
@@ -132,7 +132,7 @@ def table(result: Evaluation) -> str:
         f"SSIM         {plane.ssim:.4f}; gray {plane.gray_ssim:.4f}",
         f"CIEDE2000    {plane.ciede2000:.2f}, 95 % of pixels under {plane.ciede2000_p95:.2f}; "
         f"gray {plane.gray_ciede2000:.2f}",
-        f"hue          {_degrees(plane.hue_error)}",
+        f"hue          {hue_error_text(plane.hue_error)}",
         f"colorfulness error, per photograph  {plane.colorfulness_error:.1%} of gray's; "
         f"mean {plane.colorfulness_difference:+.1%}",
         f"luma drift   {plane.luma_drift:.2f} of 255",
@@ -162,25 +162,6 @@ def _recognition_lines(recognition: Recognition) -> Iterator[str]:
         yield f"{title:13}gray {found.gray:.1%}, original {found.original:.1%}; of this gap is recovered:"
         for name, share in (("ours", found.ours), ("one tint", found.tint), ("true ab", found.true_ab)):
             yield f"{'':13}{name:9}{share.mean:6.1%} +- {share.error:.1%}"
-
-
-def _degrees(value: float | None) -> str:
-    return "none to compare" if value is None else f"{value:.1f} degrees off where there is chroma"
-
-
-def fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
-    """A model against its reference, for a person."""
-    yield f"against      {fidelity.reference}"
-    yield (
-        f"ab           {fidelity.ab_difference:.2f} Lab units apart in the mean; "
-        f"worst {fidelity.worst:.2f}, {fidelity.worst_name}"
-    )
-    yield f"chroma       {fidelity.chroma_ratio:.3f} of the reference's"
-    yield f"CIEDE2000    {fidelity.ciede2000:.2f} between the finished pictures"
-    yield f"hue          {_degrees(fidelity.hue_error)}"
-    for name, title in (("g56", "G56"), ("g83", "G83"), ("gain", "as it is")):
-        found = fidelity.paired[name]
-        yield f"{title:13}" + (f"{found.mean:+.3f} dB +- {found.error:.3f}" if found else "not reached")
 
 
 def _gain(value: float | None) -> str:

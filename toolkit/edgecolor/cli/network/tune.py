@@ -63,8 +63,7 @@ def tune(
     from edgecolor.support.extras import need_keras, need_module
 
     need_keras("tune")
-    for module in ("optuna", "matplotlib"):
-        need_module("tune", module)
+    need_module("tune", "optuna")
     from edgecolor.compression import width_search as tuning
     from edgecolor.compression.candidates import Limits
 
