@@ -16,6 +16,23 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")]
 PYTHON_DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "edge_runtime/README.md"]
 
+ARCHITECTURE = REPOSITORY / "ARCHITECTURE.md"
+DECISIONS = sorted((REPOSITORY / "docs/decisions").glob("0*.md"))
+ALL_DOCUMENTS = [
+    *REPOSITORY.glob("*.md"),
+    *(REPOSITORY / "docs").rglob("*.md"),
+    *(REPOSITORY / "models").rglob("*.md"),
+    *(REPOSITORY / name / "README.md" for name in ("calibration", "edge_runtime", "examples")),
+]
+CODE_ROOTS = [
+    REPOSITORY,
+    *(REPOSITORY / package for package in ("toolkit/edgecolor", "edge_runtime/edgecolor_runtime")),
+]
+
+
+def relative_name(document: Path) -> str:
+    return document.relative_to(REPOSITORY).as_posix()
+
 
 def blocks(document: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -79,13 +96,41 @@ def test_shown_python_runs(document: Path, tmp_path: Path, monkeypatch: pytest.M
         assert (colored.size, colored.mode) == ((320, 200), "RGB")
 
 
-@pytest.mark.parametrize(
-    "document",
-    [*DOCUMENTS, REPOSITORY / "examples/README.md", REPOSITORY / "docs/raspberry-pi.md"],
-    ids=lambda path: str(path.name),
-)
+@pytest.mark.parametrize("document", ALL_DOCUMENTS, ids=relative_name)
 def test_local_links_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8"))
-    local = [link for link in links if "://" not in link]
-    assert local
-    assert [link for link in local if not (document.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", document.read_text("utf-8"))
+    local = [(link, anchor) for link, anchor in links if "://" not in link]
+    broken = [link for link, _ in local if not (document.parent / link).exists()]
+    assert broken == []
+    for link, anchor in local:
+        target = document.parent / link if link else document
+        if anchor and target.suffix == ".md":
+            assert anchor[1:] in anchors(target), f"{relative_name(target)} has no heading {anchor}"
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, in GitHub's form."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", [ARCHITECTURE, *DECISIONS], ids=relative_name)
+def test_named_files_exist(document: Path) -> None:
+    named = re.findall(r"`([\w./-]+/[\w./-]*)`", document.read_text("utf-8"))
+    missing = [
+        name
+        for name in named
+        if "NAME" not in name and not any((root / name).exists() for root in CODE_ROOTS)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DECISIONS, ids=relative_name)
+def test_decision_records_have_their_sections(document: Path) -> None:
+    text = document.read_text("utf-8")
+    assert re.match(r"# \d+\. ", text) and int(document.name[:4]) == int(text[2:].partition(".")[0])
+    assert re.search(r"^- Status: (accepted|replaced by \d+)$", text, re.MULTILINE)
+    assert re.search(r"^- Date: \d{4}-\d\d-\d\d", text, re.MULTILINE)
+    sections = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert sections == ["Context", "Decision", "Alternatives", "Consequences", "Code"]
+    assert f"({document.name})" in (document.parent / "README.md").read_text("utf-8")

@@ -1,1 +1,9 @@
-"""Where colored frames go: video files with audio, and numbered images."""
+"""Where colored frames go: video files with audio, and numbered images.
+
+Video keeps its range. Limited-range luma is stretched for the network and restored for the file: 220 levels
+survive this exactly. Chroma is BT.601, so files declare SMPTE 170M with the primaries and transfer of sRGB,
+whatever the source declared. FFmpeg's own program turns such files into the intended RGB.
+
+Audio is copied packet by packet. It is read from the file a second time, in step with the pictures. PCM audio
+for an MP4 file is encoded again: the container may hold PCM, but few players support it.
+"""

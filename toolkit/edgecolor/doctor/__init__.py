@@ -1,4 +1,8 @@
-"""What this machine is, what it lacks for edgecolor, and which command mends it."""
+"""What this machine is, what it lacks for edgecolor, and which command fixes it.
+
+Anything that may crash is tried in a child process, and the shipped models are tried with `edgecolor check`
+itself. A note describes what could be better, a problem what does not work. Only problems end with an error.
+"""
 
 from __future__ import annotations
 
