@@ -8,13 +8,18 @@ READY := $(VENV)/.edgecolor-installed
 # TensorFlow's notes on processor features are of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
+.PHONY: demo test test-fast test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
 
 demo: $(READY)
 	$(BIN)/python examples/color_photographs.py
 
+# Two processes: each test of a training holds 3 GB.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
+
+# Without TensorFlow, Ray, a browser or pip: under a minute.
+test-fast: $(READY)
+	$(BIN)/python -m pytest -n 2 --fast
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

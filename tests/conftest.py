@@ -1,10 +1,11 @@
-"""What several areas share: files of boards that are not here, a browser, tflite-runtime in its own place."""
+"""Fixtures that several areas share: the files of boards, a browser, tflite-runtime, prepared photographs."""
 
 from __future__ import annotations
 
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,49 @@ END
 """
 
 Board = Callable[..., Path]
+
+SLOW_TO_START = (
+    "benchmarks",
+    "emulated",
+    "parity",
+    "packaging/test_bundle.py",
+    "packaging/test_wheels.py",
+    "packaging/test_demo.py",
+    "scripts",
+    "edge_runtime/inference/test_tflite_runtime.py",
+    "edge_runtime/preview/test_page.py",
+    "toolkit/batch/test_ray_engine.py",
+    "toolkit/checking",
+    "toolkit/compression",
+    "toolkit/data/test_coverage.py",
+    "toolkit/demo/test_page.py",
+    "toolkit/evaluation/test_recognition.py",
+    "toolkit/exporting",
+    "toolkit/network",
+    "toolkit/report/test_compare.py",
+    "toolkit/report/test_render.py",
+    "toolkit/training",
+)
+"""What `--fast` leaves out: tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator."""
+
+_BLOCKED = ("tensorflow", "keras", "tf_keras", "ray")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="Only tests that start no heavy library or program.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--fast"):
+        for module in _BLOCKED:
+            sys.modules[module] = None  # type: ignore[assignment]  # an import of it fails: no test needs it
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    left_out = config.getoption("--fast") and any(
+        collection_path.is_relative_to(ROOT / "tests" / part) for part in SLOW_TO_START
+    )
+    return True if left_out else None
 
 
 @pytest.fixture
