@@ -65,7 +65,7 @@ def bench(model: str | None, reference: Path, folder: Path, *, turns: int, start
         starts: how many bare processes are started.
     """
     path = _model_file(model)
-    models, left_out = {Colorizer.open(path).model.info["precision"]: path}, []
+    models, left_out = {Colorizer.open(path).model.info.precision.value: path}, []
     try:
         models["float32"] = _float32(reference, folder)
     except _LeftOutError as reason:

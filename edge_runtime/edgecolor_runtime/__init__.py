@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgecolor_runtime.inference.golden import Replay, replay, verify_replay
     from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
     from edgecolor_runtime.inference.tensor import TensorInfo
+    from edgecolor_runtime.models.info import ModelInfo, Precision
     from edgecolor_runtime.models.model_file import Golden, ModelFile, pack, parse, read
     from edgecolor_runtime.models.shipped import SHIPPED, ShippedModel, open_model, read_shipped
 
@@ -43,6 +44,7 @@ _HOME = {
     "inference.golden": ("Replay", "replay", "verify_replay"),
     "inference.interpreter": ("Interpreter", "load_interpreter"),
     "inference.tensor": ("TensorInfo",),
+    "models.info": ("ModelInfo", "Precision"),
     "models.model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
     "images.reader": ("Picture", "open_picture"),
     "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
@@ -61,8 +63,10 @@ __all__ = [
     "MissingError",
     "ModelFile",
     "ModelFileError",
+    "ModelInfo",
     "Picture",
     "PictureError",
+    "Precision",
     "Replay",
     "ShippedModel",
     "TensorInfo",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor_runtime import read
+from edgecolor_runtime import Precision, read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ def test_demo_exports_and_colors_twelve_photographs(tmp_path: Path) -> None:
     for place in ("s_int8.tflite", "colored", "sheets"):
         assert f"{tmp_path.name}/{place}\n" in done.stdout
 
-    assert read(tmp_path / "s_int8.tflite").info["precision"] == "int8"
+    assert read(tmp_path / "s_int8.tflite").info.precision is Precision.INT8
     colored = sorted((tmp_path / "colored").glob("*.png"))
     assert len(colored) == len(list((tmp_path / "sheets").iterdir())) == 12
     for path in colored:

@@ -18,6 +18,7 @@ from edgecolor.network.keras_file import load_network
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.inference.preprocess import network_input, squash
+from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.model_file import ModelFile, read
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ def exported(
     @cache
     def export(precision: str) -> ModelFile:
         out = folder / f"{precision}.tflite"
-        export_model(keras_file, out, calibration=calibration, precision=precision)
+        export_model(keras_file, out, calibration=calibration, precision=Precision(precision))
         return read(out)
 
     return export

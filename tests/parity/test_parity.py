@@ -15,6 +15,7 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.interpreter import load_interpreter
 from edgecolor_runtime.inference.preprocess import network_input, quantize, to_real
+from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
@@ -123,13 +124,14 @@ def test_weights_are_inside(exported: Exported, network: keras.Model) -> None:
 def test_what_the_file_says_of_itself(exported: Exported, network: keras.Model) -> None:
     info = exported("int8").info
     interpreter = load_interpreter(exported("int8").flatbuffer)
-    assert info["precision"] == "int8"
-    assert info["alpha"] == 0.25
-    assert info["parameters"] == network.count_params()
-    assert info["input"]["scale"] == interpreter.input.scale
-    assert info["output"]["zero_point"] == interpreter.output.zero_point
-    assert info["calibration"]["photographs"] == 36
-    assert info["check"]["photographs"] == info["fidelity"]["pictures"] == 24
-    assert info["fidelity"]["ab_difference"] <= 1.0
-    assert len(info["calibration"]["manifest_sha256"]) == 64
-    assert "tensorflow" in info["created_by"]
+    assert info.calibration is not None and info.check is not None and info.fidelity is not None
+    assert info.precision is Precision.INT8
+    assert info.alpha == 0.25
+    assert info.parameters == network.count_params()
+    assert info.input.scale == interpreter.input.scale
+    assert info.output.zero_point == interpreter.output.zero_point
+    assert info.calibration.photographs == 36
+    assert info.check.photographs == info.fidelity.pictures == 24
+    assert info.fidelity.ab_difference <= 1.0
+    assert len(info.calibration.manifest_sha256) == 64
+    assert "tensorflow" in info.created_by

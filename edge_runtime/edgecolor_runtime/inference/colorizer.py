@@ -15,6 +15,7 @@ from edgecolor_runtime.errors import ModelFileError, UsageError
 from edgecolor_runtime.inference.interpreter import load_interpreter
 from edgecolor_runtime.inference.preprocess import block_mean, input_table, squash, to_real
 from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.models.info import TensorDescription
 from edgecolor_runtime.models.model_file import ModelFile, read
 from edgecolor_runtime.models.shipped import read_shipped
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, INPUT_SIZE, OUTPUT_SHAPE
@@ -47,13 +48,13 @@ class Colorizer:
     ) -> None:
         self.guided = guided
         self.model = model
-        self.saturation = float(model.info["saturation"]) if saturation is None else saturation
+        self.saturation = model.info.saturation if saturation is None else saturation
         self.delegate = delegate
         self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
-        _check(self.interpreter.input, model.info["input"], INPUT_SHAPE, "input")
-        _check(self.interpreter.output, model.info["output"], OUTPUT_SHAPE, "output")
-        if model.info["ab_scale"] != AB_SCALE:
-            raise ModelFileError(f"the model's ab scale is {model.info['ab_scale']}; expected {AB_SCALE}")
+        _check(self.interpreter.input, model.info.input, INPUT_SHAPE, "input")
+        _check(self.interpreter.output, model.info.output, OUTPUT_SHAPE, "output")
+        if model.info.ab_scale != AB_SCALE:
+            raise ModelFileError(f"the model's ab scale is {model.info.ab_scale}; expected {AB_SCALE}")
         self._input = input_table(self.interpreter.input)
 
     @property
@@ -122,14 +123,14 @@ class Colorizer:
         return ColorFrame(gray, predicted, block_mean(seen) if self.guided else None)
 
 
-def _check(tensor: TensorInfo, described: dict[str, Any], shape: tuple[int, ...], side: str) -> None:
+def _check(tensor: TensorInfo, described: TensorDescription, shape: tuple[int, ...], side: str) -> None:
     if tensor.shape != shape or tensor.dtype not in (np.int8, np.float32):
         raise ModelFileError(
             f"the model's {side} is {tensor.dtype} {tensor.shape}; expected int8 or float32 {shape}"
         )
-    found = (tensor.scale, tensor.zero_point)
-    wanted = (described.get("scale") or 0.0, described.get("zero_point") or 0)
-    if not np.allclose(found, wanted, rtol=1e-6, atol=0):
+    actual = (tensor.scale, tensor.zero_point)
+    expected = (described.scale, described.zero_point)
+    if not np.allclose(actual, expected, rtol=1e-6, atol=0):
         raise ModelFileError(
-            f"the model's {side} has scale and zero point {found}; its metadata says {wanted}"
+            f"the model's {side} has scale and zero point {actual}; its metadata says {expected}"
         )

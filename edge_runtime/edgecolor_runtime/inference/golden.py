@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.errors import GateError
 from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.models.info import Precision
 
 STEPS = 128  # in network output 1.0
 WHOLE = 2.0 * STEPS  # from end to end: what a value that is no number counts as
@@ -100,9 +101,9 @@ def limits(colorizer: Colorizer) -> Limits:
     info = colorizer.model.info
     if colorizer.delegate is not None:
         return DELEGATED
-    if info["precision"] in ("float32", "float16"):
+    if info.precision in (Precision.FLOAT32, Precision.FLOAT16):
         return FLOAT
-    integers = info["precision"] == "int8" and not info.get("float_layers")
+    integers = info.precision is Precision.INT8 and not info.float_layers
     return SAME if integers and colorizer.interpreter.name.startswith("ai-edge-litert ") else ROUNDED
 
 

@@ -43,7 +43,7 @@ class Live:
         turn: Turn | None = None,
         limit: int | None = None,
     ) -> None:
-        self.statistics = Statistics(feed.name, str(colorizer.model.info["name"]))
+        self.statistics = Statistics(feed.name, colorizer.model.info.name)
         self._feed, self._colorizer, self._calm, self._limit = feed, colorizer, calm, limit
         self._turn = turn or UPRIGHT
 

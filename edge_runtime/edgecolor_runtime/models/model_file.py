@@ -22,24 +22,20 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import ModelFileError
+from edgecolor_runtime.models.info import ModelInfo, Precision
 from edgecolor_runtime.models.signature import INPUT_SHAPE, OUTPUT_SHAPE
 
-FORMAT = 1  # of edgecolor.json; raised when an older reader would misread it
-PRECISIONS = ("int8", "int16x8", "float32", "float16", "dynamic")
-"""What a network computes in. All but int8 have float32 inputs and outputs."""
+FORMAT = 1  # of edgecolor.json; it rises when an older reader would misread a new file
+MAX_GOLDEN_BYTES = 100_000  # size of golden.npz
+MAX_FILE_BYTES = 256 << 20  # a larger file is not an edgecolor model
+INFO_MEMBER = "edgecolor.json"  # zip member by which an edgecolor model is recognized
 
-GOLDEN_LIMIT = 100_000  # bytes of golden.npz
-GAIN_LIMIT = 100  # of a model's own saturation; NaN fails it, too
-FILE_LIMIT = 256 << 20  # bytes; what is larger is no model of this kind
-
-INFO_MEMBER = "edgecolor.json"  # what tells our zip from another's
-
-_INFO, _GOLDEN, _SUMS = _MEMBERS = (INFO_MEMBER, "golden.npz", "SHA256SUMS")
-_FLATBUFFER = "flatbuffer"  # its name in SHA256SUMS
-_GOLDEN_UNPACKED_LIMIT = 16 << 20  # bytes, before anything is inflated
-_TEXT = ("name", "version", "precision", "licence", "flatbuffer_sha256")
-_NUMBERS = ("alpha", "ab_scale", "saturation", "parameters")
-_OTHER = ("input", "output", "calibration", "training", "accuracy", "created_by")
+_GOLDEN_MEMBER = "golden.npz"
+_SUMS_MEMBER = "SHA256SUMS"
+_MEMBERS = (INFO_MEMBER, _GOLDEN_MEMBER, _SUMS_MEMBER)
+_FLATBUFFER = "flatbuffer"  # name of the network in SHA256SUMS
+_MAX_UNPACKED_GOLDEN_BYTES = 16 << 20  # checked before anything is inflated
+_CONTAINER_KEYS = ("format", "flatbuffer_sha256")  # of edgecolor.json; they describe the file, not the model
 
 
 @dataclass(frozen=True)
@@ -62,46 +58,53 @@ class ModelFile:
     """A verified model.
 
     Attributes:
-        flatbuffer: What the interpreter loads.
-        info: edgecolor.json.
+        flatbuffer: The network, as the interpreter loads it.
+        info: What the file says about the model.
         golden: The golden vectors.
-        sha256: Of the flatbuffer, hexadecimal.
+        sha256: SHA-256 of the flatbuffer, hexadecimal.
     """
 
     flatbuffer: bytes
-    info: dict[str, Any]
+    info: ModelInfo
     golden: Golden
     sha256: str
 
 
-def pack(flatbuffer: bytes, info: Mapping[str, Any], golden: Golden) -> bytes:
+def pack(flatbuffer: bytes, info: ModelInfo, golden: Golden) -> bytes:
     """Join a flatbuffer, its description and its golden vectors to one file.
 
     Args:
         flatbuffer: The TFLite model.
-        info: What edgecolor.json shall say; `format` and `flatbuffer_sha256` are added.
+        info: What the file says about the model.
         golden: The golden vectors.
 
     Returns:
-        The bytes of the file: the same input gives the same bytes.
+        The bytes of the file. Equal input gives equal bytes, and a parsed file is packed to the bytes it had.
 
     Raises:
-        ModelFileError: The parts do not make a model that `parse` accepts.
+        ModelFileError: `parse` does not accept the packed file.
     """
-    digest = hashlib.sha256(flatbuffer).hexdigest()
-    text = json.dumps({**info, "format": FORMAT, "flatbuffer_sha256": digest}, indent=2, allow_nan=False)
-    packed = io.BytesIO()
+    document = build_document(info, hashlib.sha256(flatbuffer).hexdigest())
+    buffer = io.BytesIO()
     np.savez_compressed(
-        packed, gray=golden.gray, reference=golden.reference.astype(np.float16), exported=golden.exported
+        buffer, gray=golden.gray, reference=golden.reference.astype(np.float16), exported=golden.exported
     )
-    members = {_INFO: text.encode() + b"\n", _GOLDEN: packed.getvalue()}
-    if len(members[_GOLDEN]) > GOLDEN_LIMIT:
+    vectors = buffer.getvalue()
+    if len(vectors) > MAX_GOLDEN_BYTES:
         raise ModelFileError(
-            f"the golden vectors take {len(members[_GOLDEN])} bytes; at most {GOLDEN_LIMIT}: use fewer"
+            f"the golden vectors take {len(vectors)} bytes, and at most {MAX_GOLDEN_BYTES} are allowed; "
+            "use fewer of them"
         )
-    data = _join(flatbuffer, {**members, _SUMS: _sums(flatbuffer, members)})
+    text = json.dumps(document, indent=2, allow_nan=False)
+    members = {INFO_MEMBER: text.encode() + b"\n", _GOLDEN_MEMBER: vectors}
+    data = _join(flatbuffer, {**members, _SUMS_MEMBER: _sums(flatbuffer, members)})
     parse(data, "the packed model")
     return data
+
+
+def build_document(info: ModelInfo, flatbuffer_sha256: str) -> dict[str, Any]:
+    """Return the whole edgecolor.json: the model's description, the format and the network's hash."""
+    return {**info.to_json(), "format": FORMAT, "flatbuffer_sha256": flatbuffer_sha256}
 
 
 def read(path: str | Path) -> ModelFile:
@@ -112,7 +115,7 @@ def read(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > FILE_LIMIT:
+        if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelFileError(f"{path}: too large for an edgecolor model")
         return parse(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -142,8 +145,9 @@ def parse(data: bytes, where: str) -> ModelFile:
         raise ModelFileError(f"{where}: not a TFLite model (no TFL3 identifier)")
     flatbuffer, members = _split(data, where)
     digest = hashlib.sha256(flatbuffer).hexdigest()
-    if members[_SUMS] != _sums(flatbuffer, {name: members[name] for name in (_INFO, _GOLDEN)}):
-        foreign = digest.encode() not in members[_SUMS]
+    described = {name: members[name] for name in (INFO_MEMBER, _GOLDEN_MEMBER)}
+    if members[_SUMS_MEMBER] != _sums(flatbuffer, described):
+        foreign = digest.encode() not in members[_SUMS_MEMBER]
         what = (
             "the network is not the one that its metadata describes"
             if foreign
@@ -154,8 +158,9 @@ def parse(data: bytes, where: str) -> ModelFile:
         raise ModelFileError(
             f"{where}: bytes were added or changed around its metadata; fetch or export it again"
         )
-    info = _info(members[_INFO], digest, where)
-    return ModelFile(flatbuffer, info, _golden(members[_GOLDEN], info["precision"], where), digest)
+    info = _read_info(members[INFO_MEMBER], digest, where)
+    golden = _read_golden(members[_GOLDEN_MEMBER], info.precision, where)
+    return ModelFile(flatbuffer, info, golden, digest)
 
 
 def _sums(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
@@ -180,8 +185,10 @@ def _split(data: bytes, where: str) -> tuple[bytes, dict[str, bytes]]:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
             if names != list(_MEMBERS):
-                found = ", ".join(names) or "nothing"
-                raise ModelFileError(f"{where}: its metadata holds {found}; expected {', '.join(_MEMBERS)}")
+                raise ModelFileError(
+                    f"{where}: its metadata holds {', '.join(names) or 'nothing'}; "
+                    f"expected {', '.join(_MEMBERS)}"
+                )
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise ModelFileError(f"{where}: its metadata is compressed; an edgecolor model's is not")
             members = {entry.filename: archive.read(entry) for entry in entries}
@@ -195,58 +202,44 @@ def _split(data: bytes, where: str) -> tuple[bytes, dict[str, bytes]]:
         ) from error
 
 
-def _info(member: bytes, digest: str, where: str) -> dict[str, Any]:
+def _read_info(member: bytes, digest: str, where: str) -> ModelInfo:
     try:
-        info = json.loads(member)
+        document = json.loads(member)
     except ValueError as error:
         raise ModelFileError(f"{where}: edgecolor.json is not JSON ({error})") from error
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        found = info.get("format") if isinstance(info, dict) else type(info).__name__
-        raise ModelFileError(f"{where}: edgecolor.json has format {found}; this edgecolor reads {FORMAT}")
-    missing = [key for key in (*_TEXT, *_NUMBERS, *_OTHER) if key not in info]
-    if missing:
-        raise ModelFileError(f"{where}: edgecolor.json lacks {', '.join(missing)}")
-    wrong = [key for key in _TEXT if not isinstance(info[key], str)]
-    wrong += [
-        key for key in _NUMBERS if not isinstance(info[key], (int, float)) or isinstance(info[key], bool)
-    ]
-    if info["precision"] not in PRECISIONS:
-        wrong.append("precision")
-    if "saturation" not in wrong and not 0 <= info["saturation"] <= GAIN_LIMIT:
-        wrong.append("saturation")
-    if wrong:
-        raise ModelFileError(f"{where}: edgecolor.json: wrong {', '.join(wrong)}")
-    if info["flatbuffer_sha256"] != digest:
+    file_format = document.get("format") if isinstance(document, dict) else type(document).__name__
+    if file_format != FORMAT:
+        raise ModelFileError(
+            f"{where}: edgecolor.json has format {file_format}; this edgecolor reads {FORMAT}"
+        )
+    if document.get("flatbuffer_sha256") != digest:
         raise ModelFileError(f"{where}: edgecolor.json describes another network (flatbuffer_sha256 differs)")
-    for side, shape in (("input", INPUT_SHAPE), ("output", OUTPUT_SHAPE)):
-        found = info[side].get("shape") if isinstance(info[side], dict) else info[side]
-        if found != list(shape):
-            raise ModelFileError(f"{where}: {side} shape {found}; expected {list(shape)}")
-        if not all(isinstance(info[side].get(key, 0), (int, float)) for key in ("scale", "zero_point")):
-            raise ModelFileError(f"{where}: {side} has a scale or zero point that is no number")
-    return info
+    try:
+        return ModelInfo.from_json({k: v for k, v in document.items() if k not in _CONTAINER_KEYS})
+    except ModelFileError as error:
+        raise ModelFileError(f"{where}: {error}") from None
 
 
-def _golden(member: bytes, precision: str, where: str) -> Golden:
+def _read_golden(member: bytes, precision: Precision, where: str) -> Golden:
     try:
         with zipfile.ZipFile(io.BytesIO(member)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _GOLDEN_UNPACKED_LIMIT:
+            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED_GOLDEN_BYTES:
                 raise ValueError("too large")
         with np.load(io.BytesIO(member), allow_pickle=False) as arrays:
             gray, reference, exported = arrays["gray"], arrays["reference"], arrays["exported"]
     except Exception as error:  # numpy and zipfile raise a dozen types on damaged input
         raise ModelFileError(f"{where}: golden.npz cannot be read ({error})") from error
     n = len(gray) if gray.ndim else 0
-    raw = np.int8 if precision == "int8" else np.float32
-    wanted = {
+    raw = np.int8 if precision is Precision.INT8 else np.float32
+    expected = {
         "gray": (gray, (n, *INPUT_SHAPE[1:3]), np.uint8),
         "reference": (reference, (n, *OUTPUT_SHAPE[1:]), np.float16),
         "exported": (exported, (n, *OUTPUT_SHAPE[1:]), raw),
     }
-    for name, (array, shape, dtype) in wanted.items():
+    for name, (array, shape, dtype) in expected.items():
         if n == 0 or array.shape != shape or array.dtype != dtype:
-            found = f"{array.dtype} {array.shape}"
             raise ModelFileError(
-                f"{where}: golden {name} is {found}; expected {np.dtype(dtype)} {shape}, n > 0"
+                f"{where}: golden {name} is {array.dtype} {array.shape}; "
+                f"expected {np.dtype(dtype)} {shape}, n > 0"
             )
     return Golden(gray, reference.astype(np.float32), exported)

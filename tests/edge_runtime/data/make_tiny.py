@@ -13,6 +13,7 @@ from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.inference.interpreter import load_interpreter
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT, quantize
 from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.models.info import ModelInfo, Precision, TensorDescription
 from edgecolor_runtime.models.model_file import Golden, pack
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
@@ -61,32 +62,27 @@ exported = np.concatenate(
 reference = np.concatenate([run(NETWORK_INPUT[g].reshape(INPUT_SHAPE)).numpy() for g in gray])
 
 
-def described(tensor: TensorInfo, shape: tuple[int, ...], meaning: str) -> dict[str, object]:
-    """One side of the graph for edgecolor.json."""
-    return {
-        "shape": list(shape),
-        "meaning": meaning,
-        "scale": tensor.scale,
-        "zero_point": tensor.zero_point,
-    }
+def described(tensor: TensorInfo, shape: tuple[int, ...], meaning: str) -> TensorDescription:
+    """Return what the model file says about one side of the graph."""
+    return TensorDescription(shape, meaning, tensor.scale, tensor.zero_point)
 
 
-info = {
-    "name": "tiny",
-    "version": "1",
-    "alpha": 0.25,
-    "precision": "int8",
-    "input": described(interpreter.input, INPUT_SHAPE, "L* of the gray, [0, 100] scaled to [-1, 1]"),
-    "output": described(interpreter.output, OUTPUT_SHAPE, "ab / ab_scale"),
-    "ab_scale": AB_SCALE,
-    "saturation": 1.0,
-    "parameters": model.count_params(),
-    "calibration": None,
-    "training": "none: random weights, for tests",
-    "accuracy": {},
-    "licence": "Apache-2.0",
-    "created_by": f"tests, TensorFlow {tf.__version__}",
-}
+info = ModelInfo(
+    name="tiny",
+    version="1",
+    alpha=0.25,
+    precision=Precision.INT8,
+    input=described(interpreter.input, INPUT_SHAPE, "L* of the gray, [0, 100] scaled to [-1, 1]"),
+    output=described(interpreter.output, OUTPUT_SHAPE, "ab / ab_scale"),
+    ab_scale=AB_SCALE,
+    saturation=1.0,
+    parameters=model.count_params(),
+    calibration=None,
+    training="none: random weights, for tests",
+    accuracy={},
+    license="Apache-2.0",
+    created_by=f"tests, TensorFlow {tf.__version__}",
+)
 target = Path(__file__).parent / "tiny-int8.tflite"
 target.write_bytes(pack(flatbuffer, info, Golden(gray, reference, exported)))
 print(

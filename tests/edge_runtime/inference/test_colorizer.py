@@ -12,7 +12,8 @@ from PIL import Image
 from edgecolor_runtime import Colorizer, ModelFile, ModelFileError, UsageError
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma, rgb_to_lab
 from edgecolor_runtime.inference.preprocess import block_mean, dequantize, squash
-from edgecolor_runtime.models.signature import AB_SCALE
+from edgecolor_runtime.models.info import TensorDescription
+from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
 
 class FixedInterpreter:
@@ -98,11 +99,11 @@ def test_wrong_input_is_refused(colorizer: Colorizer) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"input": {"scale": 0.5, "zero_point": -1}}, "input has scale"),
-        ({"output": {"scale": 0.0078125, "zero_point": 3}}, "output has scale"),
+        ({"input": TensorDescription(INPUT_SHAPE, scale=0.5, zero_point=-1)}, "input has scale"),
+        ({"output": TensorDescription(OUTPUT_SHAPE, scale=0.0078125, zero_point=3)}, "output has scale"),
         ({"ab_scale": 110.0}, "ab scale is 110"),
     ],
 )
 def test_a_graph_that_is_not_as_described(tiny: ModelFile, change: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelFileError, match=says):
-        Colorizer(dataclasses.replace(tiny, info=tiny.info | change))
+        Colorizer(dataclasses.replace(tiny, info=dataclasses.replace(tiny.info, **change)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime import Colorizer, GateError, ModelFile, pack, parse, replay, verify_replay
 from edgecolor_runtime.inference.golden import DELEGATED, FLOAT, ROUNDED, SAME, WHOLE, Limits
+from edgecolor_runtime.models.info import Precision
 
 
 class Answering:
@@ -32,9 +33,9 @@ class Answering:
 
 def answering(model: ModelFile, name: str, change: float, **info: Any) -> Colorizer:
     colorizer = Colorizer(model)
-    if info.get("precision", "int8") != "int8":
+    if info.get("precision", Precision.INT8) is not Precision.INT8:
         model = replace(model, golden=replace(model.golden, exported=model.golden.reference))
-    colorizer.model = replace(model, info=model.info | info)
+    colorizer.model = replace(model, info=replace(model.info, **info))
     colorizer.interpreter = Answering(colorizer, name, change)
     return colorizer
 
@@ -52,9 +53,9 @@ def test_the_interpreter_here_computes_what_was_exported(tiny: ModelFile) -> Non
     [
         ("ai-edge-litert 2.3.0", {}, SAME),
         ("tflite-runtime 2.14.0", {}, ROUNDED),
-        ("ai-edge-litert 2.3.0", {"float_layers": ["fusion_16"]}, ROUNDED),
-        ("ai-edge-litert 2.3.0", {"precision": "dynamic"}, ROUNDED),
-        ("tflite-runtime 2.14.0", {"precision": "float16"}, FLOAT),
+        ("ai-edge-litert 2.3.0", {"float_layers": ("fusion_16",)}, ROUNDED),
+        ("ai-edge-litert 2.3.0", {"precision": Precision.DYNAMIC}, ROUNDED),
+        ("tflite-runtime 2.14.0", {"precision": Precision.FLOAT16}, FLOAT),
     ],
 )
 def test_what_is_allowed(tiny: ModelFile, name: str, info: dict[str, Any], limits: Limits) -> None:
@@ -76,13 +77,13 @@ def test_one_step_is_too_much_for_litert_and_not_for_tflite_runtime(tiny: ModelF
 
 
 def test_float_outputs_are_counted_in_the_same_steps(tiny: ModelFile) -> None:
-    found = replay(answering(tiny, "ai-edge-litert 2.3.0", 1 / 64, precision="float32"))
+    found = replay(answering(tiny, "ai-edge-litert 2.3.0", 1 / 64, precision=Precision.FLOAT32))
     assert found.mean == pytest.approx(2, rel=1e-3) and not found.passed
-    assert replay(answering(tiny, "ai-edge-litert 2.3.0", 5e-6, precision="float32")).passed
+    assert replay(answering(tiny, "ai-edge-litert 2.3.0", 5e-6, precision=Precision.FLOAT32)).passed
 
 
 def test_what_is_no_number_is_as_far_as_can_be(tiny: ModelFile) -> None:
-    found = replay(answering(tiny, "ai-edge-litert 2.3.0", float("nan"), precision="float32"))
+    found = replay(answering(tiny, "ai-edge-litert 2.3.0", float("nan"), precision=Precision.FLOAT32))
     assert found.mean == found.maximum == WHOLE and not found.passed
 
 

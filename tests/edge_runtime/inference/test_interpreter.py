@@ -65,13 +65,13 @@ def compiled(folder: Path, *flags: str) -> Path:
 def test_tensors_are_those_of_the_metadata(tiny: ModelFile) -> None:
     interpreter = load_interpreter(tiny.flatbuffer, threads=2)
     assert interpreter.name.startswith(("ai-edge-litert ", "tflite-runtime "))
-    for tensor, side, shape in (
-        (interpreter.input, "input", INPUT_SHAPE),
-        (interpreter.output, "output", OUTPUT_SHAPE),
+    for tensor, described, shape in (
+        (interpreter.input, tiny.info.input, INPUT_SHAPE),
+        (interpreter.output, tiny.info.output, OUTPUT_SHAPE),
     ):
         assert tensor.shape == shape and tensor.dtype == np.int8
-        assert tensor.scale == pytest.approx(tiny.info[side]["scale"])
-        assert tensor.zero_point == tiny.info[side]["zero_point"]
+        assert tensor.scale == pytest.approx(described.scale)
+        assert tensor.zero_point == described.zero_point
 
 
 def test_golden_vectors_come_out_bit_for_bit(tiny: ModelFile) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from edgecolor.exporting.conversion import Conversion
 from edgecolor.exporting.pipeline import make_flatbuffer
 from edgecolor.network.keras_file import load_network
 from edgecolor_runtime import pack, read
+from edgecolor_runtime.models.info import Precision
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there")
 
@@ -63,7 +65,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def remade(folder: Path) -> Conversion:
     """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
-    conversion = make_flatbuffer(folder / "small.keras", read_calibration(folder / "pictures").gray, "int8")
+    conversion = make_flatbuffer(
+        folder / "small.keras", read_calibration(folder / "pictures").gray, Precision.INT8
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "make_flatbuffer", lambda *_, **__: conversion)
         assert save(folder) == 0
@@ -88,7 +92,7 @@ def call(folder: Path, *words: str, file: str = "small.tflite", reference: str =
 
 def wrong(folder: Path, change: Callable[[bytes], bytes], **info: Any) -> str:
     model = read(folder / "small.tflite")
-    data = pack(change(model.flatbuffer), model.info | info, model.golden)
+    data = pack(change(model.flatbuffer), replace(model.info, **info), model.golden)
     (folder / "wrong.tflite").write_bytes(data)
     return "wrong.tflite"
 
@@ -156,10 +160,11 @@ def test_another_calibration_set_is_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference, "make_flatbuffer", None)  # not reached
-    wanted = read(folder / "small.tflite").info["calibration"]["manifest_sha256"]
+    calibration = read(folder / "small.tflite").info.calibration
+    assert calibration is not None
     words = ["check", str(folder / "small.tflite"), "--reference", str(folder / "small.keras")]
     assert main([*words, "--calibration", str(ROOT / "calibration")]) == 1
-    assert wanted in capsys.readouterr().err
+    assert calibration.manifest_sha256 in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert main(words) == 2
     assert "--calibration" in capsys.readouterr().err
@@ -183,7 +188,7 @@ def test_the_gate_of_g56() -> None:
     def failures(mean: float) -> list[str]:
         paired: dict[str, Difference | None] = {"g56": Difference(mean, 0.01)}
         color = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
-        return reference._color(color, 24, "int8")
+        return reference._color(color, 24, Precision.INT8)
 
     assert failures(-0.04) == failures(0.2) == []
     assert failures(-0.06) == ["G56 is 0.060 dB below the float network's (at most 0.05)."]

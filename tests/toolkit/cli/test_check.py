@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor_runtime import load_interpreter, pack, read_shipped
+from edgecolor_runtime import Golden, ModelInfo, load_interpreter, pack, read_shipped
 from edgecolor_runtime.inference import colorizer
 from edgecolor_runtime.models.shipped import SHIPPED
 
@@ -109,6 +109,6 @@ def test_a_reference_without_tensorflow_names_the_pip_line(
     assert "pip install 'edgecolor[train]'" in capsys.readouterr().err
 
 
-def _parts() -> tuple[bytes, dict[str, Any], Any]:
+def _parts() -> tuple[bytes, ModelInfo, Golden]:
     model = read_shipped("s")
     return model.flatbuffer, model.info, model.golden

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -14,10 +15,18 @@ from PIL import Image
 
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration
-from edgecolor.data.coverage import EDGES, Coverage, Histograms, compare, histograms, verify_coverage
+from edgecolor.data.coverage import (
+    EDGES,
+    Histograms,
+    compare,
+    histograms,
+    shortfalls,
+    verify_coverage,
+)
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import GateError, ModelFileError
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
+from edgecolor_runtime.models.info import CalibrationCoverage
 from edgecolor_runtime.models.model_file import read
 
 ROOT = Path(__file__).parents[3]
@@ -56,10 +65,10 @@ def test_shares_are_of_pixels_pictures_and_answers() -> None:
 
 def test_our_calibration_set_covers_and_its_own_half_too(photographs: U8) -> None:
     whole = of(photographs)
-    assert compare(whole, whole) == Coverage(1.0, 1.0, 1.0)
+    assert compare(whole, whole) == CalibrationCoverage(1.0, 1.0, 1.0)
     half = compare(of(photographs[::2]), of(photographs[1::2]))
     assert half.mean > 0.95
-    assert half.lacking() == ""
+    assert shortfalls(half) == ""
 
 
 def test_one_stray_pixel_reaches_no_bin(photographs: U8) -> None:
@@ -79,7 +88,7 @@ def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
     night = (photographs[:40].astype(np.float32) ** 2 / 255 * 0.5).astype(np.uint8)
     found = compare(of(night), of(photographs))
     verify_coverage(found)
-    assert "luminance" in found.lacking()
+    assert "luminance" in shortfalls(found)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +135,8 @@ def test_floats_need_no_calibration(network: Path) -> None:
     for i in range(20):
         Image.new("L", (64, 64)).save(network / "pictures" / f"{i}.png")
     assert export(network, "--float16") == 0
-    assert read(network / "out.tflite").info["calibration"]["coverage"] is None
+    calibration = read(network / "out.tflite").info.calibration
+    assert calibration is not None and calibration.coverage is None
 
 
 def test_coverage_and_stability_are_in_the_report_and_the_file(
@@ -141,9 +151,10 @@ def test_coverage_and_stability_are_in_the_report_and_the_file(
     assert 0 < report["halves_ab_difference"] < 0.75
     assert "note:" not in told.err
     assert "coverage" not in told.err
-    inside = read(network / "out.tflite").info["calibration"]
-    assert inside["coverage"] == report["coverage"]
-    assert inside["halves_ab_difference"] == report["halves_ab_difference"]
+    calibration = read(network / "out.tflite").info.calibration
+    assert calibration is not None and calibration.coverage is not None
+    assert asdict(calibration.coverage) == report["coverage"]
+    assert calibration.halves_ab_difference == report["halves_ab_difference"]
 
 
 @pytest.mark.slow

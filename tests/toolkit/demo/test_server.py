@@ -158,9 +158,9 @@ def test_the_model_that_was_named_is_chosen_at_first() -> None:
 
 def test_saturation_begins_with_the_model_s_own() -> None:
     page = visit()
-    assert page.slider[0].value == coloring.MODELS["s"].info["saturation"] == 1.31
+    assert page.slider[0].value == coloring.MODELS["s"].info.saturation == 1.31
     choose(page, "Model", "m")
-    assert page.slider[0].value == coloring.MODELS["m"].info["saturation"] == 1.25
+    assert page.slider[0].value == coloring.MODELS["m"].info.saturation == 1.25
     assert "17,944 photographs" in read(page.caption[0].value)
 
 

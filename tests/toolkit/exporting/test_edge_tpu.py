@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -16,6 +16,7 @@ from edgecolor.exporting import edge_tpu
 from edgecolor.exporting.edge_tpu import read_log, verify_before, weight_bytes
 from edgecolor.tflite.graph import Graph, read_graph
 from edgecolor_runtime.errors import EdgecolorError, GateError
+from edgecolor_runtime.models.info import PhotographSet
 from edgecolor_runtime.models.model_file import pack, read
 
 ROOT = Path(__file__).parents[3]
@@ -26,8 +27,8 @@ INT8 = ROOT / "models" / "s" / "s_int8.tflite"
 def model(tmp_path: Path) -> Path:
     """An exported int8 model."""
     shipped = read(INT8)
-    check = {"check": {"manifest_sha256": "0" * 64, "photographs": 24}}
-    (tmp_path / "s.tflite").write_bytes(pack(shipped.flatbuffer, shipped.info | check, shipped.golden))
+    info = replace(shipped.info, check=PhotographSet("0" * 64, 24))
+    (tmp_path / "s.tflite").write_bytes(pack(shipped.flatbuffer, info, shipped.golden))
     return tmp_path / "s.tflite"
 
 
@@ -55,11 +56,11 @@ def test_a_compiled_model_keeps_its_description_and_golden_vectors(
     report = json.loads(capsys.readouterr().out)
     before, after = read(model), read(model.with_name("out.tflite"))
     assert {op.name for op in read_graph(after.flatbuffer).operators} == {"CUSTOM:edgetpu-custom-op"}
-    assert after.info["name"] == before.info["name"]
-    assert after.info["input"] == before.info["input"]
+    assert after.info.name == before.info.name
+    assert after.info.input == before.info.input
     assert (after.golden.exported == before.golden.exported).all()
     total = sum(report["operators"].values())
-    assert after.info["edgetpu"] == report["edgetpu"]
+    assert after.info.edgetpu is not None and asdict(after.info.edgetpu) == report["edgetpu"]
     assert report["edgetpu"]["mapped"] == report["edgetpu"]["operators"] == total > 50
     assert report["edgetpu"]["compiler"] == "16.0.384591198"
     assert report["edgetpu"]["on_chip"] == round(5.90 * 2**20)
@@ -80,7 +81,7 @@ def test_a_network_is_exported_and_compiled_in_one_go(
     report = json.loads(capsys.readouterr().out)
     model = read(tmp_path / "out.tflite")
     assert report["edgetpu"]["mapped"] == 2
-    assert model.info["edgetpu"] == report["edgetpu"]
+    assert model.info.edgetpu is not None and asdict(model.info.edgetpu) == report["edgetpu"]
     assert {op.name for op in read_graph(model.flatbuffer).operators} == {"CUSTOM:edgetpu-custom-op"}
     assert report["bytes"] == (tmp_path / "out.tflite").stat().st_size
 

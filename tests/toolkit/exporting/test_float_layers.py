@@ -17,6 +17,7 @@ from edgecolor.data.calibration import read_calibration
 from edgecolor.exporting.float_layers import fewest_float_layers
 from edgecolor.exporting.pipeline import make_flatbuffer
 from edgecolor.tflite.graph import read_graph
+from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.model_file import read
 
 ROOT = Path(__file__).parents[3]
@@ -96,7 +97,7 @@ def test_the_two_layers_that_meet_at_the_sum_are_left_in_float(
     report = json.loads(told.out)
     model = read(tmp_path / "out.tflite")
     assert set(report["float_layers"]) == {"spoilt", "sum_relu"}
-    assert model.info["float_layers"] == report["float_layers"]
+    assert list(model.info.float_layers) == report["float_layers"]
     assert "left in float: spoilt, sum_relu, 2 of" in told.err
     assert report["time_ratio"] > 0
     graph = read_graph(model.flatbuffer)
@@ -125,5 +126,5 @@ def test_the_released_network_with_one_channel_driven_off(
     # What the file says of itself is enough to make it again.
     gray = read_calibration(ROOT / "calibration").gray
     model_file = read(tmp_path / "out.tflite")
-    again = make_flatbuffer(tmp_path / "s.keras", gray, "int8", model_file.info["float_layers"])
+    again = make_flatbuffer(tmp_path / "s.keras", gray, Precision.INT8, model_file.info.float_layers)
     assert again.flatbuffer == model_file.flatbuffer

@@ -21,13 +21,15 @@ from edgecolor.data.calibration import read_calibration, read_check_set
 from edgecolor.exporting import conversion, pipeline
 from edgecolor.exporting.bias_correction import correct_output_bias
 from edgecolor.exporting.conversion import Conversion
-from edgecolor.exporting.gates import Fidelity, measure, verify_fidelity, verify_graph
+from edgecolor.exporting.gates import measure, verify_fidelity, verify_graph
 from edgecolor.exporting.golden_vectors import choose_golden
 from edgecolor.tflite.graph import Graph, Operator, Tensor, read_graph
 from edgecolor.tflite.runner import outputs
 from edgecolor_runtime.errors import GateError, ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.models.model_file import GOLDEN_LIMIT, pack, read
+from edgecolor_runtime.models.info import ExportFidelity, PhotographSet, Precision
+from edgecolor_runtime.models.model_file import MAX_GOLDEN_BYTES, pack, read
+from edgecolor_runtime.models.shipped import read_shipped
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def converted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
     gray = read_calibration(folder / "pictures").gray
     exchange = tmp_path_factory.mktemp("exchange")
-    return conversion.convert(folder / "tiny.keras", gray, "int8", exchange, halves=True)
+    return conversion.convert(folder / "tiny.keras", gray, Precision.INT8, exchange, halves=True)
 
 
 @pytest.fixture
@@ -95,21 +97,22 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
     assert report["path"] == str(folder / "out.tflite")
     assert report["bytes"] == (folder / "out.tflite").stat().st_size
     assert report["operators"] == {"CONV_2D": 2, "TANH": 1}
-    assert report["fidelity"]["ab_difference"] == model.info["fidelity"]["ab_difference"] < 1
+    assert model.info.fidelity is not None and model.info.calibration is not None
+    assert report["fidelity"]["ab_difference"] == model.info.fidelity.ab_difference < 1
     assert report["macs"] == 112 * 112 * 8 * 9 + 56 * 56 * 2 * 9 * 8
     assert report["calibration_sha256"] == read_calibration(folder / "pictures").sha256
-    assert model.info["name"] == "mine"
-    assert model.info["saturation"] == 1.25
-    assert model.info["licence"] == "Free for tests."
-    assert model.info["training"] == {"epochs_done": 3}
-    assert model.info["check"] == {"manifest_sha256": read_check_set().sha256, "photographs": 24}
+    assert model.info.name == "mine"
+    assert model.info.saturation == 1.25
+    assert model.info.license == "Free for tests."
+    assert model.info.training == {"epochs_done": 3}
+    assert model.info.check == PhotographSet(read_check_set().sha256, 24)
     assert report["check_sha256"] == read_check_set().sha256
     assert report["fidelity"]["pictures"] == 24
     assert 0 < report["halves_ab_difference"] < 1
-    assert report["float_layers"] == model.info["float_layers"] == []
+    assert report["float_layers"] == list(model.info.float_layers) == []
     assert "converted to int8" in told.err
     assert "coverage of the calibration set unknown" in told.err, "tiny.json has no histograms"
-    assert report["coverage"] is model.info["calibration"]["coverage"] is None
+    assert report["coverage"] is model.info.calibration.coverage is None
     assert leftovers(folder) == ["out.tflite"]
 
 
@@ -120,8 +123,8 @@ def test_report_for_people_and_quiet(folder: Path, capsys: pytest.CaptureFixture
     assert told.err == ""
     assert told.out.splitlines()[0] == str(folder / "out.tflite")
     assert "Lab units apart" in told.out
-    assert read(folder / "out.tflite").info["saturation"] == 1.1
-    assert read(folder / "out.tflite").info["name"] == "t"
+    assert read(folder / "out.tflite").info.saturation == 1.1
+    assert read(folder / "out.tflite").info.name == "t"
 
 
 @pytest.mark.usefixtures("at_once")
@@ -305,18 +308,18 @@ def graph(*operators: Operator) -> Graph:
 )
 def test_operators_that_no_int8_file_may_have(operator: Operator, said: str) -> None:
     with pytest.raises(GateError, match=said):
-        verify_graph(graph(operator), "int8", 0)
+        verify_graph(graph(operator), Precision.INT8, 0)
 
 
 def test_only_named_layers_may_stay_in_float() -> None:
     kept = Operator("ADD", (tensor("FLOAT32"),), (replace(tensor("FLOAT32"), name="fusion_1/sum_1/Add;x"),))
     casts = [Operator("DEQUANTIZE", (tensor(),), (tensor("FLOAT32"),))]
     casts.append(Operator("QUANTIZE", (tensor("FLOAT32"),), (tensor(),)))
-    verify_graph(graph(kept, *casts), "int8", 0, ("sum",))
+    verify_graph(graph(kept, *casts), Precision.INT8, 0, ("sum",))
     with pytest.raises(GateError, match="ADD still compute in float"):
-        verify_graph(graph(kept, *casts), "int8", 0, ("another",))
+        verify_graph(graph(kept, *casts), Precision.INT8, 0, ("another",))
     with pytest.raises(GateError, match="still compute in float"):
-        verify_graph(graph(*casts), "int8", 0)
+        verify_graph(graph(*casts), Precision.INT8, 0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -348,13 +351,13 @@ def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
 
 def test_ends_and_weights_are_checked(converted: Conversion) -> None:
     inside = read_graph(converted.flatbuffer)
-    verify_graph(inside, "int8", converted.kernel_values)
+    verify_graph(inside, Precision.INT8, converted.kernel_values)
     with pytest.raises(GateError, match=f"of {converted.kernel_values + 1} kernel weights"):
-        verify_graph(inside, "int8", converted.kernel_values + 1)
+        verify_graph(inside, Precision.INT8, converted.kernel_values + 1)
     with pytest.raises(GateError, match="input is INT8"):
-        verify_graph(inside, "float32", 0)
+        verify_graph(inside, Precision.FLOAT32, 0)
     with pytest.raises(GateError, match="output is nothing"):
-        verify_graph(replace(inside, outputs=()), "int8", 0)
+        verify_graph(replace(inside, outputs=()), Precision.INT8, 0)
 
 
 @pytest.mark.parametrize(
@@ -368,12 +371,12 @@ def test_ends_and_weights_are_checked(converted: Conversion) -> None:
     ],
 )
 def test_the_fidelity_gate(difference: float, ratio: float, passes: bool) -> None:
-    fidelity = Fidelity(20, difference, ratio)
+    fidelity = ExportFidelity(20, difference, ratio)
     if passes:
-        verify_fidelity(fidelity, "int8")
+        verify_fidelity(fidelity, Precision.INT8)
     else:
         with pytest.raises(GateError):
-            verify_fidelity(fidelity, "int8")
+            verify_fidelity(fidelity, Precision.INT8)
 
 
 def test_fidelity_is_in_lab_units() -> None:
@@ -390,12 +393,9 @@ def test_a_noisy_cameras_golden_vectors_still_fit(converted: Conversion) -> None
     raw: Any = random.uniform(-1, 1, (5, 56, 56, 2)).astype(np.float32)
     golden = choose_golden(gray, reference, raw)
     assert len(golden.gray) == 1
-    info: dict[str, Any] = dict.fromkeys(("name", "version", "licence"), "x")
-    info |= dict.fromkeys(("alpha", "saturation"), 1.0)
-    info |= {"ab_scale": 100.0, "parameters": 1, "precision": "float32", "training": {}, "accuracy": {}}
-    info |= {"input": {"shape": [1, 224, 224, 1]}, "output": {"shape": [1, 56, 56, 2]}}
-    packed = pack(converted.flatbuffer, info | {"calibration": None, "created_by": "x"}, golden)
-    assert len(packed) < len(converted.flatbuffer) + GOLDEN_LIMIT
+    info = replace(read_shipped("s").info, precision=Precision.FLOAT32)
+    packed = pack(converted.flatbuffer, info, golden)
+    assert len(packed) < len(converted.flatbuffer) + MAX_GOLDEN_BYTES
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1c\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 100, b"PK" * 50])

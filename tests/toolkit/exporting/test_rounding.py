@@ -15,6 +15,7 @@ from edgecolor.exporting.conversion import convert
 from edgecolor.exporting.rounding import STEPS, round_kernels, round_rows
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.preprocess import network_input
+from edgecolor_runtime.models.info import Precision
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,7 +96,7 @@ def test_the_file_holds_the_chosen_steps(gray: U8, tmp_path: Path) -> None:
     model = network()
     model.save(tmp_path / "network.keras")
     (tmp_path / "exchange").mkdir()
-    flatbuffer = convert(tmp_path / "network.keras", gray, "int8", tmp_path / "exchange").flatbuffer
+    flatbuffer = convert(tmp_path / "network.keras", gray, Precision.INT8, tmp_path / "exchange").flatbuffer
     round_kernels(model, network_input(gray))
     kernel = convolutions(model)[0].kernel.numpy()  # (3, 3, 1, 8)
     steps = np.rint(kernel * STEPS / np.abs(kernel).max(axis=(0, 1, 2))).transpose(3, 0, 1, 2)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,19 @@ def test_a_shipped_model_on_one_screen(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["inspect", "s"]) == 0
     told = capsys.readouterr()
     model = read_shipped("s")
+    assert model.info.calibration is not None
     lines = told.out.splitlines()
     assert len(lines) <= 24 and told.err == ""
     for said in (
         f"of network   {model.sha256}",
         f"sha256       {SHIPPED['s'].sha256}",
-        f"model        s {model.info['version']}, int8, alpha 0.25, saturation {model.info['saturation']:g}",
-        model.info["licence"],
-        model.info["created_by"],
-        model.info["calibration"]["manifest_sha256"],
+        f"model        s {model.info.version}, int8, alpha 0.25, saturation {model.info.saturation:g}",
+        model.info.license,
+        model.info.created_by,
+        model.info.calibration.manifest_sha256,
         "input        INT8 1 x 224 x 224 x 1, scale 0.00784314, zero point -1",
         "output       INT8 1 x 56 x 56 x 2, scale 0.0078125, zero point 0",
-        f"{model.info['parameters']:,} parameters",
+        f"{model.info.parameters:,} parameters",
     ):
         assert said in told.out
     (row,) = (line.split() for line in lines if line.startswith("DEPTHWISE_CONV_2D"))
@@ -146,7 +148,7 @@ def test_without_the_schema_it_says_what_to_install(
 
 def test_float_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = read_shipped("s")
-    info = model.info | {"float_layers": ["fusion_16", "fusion_32"]}
+    info = replace(model.info, float_layers=("fusion_16", "fusion_32"))
     (tmp_path / "repaired.tflite").write_bytes(pack(model.flatbuffer, info, model.golden))
     assert main(["inspect", str(tmp_path / "repaired.tflite")]) == 0
     assert "in float     fusion_16, fusion_32" in capsys.readouterr().out

@@ -66,7 +66,7 @@ class Manifest:
     def __init__(self, folder: Path, model: ModelFile, options: Options) -> None:
         self.path = folder / NAME
         self._folder = folder
-        gain = float(model.info["saturation"]) if options.saturation is None else options.saturation
+        gain = model.info.saturation if options.saturation is None else options.saturation
         self._settings = dict(
             zip(_SETTINGS, (model.sha256, gain, options.quality, options.delegate), strict=True)
         )

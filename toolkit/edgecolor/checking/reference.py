@@ -14,7 +14,6 @@ from edgecolor.evaluation.evaluator import evaluate
 from edgecolor.evaluation.fidelity import Fidelity
 from edgecolor.evaluation.predictor import ExportedPredictor, FloatReference, devices
 from edgecolor.exporting.conversion import Conversion
-from edgecolor.exporting.gates import Fidelity as Closeness
 from edgecolor.exporting.gates import verify_fidelity
 from edgecolor.exporting.pipeline import make_flatbuffer
 from edgecolor.tflite.graph import read_graph
@@ -22,6 +21,7 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import DataError, GateError, UsageError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.interpreter import EDGE_TPU_OPERATOR
+from edgecolor_runtime.models.info import ExportFidelity, Precision
 from edgecolor_runtime.models.model_file import ModelFile
 
 G56_LOSS = 0.05  # dB, paired, at most; a gain is no failure: ab and chroma bound how far it may stray
@@ -84,9 +84,9 @@ def check_reference(
     gray = _calibration(model, name, calibration)
     if any(op.name == f"CUSTOM:{EDGE_TPU_OPERATOR}" for op in read_graph(model.flatbuffer).operators):
         raise UsageError(f"{name} is compiled for an Edge TPU. Check the file that it was compiled from.")
-    precision = model.info["precision"]
+    precision = model.info.precision
     say(f"making the {precision} export again with {len(gray)} calibration pictures")
-    remade = make_flatbuffer(reference, gray, precision, tuple(model.info.get("float_layers", ())))
+    remade = make_flatbuffer(reference, gray, precision, model.info.float_layers)
     deviations = compare_exports(model.flatbuffer, remade.flatbuffer)
     first, *others = [FloatReference(reference, device) for device in chosen(devices())]
     said = first.output(model.golden.gray)
@@ -125,15 +125,14 @@ def verify_reference(found: ReferenceCheck, name: str) -> None:
 
 
 def _calibration(model: ModelFile, name: str, folder: Path) -> U8:
-    said = model.info["calibration"]
-    wanted = said.get("manifest_sha256") if isinstance(said, dict) else None
-    if not wanted:
+    calibration = model.info.calibration
+    if calibration is None:
         raise DataError(f"{name} does not say which pictures calibrated it. Export it again to check it.")
     pictures = read_calibration(folder)
-    if pictures.sha256 != wanted:
+    if pictures.sha256 != calibration.manifest_sha256:
         raise DataError(
             f"{folder}: its pictures have the hash {pictures.sha256}, and {name} was calibrated with "
-            f"those of {wanted}. Name them with --calibration, or export the file again."
+            f"those of {calibration.manifest_sha256}. Name them with --calibration, or export the file again."
         )
     return pictures.gray
 
@@ -159,15 +158,15 @@ def _weights(deviations: list[Deviation], model: ModelFile, remade: Conversion) 
     told = "; ".join(f"layer {d.layer}: {d.text}" for d in deviations[:TOLD])
     more = f"; and {len(deviations) - TOLD} more" if len(deviations) > TOLD else ""
     versions = ""
-    if (by := model.info["created_by"]) != remade.created_by:
+    if (by := model.info.created_by) != remade.created_by:
         versions = f" The file was made by {by}, and here is {remade.created_by}."
     return [f"Weights differ: {told}{more}.{versions}"]
 
 
-def _color(color: Fidelity, photographs: int, precision: str) -> list[str]:
+def _color(color: Fidelity, photographs: int, precision: Precision) -> list[str]:
     failures = []
     try:
-        verify_fidelity(Closeness(photographs, color.ab_difference, color.chroma_ratio), precision)
+        verify_fidelity(ExportFidelity(photographs, color.ab_difference, color.chroma_ratio), precision)
     except GateError as error:
         failures.append(str(error))
     g56 = color.paired["g56"]

@@ -21,7 +21,7 @@ Hence the limits: a camera of its own kind is noted, and only a set with nothing
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8
 from edgecolor_runtime.errors import GateError, ModelFileError
+from edgecolor_runtime.models.info import CalibrationCoverage
 from edgecolor_runtime.models.signature import AB_SCALE
 
 EDGES = {
@@ -43,24 +44,6 @@ LEAST = 0.2  # mean of the three: under it the set is refused
 ENOUGH = 0.7  # of each: under it the set is noted
 
 Histograms = dict[str, list[float]]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """Shares of the training data that a calibration set reaches, in [0, 1]."""
-
-    luminance: float
-    contrast: float
-    chroma: float
-
-    @property
-    def mean(self) -> float:
-        """Of the three."""
-        return (self.luminance + self.contrast + self.chroma) / 3
-
-    def lacking(self) -> str:
-        """Which of the three are under `ENOUGH`, as "contrast 19 %, ..."; empty where none is."""
-        return ", ".join(f"{name} {share:.0%}" for name, share in asdict(self).items() if share < ENOUGH)
 
 
 def histograms(gray: U8, answers: F32) -> Histograms:
@@ -88,7 +71,7 @@ def _shares(values: NDArray[Any], edges: list[int]) -> list[float]:
     return [round(float(share), 5) for share in counts / counts.sum()]
 
 
-def compare(own: Histograms, training: Any) -> Coverage:
+def compare(own: Histograms, training: Any) -> CalibrationCoverage:
     """How much of the training data a calibration set reaches.
 
     Args:
@@ -109,10 +92,15 @@ def compare(own: Histograms, training: Any) -> Coverage:
                 f"the facts beside the model: coverage has no {name} of {len(shares)} shares."
             ) from error
         reached[name] = float(theirs[np.asarray(shares) >= REACH * theirs].sum())
-    return Coverage(**{name: round(min(share, 1.0), 3) for name, share in reached.items()})
+    return CalibrationCoverage(**{name: round(min(share, 1.0), 3) for name, share in reached.items()})
 
 
-def verify_coverage(coverage: Coverage) -> None:
+def shortfalls(coverage: CalibrationCoverage) -> str:
+    """Return the shares under `ENOUGH`, as "contrast 19 %, ..."; empty if there is none."""
+    return ", ".join(f"{name} {share:.0%}" for name, share in asdict(coverage).items() if share < ENOUGH)
+
+
+def verify_coverage(coverage: CalibrationCoverage) -> None:
     """Refuses a calibration set that has hardly anything of what the network was trained on.
 
     Raises:
@@ -120,7 +108,7 @@ def verify_coverage(coverage: Coverage) -> None:
     """
     if coverage.mean < LEAST:
         raise GateError(
-            f"The calibration set reaches little of what the network was trained on: {coverage.lacking()}. "
+            f"The calibration set reaches little of what the network was trained on: {shortfalls(coverage)}. "
             "int8 ranges from it would be wrong. Calibrate with pictures of many kinds, dark to bright and "
             "flat to contrasty."
         )

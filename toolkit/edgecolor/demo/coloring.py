@@ -148,6 +148,6 @@ class Result:
 
 def trained_on(model: ModelFile) -> str:
     """What a model says of its training, in a line."""
-    training = model.info["training"]
+    training = model.info.training
     photographs = training.get("photographs") if isinstance(training, dict) else None
     return f"{photographs:,} photographs" if isinstance(photographs, int) else "not stated"

@@ -127,7 +127,7 @@ def _choose_model() -> tuple[str, float]:
         help="m is three times the work of s, and its colors are truer.",
     )
     model = coloring.MODELS[name]
-    own = float(model.info["saturation"])
+    own = float(model.info.saturation)
     saturation = st.slider(
         "Saturation",
         0.0,
@@ -144,12 +144,12 @@ def _choose_model() -> tuple[str, float]:
 def _tell_of(model: ModelFile) -> None:
     info = model.info
     facts = {
-        "Version": info["version"],
-        "Size": f"{len(model.flatbuffer) / 1000:.0f} kB, {info['parameters']:,} parameters",
-        "Precision": info["precision"],
-        "Alpha": f"{info['alpha']:g}, the width of its MobileNet",
+        "Version": info.version,
+        "Size": f"{len(model.flatbuffer) / 1000:.0f} kB, {info.parameters:,} parameters",
+        "Precision": info.precision.value,
+        "Alpha": f"{info.alpha:g}, the width of its MobileNet",
         "Trained on": coloring.trained_on(model),
-        "License": info["licence"],
+        "License": info.license,
         "SHA-256": model.sha256,
     }
     st.caption("  \n".join(f"**{title}** {_plain(fact)}" for title, fact in facts.items()))

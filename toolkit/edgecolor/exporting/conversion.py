@@ -30,8 +30,9 @@ import numpy as np
 from edgecolor_runtime import errors
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, MissingError
+from edgecolor_runtime.models.info import Precision
 
-CALIBRATED = frozenset({"int8", "int16x8", "dynamic"})
+CALIBRATED = frozenset({Precision.INT8, Precision.INT16X8, Precision.DYNAMIC})
 """Precisions with int8 kernels: the calibration pictures choose how these are rounded, and int8 ranges."""
 
 
@@ -94,7 +95,7 @@ def need_tensorflow() -> None:
 def convert(
     model: Path,
     gray: U8,
-    precision: str,
+    precision: Precision,
     folder: Path,
     *,
     float_layers: Sequence[str] = (),
@@ -105,7 +106,7 @@ def convert(
     Args:
         model: the .keras file.
         gray: uint8 (n, 224, 224), the calibration pictures.
-        precision: one of the runtime's PRECISIONS.
+        precision: number format of the exported network.
         folder: an empty folder for the exchange.
         float_layers: for int8, names of layers to leave in float.
         halves: whether to convert from each half of the pictures, too; for int8.
@@ -116,7 +117,7 @@ def convert(
         UsageError: no layer has one of the names.
     """
     np.save(folder / "gray.npy", gray)
-    job = {"task": "convert", "model": str(model), "precision": precision}
+    job = {"task": "convert", "model": str(model), "precision": precision.value}
     _run(folder, job | {"float_layers": list(float_layers), "halves": halves})
     return Conversion(
         flatbuffer=(folder / "model.tflite").read_bytes(),

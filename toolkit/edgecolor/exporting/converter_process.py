@@ -23,6 +23,7 @@ from edgecolor.tflite.runner import outputs
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, GateError, UsageError
 from edgecolor_runtime.inference.preprocess import network_input
+from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.signature import INPUT_SHAPE
 
 BATCH = 16  # pictures at a time through the float network
@@ -48,16 +49,17 @@ def _convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     gray: U8 = np.load(folder / "gray.npy")
     np.save(folder / "reference.npy", _answers(network, gray))
     np.save(folder / "check.npy", _answers(network, read_check_set().gray))
-    if job["precision"] in CALIBRATED:
+    precision = Precision(job["precision"])
+    if precision in CALIBRATED:
         round_kernels(network, network_input(gray))
     network.save(folder / "model.keras")
     if job["float_layers"]:
         flatbuffer = Quantizer(network, gray)(job["float_layers"])
     else:
-        flatbuffer = _flatbuffer(network, gray, job["precision"])
+        flatbuffer = _flatbuffer(network, gray, precision)
     (folder / "model.tflite").write_bytes(flatbuffer)
     for i in (0, 1) if job["halves"] else ():
-        half = _flatbuffer(network, gray[i::2], job["precision"])
+        half = _flatbuffer(network, gray[i::2], precision)
         (folder / f"half-{i}.tflite").write_bytes(half)
     return _facts(network)
 
@@ -78,7 +80,7 @@ def _repair(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         return correct_output(quantize(float_layers), gray, reference)
 
     def suffices(float_layers: Iterable[str]) -> bool:
-        return passes(measure(outputs(finished(float_layers), check), check_reference), "int8")
+        return passes(measure(outputs(finished(float_layers), check), check_reference), Precision.INT8)
 
     found = fewest_float_layers(quantize.layers, cost, suffices)
     repaired = finished(found)
@@ -109,7 +111,7 @@ def _converter(network: Any) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([function])
 
 
-def _flatbuffer(network: Any, gray: U8, precision: str) -> bytes:
+def _flatbuffer(network: Any, gray: U8, precision: Precision) -> bytes:
     import tensorflow as tf
 
     converter = _converter(network)
@@ -121,7 +123,7 @@ def _flatbuffer(network: Any, gray: U8, precision: str) -> bytes:
     return flatbuffer
 
 
-def _refusal(error: Exception, precision: str) -> GateError:
+def _refusal(error: Exception, precision: Precision) -> GateError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     reason = next((line for line in lines if "error" in line), lines[0])[:300]
     return GateError(f"TensorFlow Lite cannot express this network as {precision}: {reason}")
@@ -156,12 +158,12 @@ def _float32(tf: Any, converter: Any, gray: U8) -> None:
     pass
 
 
-_OPTIONS: dict[str, Callable[[Any, Any, U8], None]] = {
-    "int8": _int8,
-    "int16x8": _int16x8,
-    "float32": _float32,
-    "float16": _float16,
-    "dynamic": _dynamic,
+_OPTIONS: dict[Precision, Callable[[Any, Any, U8], None]] = {
+    Precision.INT8: _int8,
+    Precision.INT16X8: _int16x8,
+    Precision.FLOAT32: _float32,
+    Precision.FLOAT16: _float16,
+    Precision.DYNAMIC: _dynamic,
 }
 
 
@@ -188,7 +190,7 @@ class Quantizer:
                 debug_options=self._options,
             )
         except Exception as error:
-            raise _refusal(error, "int8") from error
+            raise _refusal(error, Precision.INT8) from error
         self._nodes: dict[str, list[str]] = {}
         for operator in read_graph(self._debugger.calibrated_model).operators:
             self._nodes.setdefault(operator.last_layer, []).append(operator.outputs[0].name)

@@ -12,12 +12,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from edgecolor.tflite.graph import Graph, Tensor, read_graph
 from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
 from edgecolor_runtime.inference.interpreter import EDGE_TPU_OPERATOR
+from edgecolor_runtime.models.info import EdgeTpuCompilation
 from edgecolor_runtime.models.model_file import ModelFile, pack
 
 COMPILER = "edgetpu_compiler"
@@ -28,27 +29,6 @@ TIME_LIMIT = 600  # seconds; the compiler gives up by itself after 180
 _ROW = re.compile(r"^(\S+)[ \t]+(\d+)[ \t]+(\S.*?)\s*$", re.MULTILINE)
 _MAPPED = "Mapped to Edge TPU"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-@dataclass(frozen=True)
-class Compilation:
-    """What the compiler said.
-
-    Attributes:
-        compiler: its version.
-        operators: how many the model had.
-        mapped: how many of them run on the Edge TPU.
-        unmapped: why not, for each kind of operator that stays on the CPU.
-        on_chip: bytes of weights kept on the chip.
-        off_chip: bytes of weights that are sent anew for every picture.
-    """
-
-    compiler: str
-    operators: int
-    mapped: int
-    unmapped: dict[str, str]
-    on_chip: int
-    off_chip: int
 
 
 def find_compiler() -> str:
@@ -69,7 +49,7 @@ def find_compiler() -> str:
     return path
 
 
-def compile_model(model: ModelFile, compiler: str, *, min_mapped: float) -> tuple[bytes, Compilation]:
+def compile_model(model: ModelFile, compiler: str, *, min_mapped: float) -> tuple[bytes, EdgeTpuCompilation]:
     """Compiles an int8 model for an Edge TPU.
 
     Args:
@@ -99,8 +79,8 @@ def compile_model(model: ModelFile, compiler: str, *, min_mapped: float) -> tupl
         raise GateError(f"{COMPILER} changed the model's inputs or outputs: {_ends(after)}.")
     if compilation.mapped and f"CUSTOM:{EDGE_TPU_OPERATOR}" not in {op.name for op in after.operators}:
         raise GateError(f"{COMPILER} wrote a file without the operator {EDGE_TPU_OPERATOR}.")
-    info = {key: value for key, value in model.info.items() if key not in {"format", "flatbuffer_sha256"}}
-    return pack(flatbuffer, info | {"edgetpu": asdict(compilation)}, model.golden), compilation
+    info = replace(model.info, edgetpu=compilation)
+    return pack(flatbuffer, info, model.golden), compilation
 
 
 def verify_before(graph: Graph) -> None:
@@ -163,7 +143,7 @@ def _run(flatbuffer: bytes, compiler: str) -> tuple[bytes, str]:
         return compiled.read_bytes(), done.stdout
 
 
-def read_log(log: str) -> Compilation:
+def read_log(log: str) -> EdgeTpuCompilation:
     """Reads what the compiler prints with `-s`: sizes, then a table of operator, count and status.
 
     Raises:
@@ -180,7 +160,7 @@ def read_log(log: str) -> Compilation:
         if status != _MAPPED:
             unmapped[name] = f"{unmapped[name]}, {status}" if name in unmapped else status
     version = re.search(r"Compiler version (\S+)", log)
-    return Compilation(
+    return EdgeTpuCompilation(
         compiler=version.group(1) if version else "unknown",
         operators=sum(count for _, count, _ in rows),
         mapped=sum(count for _, count, status in rows if status == _MAPPED),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor.data.calibration import read_check_set
-from edgecolor.data.coverage import Coverage, compare, histograms, verify_coverage
+from edgecolor.data.coverage import compare, histograms, shortfalls, verify_coverage
 from edgecolor.evaluation.metrics import ab_difference, mean_chroma
 from edgecolor.exporting.conversion import Conversion, repair
 from edgecolor.exporting.float_layers import MOST
@@ -22,6 +22,7 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import GateError
 from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
 from edgecolor_runtime.inference.preprocess import to_real
+from edgecolor_runtime.models.info import CalibrationCoverage, ExportFidelity, Precision
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
 
 STEADY = 0.75  # Lab units between the files of two halves of a set; 20 good pictures: 0.55, our 142: 0.23
@@ -37,27 +38,20 @@ class Gate:
 
 
 GATES = {
-    "int8": Gate(1.0, 0.97),
-    "int16x8": Gate(0.5, 0.98),
-    "dynamic": Gate(1.0, 0.97),
-    "float16": Gate(0.1, 0.99),
-    "float32": Gate(0.01, 0.999),
+    Precision.INT8: Gate(1.0, 0.97),
+    Precision.INT16X8: Gate(0.5, 0.98),
+    Precision.DYNAMIC: Gate(1.0, 0.97),
+    Precision.FLOAT16: Gate(0.1, 0.99),
+    Precision.FLOAT32: Gate(0.01, 0.999),
 }
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """An exported file against the float network: ab at 56 x 56, Lab units, without saturation."""
-
-    pictures: int
-    ab_difference: float  # mean over pictures, pixels and both channels
-    chroma_ratio: float  # mean chroma over the float network's
 
 
 _CASTS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
-def verify_graph(graph: Graph, precision: str, kernel_values: int, float_layers: Sequence[str] = ()) -> None:
+def verify_graph(
+    graph: Graph, precision: Precision, kernel_values: int, float_layers: Sequence[str] = ()
+) -> None:
     """Refuses a file that is not what its precision promises.
 
     Args:
@@ -70,15 +64,15 @@ def verify_graph(graph: Graph, precision: str, kernel_values: int, float_layers:
         GateError: other inputs or outputs, weights missing; for int8 and int16x8 also a float operator or
             one that an Edge TPU does not map.
     """
-    dtype = "INT8" if precision == "int8" else "FLOAT32"
+    dtype = "INT8" if precision is Precision.INT8 else "FLOAT32"
     _verify_end("input", graph.inputs, INPUT_SHAPE, dtype)
     _verify_end("output", graph.outputs, OUTPUT_SHAPE, dtype)
     inside = graph.stored_weights()
     if inside < kernel_values:
         raise GateError(f"The exported file holds {inside} of {kernel_values} kernel weights.")
-    if precision not in {"int8", "int16x8"}:
+    if precision not in {Precision.INT8, Precision.INT16X8}:
         return
-    casts = _CASTS if precision == "int16x8" or float_layers else frozenset()
+    casts = _CASTS if precision is Precision.INT16X8 or float_layers else frozenset()
     inside_ends = [op for op in graph.operators if op.name not in casts]
     floats = sorted({op.name for op in inside_ends if op.has_float and op.last_layer not in float_layers})
     if floats:
@@ -98,22 +92,22 @@ def _verify_end(side: str, tensors: tuple[Tensor, ...], shape: tuple[int, ...], 
         raise GateError(f"The exported file's {side} is {told}; expected {dtype} {shape}.")
 
 
-def measure(exported: F32, reference: F32) -> Fidelity:
+def measure(exported: F32, reference: F32) -> ExportFidelity:
     """Compares outputs of the exported file and of the float network, both (n, 56, 56, 2) in [-1, 1]."""
     ours, theirs = exported * np.float32(AB_SCALE), reference * np.float32(AB_SCALE)
     chroma = mean_chroma(theirs)
     ratio = mean_chroma(ours) / chroma if chroma else 1.0
-    return Fidelity(len(reference), ab_difference(ours, theirs), ratio)
+    return ExportFidelity(len(reference), ab_difference(ours, theirs), ratio)
 
 
-def passes(fidelity: Fidelity, precision: str) -> bool:
+def passes(fidelity: ExportFidelity, precision: Precision) -> bool:
     """Whether a file of this precision colors like the float network."""
     gate = GATES[precision]
     close = fidelity.ab_difference <= gate.ab_difference
     return close and gate.chroma_ratio <= fidelity.chroma_ratio <= 1 / gate.chroma_ratio
 
 
-def miss(fidelity: Fidelity, precision: str) -> str:
+def miss(fidelity: ExportFidelity, precision: Precision) -> str:
     """How far a file is from its gate, in a sentence."""
     gate = GATES[precision]
     return (
@@ -123,7 +117,7 @@ def miss(fidelity: Fidelity, precision: str) -> str:
     )
 
 
-def verify_fidelity(fidelity: Fidelity, precision: str) -> None:
+def verify_fidelity(fidelity: ExportFidelity, precision: Precision) -> None:
     """Refuses a file that colors unlike the float network.
 
     Raises:
@@ -153,11 +147,11 @@ class Judged:
     graph: Graph
     interpreter: Interpreter
     raw: NDArray[Any]
-    fidelity: Fidelity
+    fidelity: ExportFidelity
     time_ratio: float | None = None
 
 
-def judge(conversion: Conversion, precision: str) -> Judged:
+def judge(conversion: Conversion, precision: Precision) -> Judged:
     """Checks what is in the file and runs it on the check set; whether it passes is left to the caller.
 
     Raises:
@@ -182,22 +176,24 @@ def mend(judged: Judged, gray: U8, say: Say) -> Judged:
     Raises:
         GateError: no number of layers that would still be called int8 suffices.
     """
-    say(f"{miss(judged.fidelity, 'int8')} Looking for the layers that cost most")
+    say(f"{miss(judged.fidelity, Precision.INT8)} Looking for the layers that cost most")
     with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
         found = repair(judged.conversion, gray, Path(folder))
     if not found.float_layers:
         raise GateError(
-            f"{miss(judged.fidelity, 'int8')} Leaving {MOST:.0%} of its {found.layers} layers in float does "
-            "not mend it. Calibrate with your own camera's pictures beside those of calibration/, or export "
+            f"{miss(judged.fidelity, Precision.INT8)} Leaving {MOST:.0%} of its {found.layers} layers in float "
+            "does not mend it. Calibrate with your own camera's pictures beside those of calibration/, or export "
             "with --dynamic or --float16."
         )
     names, ratio = found.float_layers, found.time_ratio
     say(f"left in float: {', '.join(names)}, {len(names)} of {found.layers} layers; {ratio:g} x int8's time")
     conversion = replace(judged.conversion, flatbuffer=found.flatbuffer, float_layers=names)
-    return replace(judge(conversion, "int8"), time_ratio=ratio)
+    return replace(judge(conversion, Precision.INT8), time_ratio=ratio)
 
 
-def judge_coverage(gray: U8, conversion: Conversion, facts: dict[str, Any], say: Say) -> Coverage | None:
+def judge_coverage(
+    gray: U8, conversion: Conversion, facts: dict[str, Any], say: Say
+) -> CalibrationCoverage | None:
     """How much of the training data a calibration set reaches; None where the facts do not know that data.
 
     Args:
@@ -215,7 +211,7 @@ def judge_coverage(gray: U8, conversion: Conversion, facts: dict[str, Any], say:
         return None
     found = compare(histograms(gray, conversion.reference), facts["coverage"])
     verify_coverage(found)
-    if lacking := found.lacking():
+    if lacking := shortfalls(found):
         say(f"note: the calibration set reaches only a part of the training data: {lacking}")
     return found
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor_runtime.colors.spaces import F32, U8
-from edgecolor_runtime.models.model_file import GOLDEN_LIMIT, Golden
+from edgecolor_runtime.models.model_file import MAX_GOLDEN_BYTES, Golden
 
 PICTURES = 2
-BUDGET = (GOLDEN_LIMIT - 2000) // PICTURES  # bytes a picture; the rest is for the archive around them
+BUDGET = (MAX_GOLDEN_BYTES - 2000) // PICTURES  # bytes a picture; the rest is for the archive around them
 
 
 def choose_golden(gray: U8, reference: F32, exported: NDArray[Any]) -> Golden:

@@ -7,20 +7,15 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecolor import __version__
-from edgecolor.data.calibration import Calibration, read_calibration, read_check_set
-from edgecolor.data.coverage import Coverage
+from edgecolor.data.calibration import read_calibration, read_check_set
 from edgecolor.exporting import edge_tpu
 from edgecolor.exporting.bias_correction import correct_output
 from edgecolor.exporting.conversion import CALIBRATED, Conversion, convert, need_tensorflow
-from edgecolor.exporting.edge_tpu import Compilation
 from edgecolor.exporting.gates import (
-    Fidelity,
-    Judged,
     Say,
     judge,
     judge_coverage,
@@ -34,9 +29,18 @@ from edgecolor.network.sidecar import gain_of, read_facts
 from edgecolor.tflite.graph import Graph, read_graph
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import EdgecolorError, ModelFileError, UsageError
-from edgecolor_runtime.inference.interpreter import Interpreter
 from edgecolor_runtime.inference.tensor import TensorInfo
-from edgecolor_runtime.models.model_file import PRECISIONS, pack, parse, read
+from edgecolor_runtime.models.info import (
+    CalibrationCoverage,
+    CalibrationInfo,
+    EdgeTpuCompilation,
+    ExportFidelity,
+    ModelInfo,
+    PhotographSet,
+    Precision,
+    TensorDescription,
+)
+from edgecolor_runtime.models.model_file import pack, parse, read
 from edgecolor_runtime.models.signature import AB_SCALE
 from edgecolor_runtime.system import files
 
@@ -61,19 +65,19 @@ class ExportReport:
 
     path: str
     name: str
-    precision: str
+    precision: Precision
     bytes: int
     parameters: int
     macs: int
     operators: dict[str, int]
-    fidelity: Fidelity
+    fidelity: ExportFidelity
     calibration_sha256: str
     check_sha256: str
-    coverage: Coverage | None = None
+    coverage: CalibrationCoverage | None = None
     halves_ab_difference: float | None = None
     float_layers: tuple[str, ...] = ()
     time_ratio: float | None = None
-    edgetpu: Compilation | None = None
+    edgetpu: EdgeTpuCompilation | None = None
 
 
 def export_model(
@@ -81,7 +85,7 @@ def export_model(
     out: Path,
     *,
     calibration: Path,
-    precision: str = "int8",
+    precision: Precision = Precision.INT8,
     name: str | None = None,
     saturation: float | None = None,
     repair: bool = True,
@@ -97,7 +101,7 @@ def export_model(
         model: the .keras file.
         out: the .tflite file to write; it appears whole or not at all.
         calibration: folder of the calibration pictures. The file is judged on others, those of `check_set`.
-        precision: one of the runtime's PRECISIONS.
+        precision: number format of the exported network.
         name: what the model calls itself; by default as the facts say, or the file's stem.
         saturation: the default gain on ab; by default as the facts say, or 1.
         repair: leave the costliest layers in float where int8 misses its gate; never for an Edge TPU.
@@ -106,7 +110,7 @@ def export_model(
         say: takes a line of progress.
 
     Raises:
-        UsageError: an unknown precision, a bad name or gain, an existing `out`.
+        UsageError: a bad name or gain, an existing `out`.
         PictureError: `out` cannot be written.
         DataError: an unusable calibration set or facts file.
         MissingError: TensorFlow or the Edge TPU compiler is not installed.
@@ -117,32 +121,42 @@ def export_model(
     facts = read_facts(model)
     name = name or str(facts.get("name", model.stem))
     gain = gain_of(facts, model) if saturation is None else saturation
-    _verify_call(precision, name, gain, min_mapped)
+    _verify_call(name, gain, min_mapped)
     _verify_out(out, model, force=force)
     compiler = None if min_mapped is None else edge_tpu.find_compiler()
     need_tensorflow()
     files.remove_partial(out)
     pictures = read_calibration(calibration)
     say(f"{len(pictures.names)} calibration pictures")
-    conversion = make_flatbuffer(model, pictures.gray, precision, halves=precision == "int8")
+    conversion = make_flatbuffer(model, pictures.gray, precision, halves=precision is Precision.INT8)
     say(f"converted to {precision}")
     coverage = None
     if precision in CALIBRATED:
         coverage = judge_coverage(pictures.gray, conversion, facts, say)
     apart = judge_halves(conversion, say)
     judged = judge(conversion, precision)
-    if precision == "int8" and repair and compiler is None and not passes(judged.fidelity, precision):
+    if precision is Precision.INT8 and repair and compiler is None and not passes(judged.fidelity, precision):
         judged = mend(judged, pictures.gray, say)
     verify_fidelity(judged.fidelity, precision)
-    info = {
-        "name": name,
-        "version": str(facts.get("version", __version__)),
-        "precision": precision,
-        "saturation": gain,
-        "calibration": _about(pictures)
-        | {"coverage": coverage and asdict(coverage), "halves_ab_difference": apart},
-        **_info(judged, facts),
-    }
+    info = ModelInfo(
+        name=name,
+        version=str(facts.get("version", __version__)),
+        precision=precision,
+        saturation=gain,
+        calibration=CalibrationInfo(pictures.sha256, len(pictures.names), coverage, apart),
+        alpha=judged.conversion.alpha,
+        input=describe_input(judged.interpreter.input),
+        output=describe_output(judged.interpreter.output),
+        ab_scale=AB_SCALE,
+        parameters=judged.conversion.parameters,
+        float_layers=judged.conversion.float_layers,
+        check=_check_set(),
+        training=facts.get("training", {}),
+        accuracy=facts.get("accuracy", {}),
+        license=str(facts.get("licence", UNLICENSED)),
+        fidelity=judged.fidelity,
+        created_by=judged.conversion.created_by,
+    )
     golden = choose_golden(read_check_set().gray, conversion.check_reference, judged.raw)
     packed = pack(judged.conversion.flatbuffer, info, golden)
     compilation = None
@@ -170,9 +184,9 @@ def compile_exported(model: Path, out: Path, *, min_mapped: float, force: bool =
         GateError: it is not int8, or the compiler maps too few of its operators; nothing is written.
     """
     source = read(model)
-    if not {"fidelity", "check"} <= source.info.keys():
+    if source.info.fidelity is None or source.info.check is None:
         raise ModelFileError(f"{model}: exported before there was a check set; export it again.")
-    _verify_call("int8", source.info["name"], 1.0, min_mapped)
+    _verify_call(source.info.name, 1.0, min_mapped)
     _verify_out(out, model, force=force)
     compiler = edge_tpu.find_compiler()
     files.remove_partial(out)
@@ -182,14 +196,14 @@ def compile_exported(model: Path, out: Path, *, min_mapped: float, force: bool =
 
 
 def make_flatbuffer(
-    model: Path, gray: U8, precision: str, float_layers: Sequence[str] = (), *, halves: bool = False
+    model: Path, gray: U8, precision: Precision, float_layers: Sequence[str] = (), *, halves: bool = False
 ) -> Conversion:
     """A network and calibration pictures to the final flatbuffer: conversion and bias correction.
 
     Args:
         model: the .keras file.
         gray: uint8 (n, 224, 224), the calibration pictures.
-        precision: one of the runtime's PRECISIONS.
+        precision: number format of the exported network.
         float_layers: for int8, names of layers to leave in float.
         halves: whether to convert from each half of the pictures, too; for int8.
 
@@ -198,7 +212,7 @@ def make_flatbuffer(
     """
     with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
         conversion = convert(model, gray, precision, Path(folder), float_layers=float_layers, halves=halves)
-    if precision != "int8":
+    if precision is not Precision.INT8:
         return conversion
     reference = conversion.reference
     parts = [(half, slice(i, None, 2)) for i, half in enumerate(conversion.halves)]
@@ -221,9 +235,7 @@ def _verify_archive(model: Path) -> None:
         raise ModelFileError(f"{model}: not a .keras file.")
 
 
-def _verify_call(precision: str, name: str, gain: float, min_mapped: float | None) -> None:
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision {precision}: expected one of {', '.join(PRECISIONS)}.")
+def _verify_call(name: str, gain: float, min_mapped: float | None) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(f"name {name!r}: use letters, digits, dot, dash and underscore.")
     if not 0 < gain <= 4:
@@ -244,65 +256,40 @@ def _verify_out(out: Path, model: Path, *, force: bool) -> None:
         raise UsageError(f"{out} would replace what is exported; choose another -o.")
 
 
-def _about(pictures: Calibration) -> dict[str, Any]:
-    return {"manifest_sha256": pictures.sha256, "photographs": len(pictures.names)}
-
-
-def _info(judged: Judged, facts: dict[str, Any]) -> dict[str, Any]:
-    conversion = judged.conversion
-    return {
-        "alpha": conversion.alpha,
-        **ends(judged.interpreter),
-        "parameters": conversion.parameters,
-        "float_layers": list(conversion.float_layers),
-        "check": _about(read_check_set()),
-        **told_by(facts),
-        "fidelity": asdict(judged.fidelity),
-        "created_by": conversion.created_by,
-    }
+def _check_set() -> PhotographSet:
+    pictures = read_check_set()
+    return PhotographSet(pictures.sha256, len(pictures.names))
 
 
 def _report(
-    out: Path, info: dict[str, Any], graph: Graph, size: int, compilation: Compilation | None
+    out: Path, info: ModelInfo, graph: Graph, size: int, compilation: EdgeTpuCompilation | None
 ) -> ExportReport:
     names = [op.name for op in graph.operators]
+    assert info.fidelity is not None and info.calibration is not None and info.check is not None
     return ExportReport(
         path=str(out),
-        name=info["name"],
-        precision=info["precision"],
+        name=info.name,
+        precision=info.precision,
         bytes=size,
-        parameters=info["parameters"],
+        parameters=info.parameters,
         macs=graph.macs,
         operators={n: names.count(n) for n in sorted(set(names))},
-        fidelity=Fidelity(**info["fidelity"]),
-        calibration_sha256=info["calibration"]["manifest_sha256"],
-        check_sha256=info["check"]["manifest_sha256"],
+        fidelity=info.fidelity,
+        calibration_sha256=info.calibration.manifest_sha256,
+        check_sha256=info.check.manifest_sha256,
         edgetpu=compilation,
     )
 
 
-def told_by(facts: dict[str, Any]) -> dict[str, Any]:
-    """The part of a model file's description that comes from the facts."""
-    return {
-        "training": facts.get("training", {}),
-        "accuracy": facts.get("accuracy", {}),
-        "licence": str(facts.get("licence", UNLICENSED)),
-    }
+def describe_input(tensor: TensorInfo) -> TensorDescription:
+    """Return what a model file says about its input."""
+    return _describe(tensor, "L of CIE LAB / 50 - 1, in [-1, 1]")
 
 
-def ends(interpreter: Interpreter) -> dict[str, Any]:
-    """The part that says what goes in and what comes out."""
-    return {
-        "input": _end(interpreter.input, "L of CIE LAB / 50 - 1, in [-1, 1]"),
-        "output": _end(interpreter.output, f"a and b of CIE LAB / {AB_SCALE:g}, in [-1, 1]"),
-        "ab_scale": AB_SCALE,
-    }
+def describe_output(tensor: TensorInfo) -> TensorDescription:
+    """Return what a model file says about its output."""
+    return _describe(tensor, f"a and b of CIE LAB / {AB_SCALE:g}, in [-1, 1]")
 
 
-def _end(tensor: TensorInfo, meaning: str) -> dict[str, Any]:
-    return {
-        "shape": list(tensor.shape),
-        "meaning": meaning,
-        "scale": tensor.scale,
-        "zero_point": tensor.zero_point,
-    }
+def _describe(tensor: TensorInfo, meaning: str) -> TensorDescription:
+    return TensorDescription(tensor.shape, meaning, tensor.scale, tensor.zero_point)

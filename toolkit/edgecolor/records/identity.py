@@ -35,11 +35,11 @@ def identify_exported(name: str) -> FileIdentity:
         sha256=hashlib.sha256(data).hexdigest(),
         flatbuffer_sha256=model.sha256,
         bytes=len(data),
-        name=info["name"],
-        version=info["version"],
-        precision=info["precision"],
-        alpha=info["alpha"],
-        parameters=info["parameters"],
+        name=info.name,
+        version=info.version,
+        precision=info.precision,
+        alpha=info.alpha,
+        parameters=info.parameters,
     )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from edgecolor.tflite.graph import Graph, Operator, Tensor, read_graph
 from edgecolor.tflite.operators import EDGE_TPU_OPERATORS, TFLITE_RUNTIME_214
 from edgecolor_runtime.errors import ModelFileError
-from edgecolor_runtime.models.model_file import FILE_LIMIT, INFO_MEMBER, ModelFile, parse
+from edgecolor_runtime.models.info import ModelInfo
+from edgecolor_runtime.models.model_file import INFO_MEMBER, MAX_FILE_BYTES, ModelFile, parse
 from edgecolor_runtime.models.shipped import SHIPPED, shipped_bytes
 
 
@@ -48,7 +49,7 @@ class Inspection:
     """A file as it lies there.
 
     Attributes:
-        info: edgecolor.json; None for a file without.
+        info: what the file says about the model; None for a file without edgecolor.json.
         golden: number of golden vectors.
         bytes: of the file; then of the flatbuffer, and of the flatbuffer deflated as gzip and zip do it.
         sha256: of the file; then of the flatbuffer.
@@ -57,7 +58,7 @@ class Inspection:
     """
 
     file: str
-    info: dict[str, Any] | None
+    info: ModelInfo | None
     golden: int
     bytes: int
     flatbuffer_bytes: int
@@ -107,8 +108,8 @@ def inspect_file(name: str) -> Inspection:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > FILE_LIMIT:
-            raise ModelFileError(f"{path}: larger than {FILE_LIMIT >> 20} MiB: no model for this.")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelFileError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB: no model for this.")
         return path.read_bytes()
     except FileNotFoundError:
         known = ", ".join(SHIPPED)

@@ -20,6 +20,7 @@ from edgecolor.cli.common.messages import progress_bar
 
 if TYPE_CHECKING:
     from edgecolor.batch.plan import Job, Options, Outcome
+    from edgecolor_runtime.models.info import ModelInfo
     from edgecolor_runtime.models.model_file import ModelFile
 
     ColorAll = Callable[[Sequence[Job], ModelFile, Options, Callable[[Outcome], None]], list[Outcome]]
@@ -252,8 +253,8 @@ def _go_on(
     return [found[job] for job in jobs], before
 
 
-def _model(info: dict[str, object], sha256: str) -> dict[str, object]:
-    return {"name": info["name"], "version": info["version"], "sha256": sha256}
+def _model(info: ModelInfo, sha256: str) -> dict[str, object]:
+    return {"name": info.name, "version": info.version, "sha256": sha256}
 
 
 def _report(outcomes: list[Outcome]) -> dict[str, list[dict[str, object]]]:

@@ -134,9 +134,9 @@ def _about(model: str, colorizer: Colorizer, threads: int) -> dict[str, Any]:
     info = colorizer.model.info
     return {
         "file": model,
-        "name": info["name"],
-        "version": info["version"],
-        "precision": info["precision"],
+        "name": info.name,
+        "version": info.version,
+        "precision": info.precision,
         "sha256": colorizer.model.sha256,
         "threads": threads,
     }

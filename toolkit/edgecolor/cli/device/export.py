@@ -81,6 +81,7 @@ def export(
         raise UsageError(f"An Edge TPU computes in int8: leave --{asked[0]} out.")
     share = (1.0 if min_mapped is None else min_mapped) if edgetpu else None
     from edgecolor.exporting.pipeline import compile_exported, export_model
+    from edgecolor_runtime.models.info import Precision
 
     if share is not None and model.suffix == ".tflite":
         report = compile_exported(model, output, min_mapped=share, force=force)
@@ -89,7 +90,7 @@ def export(
             model,
             output,
             calibration=calibration_folder(calibration),
-            precision=asked[0] if asked else "int8",
+            precision=Precision(asked[0] if asked else "int8"),
             name=name,
             saturation=saturation,
             repair=not no_repair,

@@ -31,10 +31,12 @@ def inspect(
     from dataclasses import asdict
 
     from edgecolor.tflite.inspection import inspect_file
+    from edgecolor_runtime.models.model_file import build_document
 
     found = inspect_file(model)
     if as_json:
-        print(json.dumps(asdict(found), indent=1))
+        info = found.info and build_document(found.info, found.flatbuffer_sha256)
+        print(json.dumps(asdict(found) | {"info": info}, indent=1))
         return
     lines = [*_file_lines(found), *_own_lines(found), *_graph_lines(found)]
     if layers:
@@ -56,15 +58,16 @@ def _own_lines(found: Inspection) -> Iterator[str]:
         yield "metadata     none of edgecolor's: `run` and `check` refuse this file"
         return
     yield (
-        f"model        {info['name']} {info['version']}, {info['precision']}, alpha {info['alpha']:g}, "
-        f"saturation {info['saturation']:g}"
+        f"model        {info.name} {info.version}, {info.precision}, alpha {info.alpha:g}, "
+        f"saturation {info.saturation:g}"
     )
-    if info.get("float_layers"):
-        yield f"in float     {', '.join(info['float_layers'])}"
-    yield f"made by      {info['created_by']}"
-    yield f"license      {info['licence']}"
+    if info.float_layers:
+        yield f"in float     {', '.join(info.float_layers)}"
+    yield f"made by      {info.created_by}"
+    yield f"license      {info.license}"
+    document = info.to_json()
     for title in ("training", "accuracy", "fidelity", "calibration"):
-        if text := _flat(info.get(title)):
+        if text := _flat(document.get(title)):
             yield f"{title:13}{text}"
     yield f"golden       {found.golden} pictures with the outputs they must give"
 
@@ -82,15 +85,16 @@ def _number(value: Any) -> str:
 
 
 def _graph_lines(found: Inspection) -> Iterator[str]:
-    for title, ends in (("input", found.inputs), ("output", found.outputs)):
-        meaning = f": {found.info[title]['meaning']}" if found.info and "meaning" in found.info[title] else ""
+    meanings = ("", "") if found.info is None else (found.info.input.meaning, found.info.output.meaning)
+    ends_by_title = {"input": found.inputs, "output": found.outputs}
+    for (title, ends), meaning in zip(ends_by_title.items(), meanings, strict=True):
         for end in ends:
             scale = (
                 "" if end["scale"] is None else f", scale {end['scale']:.6g}, zero point {end['zero_point']}"
             )
             shape = " x ".join(map(str, end["shape"]))
-            yield f"{title:13}{end['dtype']} {shape}{scale}{meaning}"
-    parameters = f"{found.info['parameters']:,} parameters, " if found.info else ""
+            yield f"{title:13}{end['dtype']} {shape}{scale}{f': {meaning}' if meaning else ''}"
+    parameters = f"{found.info.parameters:,} parameters, " if found.info else ""
     yield (
         f"size         {parameters}{found.kernel_values:,} kernel values, {found.sparsity:.1%} of them zero; "
         f"{found.macs / 1e6:.1f} M multiply-adds"
