@@ -179,7 +179,7 @@ def test_precisions_are_written_by_their_name() -> None:
         ({"input": {"shape": [1, 128, 128, 1]}}, "[1, 224, 224, 1]"),
         ({"output": {"shape": [1, 56, 56, 3]}}, "[1, 56, 56, 2]"),
         ({"output": None}, "output"),
-        ({"input": {"shape": [1, 224, 224, 1], "scale": "small"}}, "no number"),
+        ({"input": {"shape": [1, 224, 224, 1], "scale": "small"}}, "input has a wrong scale"),
         ({"saturation": "much"}, "saturation"),
         ({"saturation": -0.5}, "saturation"),
         ({"saturation": 10**400}, "saturation"),

@@ -181,9 +181,9 @@ def mend(judged: Judged, gray: U8, say: Say) -> Judged:
         found = repair(judged.conversion, gray, Path(folder))
     if not found.float_layers:
         raise GateError(
-            f"{miss(judged.fidelity, Precision.INT8)} Leaving {MOST:.0%} of its {found.layers} layers in float "
-            "does not mend it. Calibrate with your own camera's pictures beside those of calibration/, or export "
-            "with --dynamic or --float16."
+            f"{miss(judged.fidelity, Precision.INT8)} Leaving {MOST:.0%} of its {found.layers} layers in "
+            "float does not mend it. Calibrate with your own camera's pictures beside those of calibration/, "
+            "or export with --dynamic or --float16."
         )
     names, ratio = found.float_layers, found.time_ratio
     say(f"left in float: {', '.join(names)}, {len(names)} of {found.layers} layers; {ratio:g} x int8's time")
