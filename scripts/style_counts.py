@@ -26,8 +26,8 @@ BRITISH = re.compile(
     r"(?i)\b\w*(?:colour|licence|grey|centre|behaviour|neighbour|favour|learnt"
     r"|(?:normal|optim|initial|recogn|summar|organ|minim|maxim|general|synchron)is(?:e|ed|er|es|ing|ation)\b)"
 )
-ALLOWED_BRITISH = re.compile(r"[\"']licence[\"']")
-"""The key in model file format 1 and in the manifests keeps its spelling: shipped files are pinned."""
+ALLOWED_BRITISH = re.compile(r"[\"'](?:licence|colour)[\"']")
+"""Keys of model file format 1 and of released models' sidecars keep their spelling: the files are pinned."""
 
 Place = tuple[str, int, str]
 

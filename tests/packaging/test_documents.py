@@ -10,6 +10,7 @@ import pytest
 import typer.main
 from PIL import Image
 
+import edgecolor
 from edgecolor.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,6 +30,11 @@ CODE_ROOTS = [
     *(REPOSITORY / package for package in ("toolkit/edgecolor", "edge_runtime/edgecolor_runtime")),
 ]
 
+HOSTED = [
+    *(REPOSITORY / ".github").rglob("*.yml"),
+    *(REPOSITORY / name for name in (".pre-commit-config.yaml", "CITATION.cff")),
+]
+
 
 def relative_name(document: Path) -> str:
     return document.relative_to(REPOSITORY).as_posix()
@@ -45,7 +51,9 @@ def shell_lines(document: Path) -> list[list[str]]:
 
 
 def edgecolor_commands() -> list[list[str]]:
-    return [words[1:] for document in DOCUMENTS for words in shell_lines(document) if words[0] == "edgecolor"]
+    return [
+        words[1:] for document in ALL_DOCUMENTS for words in shell_lines(document) if words[0] == "edgecolor"
+    ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -55,6 +63,33 @@ def test_named_make_targets_exist(document: Path) -> None:
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE))
     assert {"demo", "test"} <= named
     assert named <= targets
+
+
+@pytest.mark.parametrize("path", HOSTED, ids=relative_name)
+def test_hosted_files_are_yaml(path: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="Ray brings it with the [dev] extra")
+    content = yaml.safe_load(path.read_text("utf-8"))
+    assert isinstance(content, dict)
+    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
+    steps = [step for job in content.get("jobs", {}).values() for step in job["steps"]]
+    for line in (line for step in steps for line in step.get("run", "").splitlines()):
+        assert not line.startswith("make ") or f"\n{line.split()[-1]}:" in makefile, line
+
+
+def test_hosted_checks_cover_the_supported_systems_and_pythons() -> None:
+    yaml = pytest.importorskip("yaml", reason="Ray brings it with the [dev] extra")
+    jobs = yaml.safe_load((REPOSITORY / ".github/workflows/checks.yml").read_text("utf-8"))["jobs"]
+    for name in ("toolkit", "runtime"):
+        systems = {system.partition("-")[0] for system in jobs[name]["strategy"]["matrix"]["os"]}
+        assert systems == {"ubuntu", "windows", "macos"}
+    assert jobs["runtime"]["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+
+
+def test_citation_names_the_version() -> None:
+    yaml = pytest.importorskip("yaml", reason="Ray brings it with the [dev] extra")
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == edgecolor.__version__
+    assert citation["authors"] == [{"name": "The edgecolor authors"}]
 
 
 def test_contributing_explains_every_target() -> None:

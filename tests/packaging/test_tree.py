@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Written in pieces, so that this file does not hold what it looks for.
 MACHINE_PATH = re.compile(rb"/(?:" + rb"work|root|farm|home/[a-z]+" + rb")/")
 REGISTRY = re.compile(rb"(?i)https?://[^\s\"')]*(?:" + rb"pypi|pythonhosted|npmjs|deb\.debian" + rb")")
-TEXT = {".py", ".md", ".toml", ".csv", ".json", ".txt", ".yml", ".cfg", ""}
+TEXT = {".py", ".md", ".toml", ".csv", ".json", ".txt", ".yml", ".yaml", ".cff", ".cfg", ""}
 LARGEST = 20 << 20  # bytes of one tracked file; the teacher's weights are 17 MB
 
 
@@ -37,8 +37,8 @@ def test_top_level_folder_has_tracked_files(name: str, tracked: list[Path]) -> N
 def test_no_tracked_text_names(pattern: re.Pattern[bytes], tracked: list[Path]) -> None:
     texts = [path for path in tracked if path.suffix in TEXT]
     assert Path(__file__).resolve() in texts
-    found = [str(path.relative_to(REPOSITORY)) for path in texts if pattern.search(path.read_bytes())]
-    assert found == []
+    places = [str(path.relative_to(REPOSITORY)) for path in texts if pattern.search(path.read_bytes())]
+    assert places == []
 
 
 def test_the_patterns_find_what_they_look_for() -> None:
