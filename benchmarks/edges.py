@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from edgecolor.batch.plan import PICTURES
+from edgecolor.data.photographs import list_photographs
 from edgecolor_runtime.colors import upsampling
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_chroma
-from edgecolor_runtime.errors import EdgecolorError, PictureError
+from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.shipped import open_model
@@ -75,9 +75,7 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         colorizer = Colorizer(open_model(chosen.model))
-        files = sorted(f for f in chosen.photographs.rglob("*") if f.suffix.lower() in PICTURES)
-        if not files:
-            raise PictureError(f"{chosen.photographs}: no pictures in this folder")
+        files = list_photographs(chosen.photographs)
         measured = [errors(Image.open(file).convert("RGB"), colorizer) for file in files]
     except EdgecolorError as error:
         print(f"edges.py: {error}", file=sys.stderr)

@@ -1,8 +1,9 @@
-"""The two engines of `edgecolor run` on one folder, with equal workers: `make bench-ray PHOTOGRAPHS=folder`.
+"""Compare the engines of `edgecolor run` on one folder: `make bench-ray PHOTOGRAPHS=folder`.
 
-They take turns, each in a process of its own. Start-up lasts until the first photographs are known to be
-colored; from then on until the last one the rate is taken. Beside the clock's there is the processor time of
-a photograph, in this process and in all below it: other programs on the machine disturb that less.
+Both engines have the same number of workers. They run alternately, each in a process of its own. Start-up
+ends when the first photographs are known to be colored; the rate is that of the photographs after these. The
+processor time per photograph counts this process and all of its descendants; other programs on the machine
+disturb it less than the wall-clock time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,122 +18,137 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgecolor.batch import local_engine, plan, ray_engine
+from edgecolor.batch.engines import Engine, load_engine
+from edgecolor.batch.plan import ColoringOptions, PictureResult, plan_jobs
+from edgecolor.support.child_process import run_program
 from edgecolor.support.timing import Spread, spread
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.system import machine
 
-ENGINES = {"local": local_engine.color_all, "ray": ray_engine.color_all}
-TICK = os.sysconf("SC_CLK_TCK")
+CLOCK_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+SIMULTANEOUS_SECONDS = 0.05  # results this close to the first were colored before it was known
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of an engine."""
+class EngineRun:
+    """One run of an engine.
 
-    start: float  # s until the first photographs were known to be colored
-    rate: float  # photographs a second from then on
-    processor: float  # ms of processor time for each of them
+    Attributes:
+        start: seconds until the first photographs were known to be colored.
+        rate: photographs per second from then on.
+        processor: ms of processor time per photograph from then on.
+    """
+
+    start: float
+    rate: float
+    processor: float
 
 
-def once(engine: str, photographs: list[Path], workers: int, output: Path) -> Run:
+def run_engine(engine: Engine, photographs: list[Path], workers: int, output: Path) -> EngineRun:
     """Color the photographs in this process."""
-    jobs = plan.plan(photographs, output)
-    marks: list[tuple[float, float]] = []  # clock and processor at each photograph
+    jobs = plan_jobs(photographs, output)
+    marks: list[tuple[float, float]] = []  # wall-clock and processor seconds at each photograph
 
-    def note(outcome: plan.Outcome) -> None:
-        if outcome.error:
-            raise outcome.error
+    def take_mark(result: PictureResult) -> None:
+        if result.error:
+            raise result.error
         first_or_last = not marks or len(marks) == len(jobs) - 1
-        marks.append((time.perf_counter(), processor() if first_or_last else 0))
+        marks.append((time.perf_counter(), processor_seconds() if first_or_last else 0))
 
+    color_all = load_engine(engine, into_folder=True, workers=None, delegate=None)
     begun = time.perf_counter()
-    ENGINES[engine](jobs, open_model("s"), plan.Options(workers, same=True), note)
+    color_all(open_model("s"), jobs, ColoringOptions(workers, accept_identical=True), take_mark)
     (first, spent_before), (last, spent) = marks[0], marks[-1]
-    # What became known together with the first was colored before it.
-    rest = sum(clock > first + 0.05 for clock, _ in marks)
-    return Run(first - begun, rest / (last - first), 1000 * (spent - spent_before) / rest)
+    later = sum(clock > first + SIMULTANEOUS_SECONDS for clock, _ in marks)
+    return EngineRun(
+        start=first - begun,
+        rate=later / (last - first),
+        processor=1000 * (spent - spent_before) / later,
+    )
 
 
-def processor() -> float:
-    """Seconds of processor time of this process and of all below it, those that have ended included."""
+def processor_seconds() -> float:
+    """Return the processor time of this process and of its descendants, including those that have ended."""
     family = {os.getpid()}
-    found = {int(pid): (int(parent), seconds) for pid, parent, seconds in processes()}
-    while more := {pid for pid, (parent, _) in found.items() if parent in family} - family:
+    running = {int(pid): (int(parent), seconds) for pid, parent, seconds in list_processes()}
+    while more := {pid for pid, (parent, _) in running.items() if parent in family} - family:
         family |= more
-    return sum(found[pid][1] for pid in family)
+    return sum(running[pid][1] for pid in family)
 
 
-def processes() -> Iterator[tuple[str, str, float]]:
-    """Number, parent, and seconds of processor time with that of ended children, of each process of Linux."""
+def list_processes() -> Iterator[tuple[str, str, float]]:
+    """Yield number, parent and processor seconds (with those of ended children) of each Linux process."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
-        yield folder.name, fields[1], sum(map(int, fields[11:15])) / TICK
+        yield folder.name, fields[1], sum(map(int, fields[11:15])) / CLOCK_TICKS_PER_SECOND
 
 
-def measure(folder: Path, count: int, workers: int, turns: int) -> dict[str, list[Run]]:
-    """The engines in turns, each in a new process."""
-    runs: dict[str, list[Run]] = {engine: [] for engine in ENGINES}
+def compare_engines(folder: Path, count: int, workers: int, turns: int) -> dict[Engine, list[EngineRun]]:
+    """Run the engines alternately, each in a new process."""
+    runs: dict[Engine, list[EngineRun]] = {engine: [] for engine in Engine}
     for turn in range(turns):
-        for engine, found in runs.items():
-            words = [str(folder), "--count", str(count), "--workers", str(workers), "--engine", engine]
-            done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, check=False)
-            if done.returncode:
-                raise EdgecolorError(f"{engine} failed")
-            found.append(Run(**json.loads(done.stdout)))
-            print(f"turn {turn + 1}: {engine:6} {found[-1]}", file=sys.stderr)
+        for engine, engine_runs in runs.items():
+            words = [str(folder), "--count", str(count), "--workers", str(workers), "--engine", engine.value]
+            result = run_program([sys.executable, __file__, *words])
+            result.raise_failure(f"the engine {engine.value}")
+            engine_runs.append(EngineRun(**json.loads(result.stdout)))
+            print(f"turn {turn + 1}: {engine.value:6} {engine_runs[-1]}", file=sys.stderr)
     return runs
 
 
-def table(runs: dict[str, list[Run]]) -> str:
-    """The runs for a person: median, and the least and most of few turns."""
+def format_table(runs: dict[Engine, list[EngineRun]]) -> str:
+    """Return the table of all runs."""
     lines = [f"{'':38} {'median':>8} {'p10':>8} {'p90':>8}"]
 
-    def row(name: str, values: Spread) -> None:
+    def add_row(name: str, values: Spread) -> None:
         lines.append(f"{name:38} {values.median:8.2f} {values.p10:8.2f} {values.p90:8.2f}")
 
-    for name, of in (
+    for title, field in (
         ("start-up, s", "start"),
-        ("photographs a second", "rate"),
-        ("processor, ms", "processor"),
+        ("photographs per second", "rate"),
+        ("processor, ms per photograph", "processor"),
     ):
-        for engine, found in runs.items():
-            row(f"{engine:6} {name}", spread([getattr(run, of) for run in found]))
-    pairs = list(zip(runs["ray"], runs["local"], strict=True))
-    row("ray / local, time of a photograph", spread([local.rate / ray.rate for ray, local in pairs]))
-    row(
-        "ray / local, processor time of one",
+        for engine, engine_runs in runs.items():
+            add_row(f"{engine.value:6} {title}", spread([getattr(run, field) for run in engine_runs]))
+    pairs = list(zip(runs[Engine.ray], runs[Engine.local], strict=True))
+    add_row("ray / local, time per photograph", spread([local.rate / ray.rate for ray, local in pairs]))
+    add_row(
+        "ray / local, processor time",
         spread([ray.processor / local.processor for ray, local in pairs]),
     )
     return "\n".join(lines)
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photographs", type=Path, help="a folder")
-    parser.add_argument("--count", type=int, default=2000, help="photographs to color")
-    parser.add_argument("--workers", type=int, default=machine.cores(), help="of each engine")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--engine", choices=list(ENGINES), help="this one alone, once, as JSON")
+    parser.add_argument("photographs", type=Path, help="folder of photographs")
+    parser.add_argument("--count", type=int, default=2000, help="number of photographs to color")
+    parser.add_argument("--workers", type=int, default=machine.cores(), help="workers of each engine")
+    parser.add_argument("--turns", type=int, default=3, help="number of runs of each engine")
+    parser.add_argument(
+        "--engine", choices=[e.value for e in Engine], help="run this engine once; print JSON"
+    )
     words = parser.parse_args()
     try:
         if not words.engine:
-            print(table(measure(words.photographs, words.count, words.workers, words.turns)))
+            print(format_table(compare_engines(words.photographs, words.count, words.workers, words.turns)))
             return 0
-        found = [job.source for job in plan.plan([words.photographs], Path("unused"))][: words.count]
-        if len(found) < words.count:
+        jobs = plan_jobs([words.photographs], Path("unused"))
+        photographs = [job.source for job in jobs][: words.count]
+        if len(photographs) < words.count:
             raise PictureError(
-                f"{words.photographs}: {len(found)} photographs; --count asks for {words.count}"
+                f"{words.photographs}: {len(photographs)} photographs; --count asks for {words.count}"
             )
         with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(asdict(once(words.engine, found, words.workers, Path(folder)))))
+            run = run_engine(Engine(words.engine), photographs, words.workers, Path(folder))
+            print(json.dumps(asdict(run)))
     except EdgecolorError as error:
         print(f"scale_out.py: {error}", file=sys.stderr)
         return error.exit_code

@@ -19,7 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from edgecolor.data.dataset import Dataset, open_dataset, prepare
+from edgecolor.data.dataset import Dataset, open_dataset, prepare_dataset
 from edgecolor.network.batch_norm import for_training
 from edgecolor.network.fusion import build_network
 from edgecolor.support.timing import Task, in_turns, spread
@@ -86,7 +86,7 @@ def main() -> int:
     print("| alpha | size | what | ms (10th to 90th percentile) | images a second |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        prepare(CALIBRATION, Path(folder) / "prepared")
+        prepare_dataset(CALIBRATION, Path(folder) / "prepared")
         data = open_dataset(Path(folder) / "prepared")
         for alpha in words.alpha or (0.25, 0.5):
             for size in (128, 224):

@@ -144,11 +144,11 @@ def tflite_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `edgecolor dataset` makes of 40 calibration photographs."""
-    from edgecolor.data.dataset import prepare
+    from edgecolor.data.dataset import prepare_dataset
 
     photos = tmp_path_factory.mktemp("photos")
     for file in sorted((ROOT / "calibration").rglob("*.jpg"))[:40]:
         (photos / file.name).symlink_to(file)
     out = photos.parent / f"{photos.name}-prepared"
-    prepare(photos, out)
+    prepare_dataset(photos, out)
     return out

@@ -18,10 +18,10 @@ def test_a_short_run_has_every_figure() -> None:
     done = run("--count", "100", "--workers", "2", "--turns", "1")
     assert done.returncode == 0, done.stderr
     rows = {line[:38].strip(): line[38:].split() for line in done.stdout.splitlines()[1:]}
-    figures = ("start-up, s", "photographs a second", "processor, ms")
+    figures = ("start-up, s", "photographs per second", "processor, ms per photograph")
     assert set(rows) == {f"{engine:6} {name}" for engine in ("local", "ray") for name in figures} | {
-        "ray / local, time of a photograph",
-        "ray / local, processor time of one",
+        "ray / local, time per photograph",
+        "ray / local, processor time",
     }
     for values in rows.values():
         low, middle, high = (float(values[i]) for i in (1, 0, 2))

@@ -1,4 +1,4 @@
-"""The manifest of an output folder: what it says, and how a run goes on by it."""
+"""The manifest of an output folder: its lines, and how a run is resumed."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def stamps() -> dict[str, int]:
 def test_a_line_for_each_picture(album: Path) -> None:
     (album / "text.jpg").write_text("no picture")
     assert run("--saturation", 0.9, "--quality", 80) == 1
-    found = {entry["result"]: entry for entry in lines()}
-    assert set(found) == {
+    entries = {entry["result"]: entry for entry in lines()}
+    assert set(entries) == {
         "a.jpg", "a.png", "a.bmp.png", "sub/a.jpg", "two\nlines.jpg", "ä ß.jpg", "text.jpg"
     }  # fmt: skip
-    good = found["a.bmp.png"]
+    good = entries["a.bmp.png"]
     assert good["source"] == str(album / "a.bmp") and good["status"] == "done" and good["size"] == [80, 60]
     assert good["stored"] == Path("out/a.bmp.png").stat().st_size
     assert (good["saturation"], good["quality"], len(good["model"])) == (0.9, 80, 64)
-    bad = found["text.jpg"]
+    bad = entries["text.jpg"]
     assert (bad["status"], bad["reason"]) == ("failed", "album/text.jpg: not a picture that Pillow can open")
 
 
@@ -142,7 +142,7 @@ def test_another_file_of_that_name_is_left_alone(
     Path("out/manifest.jsonl").write_text(text)
     assert run() == 1
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "manifest.jsonl: line 1 is not edgecolor's" in error
+    assert error.count("\n") == 1 and "manifest.jsonl: line 1 was not written by edgecolor" in error
     assert Path("out/manifest.jsonl").read_text() == text
 
 

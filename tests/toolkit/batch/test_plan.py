@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecolor.batch.plan import plan
+from edgecolor.batch.plan import plan_jobs
 from edgecolor_runtime import PictureError, UsageError
 
 
@@ -23,7 +23,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def targets(inputs: list[Path], output: Path | None) -> dict[str, str]:
-    jobs = plan(inputs, output)
+    jobs = plan_jobs(inputs, output)
     base = output if output is not None else inputs[0]
     result = {job.source.name: str(job.target.relative_to(base)) for job in jobs}
     assert len(result) == len(jobs)
@@ -42,9 +42,9 @@ def test_a_folder_keeps_its_structure(photos: Path, tmp_path: Path) -> None:
 
 
 def test_without_output_beside_each_under_a_new_name(photos: Path) -> None:
-    found = targets([photos], None)
-    assert (found["b.jpg"], found["e.bmp"]) == ("b.color.jpg", "e.color.png")
-    assert found["c.tif"] == "sub/c.color.tif"
+    results = targets([photos], None)
+    assert (results["b.jpg"], results["e.bmp"]) == ("b.color.jpg", "e.color.png")
+    assert results["c.tif"] == "sub/c.color.tif"
 
 
 def test_an_output_inside_the_folder_is_not_read(photos: Path) -> None:
@@ -56,11 +56,11 @@ def test_an_output_inside_the_folder_is_not_read(photos: Path) -> None:
 
 def test_one_picture(photos: Path, tmp_path: Path) -> None:
     source = photos / "b.jpg"
-    assert plan([source], tmp_path / "x.png")[0].target == tmp_path / "x.png"
-    assert plan([source], tmp_path)[0].target == tmp_path / "b.jpg"
-    assert plan([source], tmp_path / "new")[0].target == tmp_path / "new" / "b.jpg"
+    assert plan_jobs([source], tmp_path / "x.png")[0].target == tmp_path / "x.png"
+    assert plan_jobs([source], tmp_path)[0].target == tmp_path / "b.jpg"
+    assert plan_jobs([source], tmp_path / "new")[0].target == tmp_path / "new" / "b.jpg"
     with pytest.raises(UsageError, match=r"\.gif"):
-        plan([source], tmp_path / "x.gif")
+        plan_jobs([source], tmp_path / "x.gif")
 
 
 def test_colliding_names_are_told_apart(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_colliding_names_are_told_apart(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("a.png", "a.bmp", "a.gif", "b.bmp", "c.gif", "c.ppm", "A.PNG"):
         (folder / name).touch()
-    found = targets([folder], tmp_path / "out")
-    assert len({name.casefold() for name in found.values()}) == 7
-    assert (found["a.bmp"], found["a.gif"], found["b.bmp"]) == ("a.bmp.png", "a.gif.png", "b.png")
-    assert (found["c.gif"], found["c.ppm"]) == ("c.gif.png", "c.ppm.png")
-    assert {found["A.PNG"], found["a.png"]} == {"A.PNG", "a-2.png"}
+    results = targets([folder], tmp_path / "out")
+    assert len({name.casefold() for name in results.values()}) == 7
+    assert (results["a.bmp"], results["a.gif"], results["b.bmp"]) == ("a.bmp.png", "a.gif.png", "b.png")
+    assert (results["c.gif"], results["c.ppm"]) == ("c.gif.png", "c.ppm.png")
+    assert {results["A.PNG"], results["a.png"]} == {"A.PNG", "a-2.png"}
     beside = targets([folder], None)
     assert (beside["a.bmp"], beside["b.bmp"]) == ("a.bmp.color.png", "b.color.png")
 
@@ -82,14 +82,14 @@ def test_a_numbered_name_takes_nobody_elses(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     inputs = [tmp_path / "x/a.png", tmp_path / "y/a.png", tmp_path / "z/a-2.png"]
-    assert [job.target.name for job in plan(inputs, tmp_path / "out")] == ["a.png", "a-3.png", "a-2.png"]
+    assert [job.target.name for job in plan_jobs(inputs, tmp_path / "out")] == ["a.png", "a-3.png", "a-2.png"]
 
 
 def test_several_folders_and_files(photos: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "b.jpg").touch()
-    jobs = plan([photos / "sub", other, photos / "e.bmp", other / "b.jpg"], tmp_path / "out")
+    jobs = plan_jobs([photos / "sub", other, photos / "e.bmp", other / "b.jpg"], tmp_path / "out")
     assert [str(job.target.relative_to(tmp_path / "out")) for job in jobs] == [
         "sub/c.tif",
         "sub/deep/d.webp",
@@ -105,16 +105,16 @@ def test_no_input_is_replaced(photos: Path) -> None:
         ([photos / "b.jpg"], photos),
     ):
         with pytest.raises(UsageError, match="would replace"):
-            plan(inputs, output)
+            plan_jobs(inputs, output)
 
 
 def test_several_pictures_need_a_folder(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for output in (tmp_path / "x.jpg", tmp_path / "file"):
         with pytest.raises(UsageError, match="need a folder"):
-            plan([photos], output)
+            plan_jobs([photos], output)
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="no pictures"):
-        plan([tmp_path], tmp_path / "out")
+        plan_jobs([tmp_path], tmp_path / "out")

@@ -131,8 +131,8 @@ def assert_each_once(album: Path, out: Path) -> None:
         *names,
         "manifest.jsonl",
     ]
-    found = Counter(line["result"] for line in lines(out) if line["status"] == "done")
-    assert found == Counter(names)
+    done = Counter(line["result"] for line in lines(out) if line["status"] == "done")
+    assert done == Counter(names)
     for name in names:
         with Image.open(out / name) as image:
             image.load()
@@ -149,16 +149,16 @@ def test_both_engines_alike(album: Album, tmp_path: Path, cluster: tuple[int, En
     for name in ("a.png", "a.bmp", "a.gif", "a.jpg", "two\nlines.jpg"):
         gray.save(folder / name)
     gray.save(os.fsencode(folder) + b"/\xff.jpg", format="JPEG")
-    told, manifests = [], []
+    printed, manifests = [], []
     for engine in ("local", "ray"):
         done = run(command(folder, tmp_path / engine, "--engine", engine), cluster[1])
         assert done.returncode == 1
-        told.append((done.stdout, done.stderr.splitlines()[1:]))  # without the time that it took
+        printed.append((done.stdout, done.stderr.splitlines()[1:]))  # without the time that it took
         text = (tmp_path / engine / "manifest.jsonl").read_text()
         manifests.append(sorted(text.splitlines()))
         (tmp_path / engine / "manifest.jsonl").unlink()
-    assert told[0] == (told[1][0].replace(b"/ray/", b"/local/"), told[1][1])
-    assert told[0][1][-1] == b"edgecolor: 5 of 41 pictures failed"
+    assert printed[0] == (printed[1][0].replace(b"/ray/", b"/local/"), printed[1][1])
+    assert printed[0][1][-1] == b"edgecolor: 5 of 41 pictures failed"
     assert manifests[0] == manifests[1] and len(manifests[0]) == 41
     files = [
         {
@@ -229,7 +229,10 @@ def test_a_picture_that_workers_die_of_is_a_bad_picture(
     shutil.copyfile(CALIBRATION / "001.jpg", folder / "deadly.jpg")
     done = run(command(folder, tmp_path / "out", "--engine", "ray"), cluster[1])
     assert done.returncode == 1
-    assert f"edgecolor: {folder / 'deadly.jpg'}: 3 workers died of it".encode() in done.stderr
+    assert (
+        f"edgecolor: {folder / 'deadly.jpg'}: 3 workers died while they colored this picture".encode()
+        in done.stderr
+    )
     assert done.stderr.endswith(b"edgecolor: 1 of 61 pictures failed\n")
     (folder / "deadly.jpg").unlink()
     assert_each_once(folder, tmp_path / "out")
@@ -245,7 +248,7 @@ def test_ctrl_c_on_a_cluster_of_its_own(album: Album, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130, error
-    assert error == f"{len(lines(out))} of 400 done; the same command goes on from there\n".encode()
+    assert error == f"{len(lines(out))} of 400 done; the same command resumes this run\n".encode()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in ray):
         assert time.monotonic() < deadline

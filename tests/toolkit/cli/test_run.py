@@ -133,8 +133,8 @@ def test_bad_pictures_stop_no_good_one(
     for name, reason in {"empty.jpg": "empty file", "text.png": "not a picture", "half.jpg": ""}.items():
         assert f"edgecolor: {photos / name}: {reason}" in captured.err
     assert captured.err.splitlines()[-1] == "edgecolor: 3 of 7 pictures failed"
-    found = sorted(path.name for path in out.rglob("*") if path.is_file())
-    assert found == ["a.jpg", "b.png", "c.tif", "d.webp", "manifest.jsonl"]
+    files = sorted(path.name for path in out.rglob("*") if path.is_file())
+    assert files == ["a.jpg", "b.png", "c.tif", "d.webp", "manifest.jsonl"]
 
 
 def test_json(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

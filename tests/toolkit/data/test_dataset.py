@@ -11,8 +11,8 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from edgecolor.cli import main
-from edgecolor.data.dataset import held_out, open_dataset, prepare
-from edgecolor.data.photographs import NPY_AB, NPY_L, planes_of_rgb
+from edgecolor.data.dataset import choose_held_out, open_dataset, prepare_dataset
+from edgecolor.data.training_sources import NPY_AB, NPY_L, planes_of_rgb
 from edgecolor.training.run_folder import RECIPE, open_run, write_json
 from edgecolor_runtime.errors import DataError, UsageError
 
@@ -47,14 +47,14 @@ def npy_layout(
 
 
 def test_folder_comes_back_as_prepared(folder: Path, tmp_path: Path) -> None:
-    summary = prepare(folder, tmp_path / "out")
+    summary = prepare_dataset(folder, tmp_path / "out")
     data = open_dataset(tmp_path / "out")
     assert summary.photographs == 6
     assert summary.train + summary.val + summary.near_gray + summary.toned == 6
     for row, name in enumerate(data.names):
         wanted = planes_of_rgb(Image.open(folder / name))
-        for found, want in zip((data.luma[row], data.lightness[row], data.ab[row]), wanted, strict=True):
-            np.testing.assert_array_equal(found, want)
+        for prepared, want in zip((data.luma[row], data.lightness[row], data.ab[row]), wanted, strict=True):
+            np.testing.assert_array_equal(prepared, want)
 
 
 def test_planes_are_those_of_scikit_image() -> None:
@@ -74,7 +74,7 @@ def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_p
     sepia[..., 1:] = 5, 14
     Image.fromarray(np.rint(lab2rgb(sepia) * 255).astype(np.uint8)).save(folder / "sepia.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
-    summary = prepare(folder, tmp_path / "out")
+    summary = prepare_dataset(folder, tmp_path / "out")
     assert (summary.near_gray, summary.toned, summary.unreadable) == (1, 1, ["broken.jpg"])
     rows = open_dataset(tmp_path / "out").rows
     assert len(rows["train"]) + len(rows["val"]) == summary.photographs - 3
@@ -82,23 +82,23 @@ def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_p
 
 def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("file,split\n0.png,val\nsub/1.png,train\n")
-    prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
+    prepare_dataset(folder, tmp_path / "out", split=tmp_path / "split.csv")
     data = open_dataset(tmp_path / "out")
     assert [data.names[r] for r in data.rows["val"]] == ["0.png"]
 
 
 @pytest.mark.parametrize(("photographs", "val"), [(4, 0), (12, 2), (300, 60), (1000, 200), (20000, 400)])
-def test_some_are_held_out_of_few_photographs_too(photographs: int, val: int) -> None:
+def test_some_are_choose_held_out_of_few_photographs_too(photographs: int, val: int) -> None:
     names = [f"{i}.jpg" for i in range(photographs)]
-    found = held_out(names)
-    assert len(set(found)) == val
-    assert found == held_out(names[::-1])
+    chosen = choose_held_out(names)
+    assert len(set(chosen)) == val
+    assert chosen == choose_held_out(names[::-1])
 
 
 def test_another_split_is_another_run(folder: Path, tmp_path: Path) -> None:
     for name in ("0.png", "2.png"):
         (tmp_path / "split.csv").write_text(f"file,split\n{name},val\n")
-        prepare(folder, tmp_path / name, split=tmp_path / "split.csv")
+        prepare_dataset(folder, tmp_path / name, split=tmp_path / "split.csv")
     first, second = (open_dataset(tmp_path / name).identity for name in ("0.png", "2.png"))
     assert first["data_sha256"] == second["data_sha256"]
     open_run(tmp_path, {"recipe": {}} | first)
@@ -110,7 +110,7 @@ def test_another_split_is_another_run(folder: Path, tmp_path: Path) -> None:
 def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("file,split\nphotos/0.png,val\n")
     with pytest.raises(DataError, match=r"names none of the photographs; .* has 0\.png"):
-        prepare(folder, tmp_path / "out", split=tmp_path / "split.csv")
+        prepare_dataset(folder, tmp_path / "out", split=tmp_path / "split.csv")
     assert not (tmp_path / "out").exists()
 
 
@@ -119,7 +119,7 @@ def test_a_disk_too_small_is_said_and_left_clean(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 19))
     with pytest.raises(DataError, match=r"0.6 MB are needed and 0.5 MB are free"):
-        prepare(folder, tmp_path / "out")
+        prepare_dataset(folder, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
 
 
@@ -127,12 +127,12 @@ def test_an_empty_array_is_said(tmp_path: Path) -> None:
     npy_layout(tmp_path / "npy", photographs(1))
     (tmp_path / "npy" / NPY_L).write_bytes(b"")
     with pytest.raises(DataError, match=r"gray_scale\.npy: not readable"):
-        prepare(tmp_path / "npy", tmp_path / "out")
+        prepare_dataset(tmp_path / "npy", tmp_path / "out")
 
 
 def test_npy_layout_agrees_with_the_photographs(tmp_path: Path) -> None:
     photos = photographs(6)
-    prepare(npy_layout(tmp_path / "npy", photos), tmp_path / "out")
+    prepare_dataset(npy_layout(tmp_path / "npy", photos), tmp_path / "out")
     data = open_dataset(tmp_path / "out")
     for row, photo in enumerate(photos):
         wanted = planes_of_rgb(photo)
@@ -142,13 +142,13 @@ def test_npy_layout_agrees_with_the_photographs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "said"),
+    ("scale", "message"),
     [({"l_scale": 1.0}, "scale 0..100"), ({"ab_offset": 0}, "ab is on another scale")],
 )
-def test_npy_layout_on_a_wrong_scale_is_refused(tmp_path: Path, scale: dict[str, int], said: str) -> None:
+def test_npy_layout_on_a_wrong_scale_is_refused(tmp_path: Path, scale: dict[str, int], message: str) -> None:
     layout = npy_layout(tmp_path / "npy", photographs(6), **scale)
-    with pytest.raises(DataError, match=said):
-        prepare(layout, tmp_path / "out")
+    with pytest.raises(DataError, match=message):
+        prepare_dataset(layout, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -157,10 +157,10 @@ def test_npy_layout_of_another_type_or_count_is_refused(tmp_path: Path) -> None:
     lightness = np.load(layout / NPY_L)
     np.save(layout / NPY_L, lightness[:3])
     with pytest.raises(DataError, match="3 L pictures but 4 ab"):
-        prepare(layout, tmp_path / "out")
+        prepare_dataset(layout, tmp_path / "out")
     np.save(layout / NPY_L, lightness.astype(np.float32))
     with pytest.raises(DataError, match="found float32"):
-        prepare(layout, tmp_path / "out")
+        prepare_dataset(layout, tmp_path / "out")
 
 
 def test_nothing_is_left_when_preparing_fails(folder: Path, tmp_path: Path) -> None:
@@ -168,14 +168,14 @@ def test_nothing_is_left_when_preparing_fails(folder: Path, tmp_path: Path) -> N
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(folder, tmp_path / "out", progress=stop)
+        prepare_dataset(folder, tmp_path / "out", on_progress=stop)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
 
 
 def test_existing_output_is_kept(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="exists"):
-        prepare(folder, tmp_path / "out")
+        prepare_dataset(folder, tmp_path / "out")
 
 
 def test_command_says_what_it_found(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from edgecolor.cli import main
 from edgecolor.cli.measure.evaluate import table
-from edgecolor.data.photographs import photographs_of
+from edgecolor.data.photographs import list_photographs
 from edgecolor.evaluation.evaluator import Shown, evaluate, square
 from edgecolor.evaluation.predictor import ExportedPredictor, finish, open_predictor
 from edgecolor.records.evaluation import chosen
@@ -136,14 +136,14 @@ def test_photographs_are_found_in_subfolders_and_other_files_are_not(tmp_path: P
     (tmp_path / "b").mkdir()
     for name in ("c.JPG", "b/a.png", "manifest.csv"):
         (tmp_path / name).touch()
-    assert photographs_of(tmp_path) == [tmp_path / "b/a.png", tmp_path / "c.JPG"]
+    assert list_photographs(tmp_path) == [tmp_path / "b/a.png", tmp_path / "c.JPG"]
 
 
 def test_bad_data_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        photographs_of(tmp_path / "none")
+        list_photographs(tmp_path / "none")
     with pytest.raises(DataError, match="no photographs"):
-        photographs_of(tmp_path)
+        list_photographs(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes()[:2000])
     with pytest.raises(DataError, match=r"broken\.jpg: not a readable picture"):
         evaluate(Oracle("gray", gain=0), tmp_path)

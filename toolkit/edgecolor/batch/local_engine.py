@@ -1,4 +1,4 @@
-"""Color many photographs on the cores of this machine."""
+"""The local engine: colors pictures with the threads of this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
 
-from edgecolor.batch.plan import Job, Options, Outcome
+from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.images.writer import save
@@ -16,63 +16,69 @@ from edgecolor_runtime.system.files import refuse_existing
 
 
 def color_all(
-    jobs: Sequence[Job], model: ModelFile, options: Options, on_done: Callable[[Outcome], None]
-) -> list[Outcome]:
-    """Color pictures on every core.
+    model: ModelFile,
+    jobs: Sequence[PictureJob],
+    options: ColoringOptions,
+    on_result: Callable[[PictureResult], None],
+) -> None:
+    """Color pictures on the cores of this machine. A picture that fails does not stop the others.
 
     Args:
-        jobs: What `plan` says.
-        model: The model.
-        options: How.
-        on_done: Called in this thread after each picture, in the order in which they end.
-
-    Returns:
-        The outcomes, in the order of the jobs. A picture that fails stops no other.
+        model: the model.
+        jobs: the pictures.
+        options: how they are colored.
+        on_result: called in this thread with the result of each picture, in the order in which they end.
     """
-    # An accelerator serves one interpreter.
-    workers = 1 if options.delegate else max(1, min(options.threads, len(jobs)))
-    free: SimpleQueue[Colorizer] = SimpleQueue()
+    # A delegate serves one interpreter only.
+    workers = 1 if options.delegate else max(1, min(options.workers, len(jobs)))
+    # A single picture gets all cores; with several pictures each core colors one picture.
+    threads = options.workers if len(jobs) == 1 else 1
+    idle: SimpleQueue[Colorizer] = SimpleQueue()
     for _ in range(workers):
-        # One picture: the interpreter takes the cores. Several: each core takes a picture.
-        threads = options.threads if len(jobs) == 1 else 1
-        free.put(Colorizer(model, threads=threads, saturation=options.saturation, delegate=options.delegate))
-    outcomes: dict[Job, Outcome] = {}
+        idle.put(Colorizer(model, threads=threads, saturation=options.saturation, delegate=options.delegate))
     pool = ThreadPoolExecutor(workers)
     try:
-        for future in as_completed([pool.submit(_color, job, free, options) for job in jobs]):
-            outcome = future.result()
-            outcomes[outcome.job] = outcome
-            on_done(outcome)
+        for future in as_completed([pool.submit(_color, job, idle, options) for job in jobs]):
+            on_result(future.result())
     finally:
         pool.shutdown(cancel_futures=True)
-    return [outcomes[job] for job in jobs]
 
 
-def _color(job: Job, free: SimpleQueue[Colorizer], options: Options) -> Outcome:
-    colorizer = free.get()
+def _color(job: PictureJob, idle: SimpleQueue[Colorizer], options: ColoringOptions) -> PictureResult:
+    colorizer = idle.get()
     try:
-        return color_one(job, colorizer, options)
+        return color_one(colorizer, job, options)
     finally:
-        free.put(colorizer)
+        idle.put(colorizer)
 
 
-def color_one(job: Job, colorizer: Colorizer, options: Options) -> Outcome:
-    """Color one picture. What is wrong with it is in the outcome, and never raised."""
+def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -> PictureResult:
+    """Color one picture. An error of the picture is returned in the result, not raised."""
     try:
-        if not options.same:
+        if not options.accept_identical:
             refuse_existing(job.target, options.force)
-        modified = job.source.stat().st_mtime_ns  # before it is read: a later change is then seen as one
+        modified = job.source.stat().st_mtime_ns  # before reading: a change while it is read counts as later
         picture = open_picture(job.source)
         frame = colorizer.colorize(picture.gray)
         notes = save(
-            frame, job.target, of=picture, quality=options.quality, force=options.force, same=options.same
+            frame,
+            job.target,
+            of=picture,
+            quality=options.quality,
+            force=options.force,
+            same=options.accept_identical,
         )
-        stored = job.target.stat().st_size
-        return Outcome(job, frame.y.size, (*picture.notes, *notes), modified, stored)
+        return PictureResult(
+            job,
+            size=frame.y.size,
+            notes=(*picture.notes, *notes),
+            modified=modified,
+            stored=job.target.stat().st_size,
+        )
     except EdgecolorError as error:
-        return Outcome(job, error=error)
+        return PictureResult(job, error=error)
     except MemoryError:
-        return Outcome(job, error=PictureError(f"{job.source}: not enough memory for it"))
+        return PictureResult(job, error=PictureError(f"{job.source}: not enough memory for this picture"))
     except OSError as error:
         reason = f"{error.filename or job.source}: {error.strerror or error}"
-        return Outcome(job, error=PictureError(reason))
+        return PictureResult(job, error=PictureError(reason))

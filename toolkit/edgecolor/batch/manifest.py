@@ -1,4 +1,4 @@
-"""What became of each picture of a folder: one line of JSON each, by which an interrupted run goes on."""
+"""The manifest of an output folder: one line of JSON for each picture, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -12,69 +12,69 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgecolor.batch.plan import Job, Options, Outcome
+from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import remove_partials
 
-NAME = "manifest.jsonl"
-"""Of the file, in the folder of the results. Later lines about a result replace earlier ones.
+MANIFEST_NAME = "manifest.jsonl"
+"""Name of the file in the folder of results. A later line about a result replaces an earlier line.
 
 source      absolute path of the picture
-result      path of its result, below this folder
+result      path of the result below this folder
 status      "done" or "failed"
-reason      why it failed
+reason      why the picture failed
 size        width and height in pixels
 notes       what a user should know, one sentence each
-modified    when the picture was last changed before it was read, ns since 1970
-stored      bytes of the result
+modified    time of the picture's last change before it was read, in ns since 1970
+stored      size of the result in bytes
 model       SHA-256 of the network
-saturation, quality, delegate    how it was colored
+saturation, quality, delegate    how the picture was colored
 """
 
-_SYNC_EVERY = 1.0  # s; what a power cut may take
+_SYNC_SECONDS = 1.0  # between two writes to the disk; a power cut loses at most these results
 _SETTINGS = ("model", "saturation", "quality", "delegate")
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What the manifest keeps of a result in memory: there may be a million."""
+class _ColoredBefore:
+    """What is kept in memory about a result of the manifest; there may be a million of them."""
 
     source: str
     modified: int
     stored: int
     size: tuple[int, int]
     notes: tuple[str, ...]
-    differs: tuple[str, ...]  # names of the settings that are not those of this run
+    changed_settings: tuple[str, ...]  # names of the settings that differ from those of this run
 
 
 class Manifest:
     """The manifest of an output folder, locked for one run.
 
-    Every line is with the operating system before the next one is made: a killed process loses none of them.
+    Each line is handed to the operating system before the next picture's: a killed process loses no line.
 
     Args:
-        folder: Of the results; it is made.
-        model: What this run colors with.
-        options: How.
+        folder: the folder of results; it is created.
+        model: the model of this run.
+        options: the options of this run.
 
     Raises:
-        EdgecolorError: Another run works in this folder, or it cannot be written.
-        DataError: The file is there and is not a manifest.
+        EdgecolorError: another run works in this folder, or the manifest cannot be written.
+        DataError: the file exists and is not a manifest.
     """
 
-    def __init__(self, folder: Path, model: ModelFile, options: Options) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, model: ModelFile, options: ColoringOptions) -> None:
+        self.path = folder / MANIFEST_NAME
         self._folder = folder
         gain = model.info.saturation if options.saturation is None else options.saturation
         self._settings = dict(
             zip(_SETTINGS, (model.sha256, gain, options.quality, options.delegate), strict=True)
         )
         self._force = options.force
-        self._done: dict[str, _Done] = {}
+        self._before: dict[str, _ColoredBefore] = {}
         self._synced = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("ab", buffering=0)  # a buffer would fail a second time, when it is closed
+        self._file = self.path.open("ab", buffering=0)  # closing a buffered file could fail a second time
         try:
             self._lock()
             self._read()
@@ -83,99 +83,112 @@ class Manifest:
             raise
 
     def _lock(self) -> None:
-        if sys.platform == "win32":  # which has no flock
+        if sys.platform == "win32":  # Windows has no flock
             return
         import fcntl
 
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EdgecolorError(f"{self.path}: another run works in this folder; wait for it") from None
+            raise EdgecolorError(
+                f"{self.path}: another run works in this folder; wait until it has ended"
+            ) from None
         except OSError:
-            pass  # a file system without locks; that two runs meet on it is the user's care
+            pass  # a file system without locks: the user must not start two runs
 
     def _read(self) -> None:
-        whole = 0
+        size = 0
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):  # torn by a power cut or a full disk
-                    self._file.truncate(whole)
+                if not line.endswith(b"\n"):  # cut off by a power cut or a full disk
+                    self._file.truncate(size)
                     break
-                whole += len(line)
+                size += len(line)
                 try:
-                    self._take(json.loads(line))
+                    self._take_entry(json.loads(line))
                 except (ValueError, KeyError, TypeError, AttributeError):
                     raise DataError(
-                        f"{self.path}: line {number} is not edgecolor's; move the file away, "
+                        f"{self.path}: line {number} was not written by edgecolor; move the file away, "
                         "or choose another -o"
                     ) from None
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        self._done.pop(entry["result"], None)
+    def _take_entry(self, entry: Any) -> None:
+        self._before.pop(entry["result"], None)
         if entry["status"] == "done":
             width, height = entry["size"]
-            self._done[entry["result"]] = _Done(
-                entry["source"],
-                entry["modified"],
-                entry["stored"],
-                (width, height),
-                tuple(entry["notes"]),
-                tuple(name for name in _SETTINGS if entry[name] != self._settings[name]),
+            self._before[entry["result"]] = _ColoredBefore(
+                source=entry["source"],
+                modified=entry["modified"],
+                stored=entry["stored"],
+                size=(width, height),
+                notes=tuple(entry["notes"]),
+                changed_settings=tuple(name for name in _SETTINGS if entry[name] != self._settings[name]),
             )
 
-    def done(self, jobs: Sequence[Job]) -> dict[Job, Outcome]:
-        """The jobs that an earlier run did: same picture, same model and settings, the result still there.
+    def colored_before(self, jobs: Sequence[PictureJob]) -> dict[PictureJob, PictureResult]:
+        """Return the results of an earlier run that are still valid.
 
-        What a killed run left half-written is removed.
+        A result is valid if the picture, the model and the settings are the same and the result still exists.
+        Half-written files of a killed run are removed.
 
         Raises:
-            UsageError: A result was colored otherwise, and this run may not replace it.
+            UsageError: a result was colored with other settings, and this run may not replace it.
         """
         for folder in {job.target.parent for job in jobs}:
             remove_partials(folder)
-        found = {}
+        results = {}
         for job in jobs:
-            known = self._done.get(self._result(job))
-            if known is None:
+            before = self._before.get(self._result_name(job))
+            if before is None:
                 continue
             result, source = _stat(job.target), _stat(job.source)
-            if result is None or result.st_size != known.stored:
+            if result is None or result.st_size != before.stored:
                 continue
-            if known.differs and not self._force:
+            if before.changed_settings and not self._force:
                 raise UsageError(
-                    f"{self.path.parent} was colored with another {', '.join(known.differs)}; "
+                    f"{self.path.parent} was colored with another {', '.join(before.changed_settings)}; "
                     "name another folder with -o, or replace the results with --force"
                 )
-            same = known.source == str(job.source.absolute())
-            if not known.differs and same and source and source.st_mtime_ns == known.modified:
-                found[job] = Outcome(job, known.size, known.notes, known.modified, known.stored)
-        return found
+            same_picture = (
+                before.source == str(job.source.absolute())
+                and source is not None
+                and source.st_mtime_ns == before.modified
+            )
+            if same_picture and not before.changed_settings:
+                results[job] = PictureResult(
+                    job,
+                    size=before.size,
+                    notes=before.notes,
+                    modified=before.modified,
+                    stored=before.stored,
+                )
+        return results
 
-    def append(self, outcome: Outcome) -> None:
+    def append(self, result: PictureResult) -> None:
         """Write the line of one picture.
 
         Raises:
-            EdgecolorError: It cannot be written.
+            EdgecolorError: the line cannot be written.
         """
         entry: dict[str, Any] = {
-            "source": str(outcome.job.source.absolute()),
-            "result": self._result(outcome.job),
+            "source": str(result.job.source.absolute()),
+            "result": self._result_name(result.job),
         }
-        if outcome.error is None:
+        if result.error is None:
             entry |= {
                 "status": "done",
-                "size": outcome.size,
-                "notes": outcome.notes,
-                "modified": outcome.modified,
-                "stored": outcome.stored,
+                "size": result.size,
+                "notes": result.notes,
+                "modified": result.modified,
+                "stored": result.stored,
             }
         else:
-            entry |= {"status": "failed", "reason": str(outcome.error)}
+            entry |= {"status": "failed", "reason": str(result.error)}
         try:
             line = json.dumps(entry | self._settings).encode() + b"\n"
             while line:
                 line = line[self._file.write(line) :]
-            if time.monotonic() - self._synced > _SYNC_EVERY:
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
                 self._sync()
         except OSError as error:
             raise EdgecolorError(f"{self.path}: cannot be written: {error.strerror or error}") from error
@@ -184,17 +197,17 @@ class Manifest:
         os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
-    def _result(self, job: Job) -> str:
+    def _result_name(self, job: PictureJob) -> str:
         return job.target.relative_to(self._folder).as_posix()
 
     def __enter__(self) -> Manifest:
-        """Nothing more: it is open."""
+        """Return the manifest, which is open already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it, which also ends the lock."""
+        """Close the file and release the lock."""
         with self._file:
             self._sync()
 

@@ -1,4 +1,4 @@
-"""Many pictures on every core of a Ray cluster: the only module that imports Ray."""
+"""The Ray engine: colors pictures on every core of a Ray cluster. Only this module imports Ray."""
 
 from __future__ import annotations
 
@@ -15,87 +15,88 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor.batch.local_engine import color_one
-from edgecolor.batch.plan import Job, Options, Outcome
+from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import EdgecolorError, MissingError, PictureError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import remove_partials
 
-_BLOCK = 64  # pictures that a worker gets at once, at most; with 16, Ray's own work was felt
-_SHARES = 8  # blocks for each worker, at least, so that none works long after the others
-_DEATHS = 3  # workers that one picture may end
-_PATIENCE = 10.0  # s for a cluster to answer
+MAX_BLOCK_PICTURES = 64  # pictures that a worker gets at a time; with 16, Ray's own work cost noticeable time
+MIN_BLOCKS_PER_WORKER = 8  # so that no worker still works long after the others
+MAX_WORKER_DEATHS = 3  # workers that one picture may kill before it counts as failed
+CONNECT_SECONDS = 10.0  # time for a cluster to answer
 
 
 def color_all(
-    jobs: Sequence[Job], model: ModelFile, options: Options, on_done: Callable[[Outcome], None]
-) -> list[Outcome]:
-    """Color pictures on a Ray cluster: that of RAY_ADDRESS, or else one of this machine for this run.
+    model: ModelFile,
+    jobs: Sequence[PictureJob],
+    options: ColoringOptions,
+    on_result: Callable[[PictureResult], None],
+) -> None:
+    """Color pictures on the Ray cluster at RAY_ADDRESS; without this variable on a cluster of this machine.
 
-    Paths travel, not pictures: every machine must see the folders under the same absolute names, and have
-    this version of edgecolor.
+    Paths are sent to the workers, not pictures: every machine must see the folders under the same absolute
+    names, and have this version of edgecolor. A picture that fails does not stop the others, even if it kills
+    its worker each time.
 
     Args:
-        jobs: What `plan` says.
-        model: The model.
-        options: How. `threads` is the number of workers on this machine; a cluster has one for each core.
-            `same` is needed: the picture that a lost worker had just written is colored again.
-        on_done: Called in this thread after each picture, in the order in which they become known.
-
-    Returns:
-        The outcomes, in the order of the jobs. A picture that fails stops no other, not even one that takes
-        its worker down each time.
+        model: the model.
+        jobs: the pictures.
+        options: how they are colored. `workers` is the number of workers on this machine; a cluster has one
+            for each core. `accept_identical` is needed: a picture that a lost worker had just written is
+            colored again.
+        on_result: called in this thread with the result of each picture, in the order in which they arrive.
 
     Raises:
-        MissingError: The cluster cannot be reached.
-        EdgecolorError: Its machines cannot work: another Python, no edgecolor.
+        MissingError: the cluster cannot be reached.
+        EdgecolorError: its machines cannot work: another Python, no edgecolor.
     """
-    Colorizer(model, saturation=options.saturation)  # what is wrong with these is said before Ray starts
-    outcomes: dict[Job, Outcome] = {}
-    # However it ends, Ray Data's own threads end before the connection that they use.
-    with _cluster(options.threads) as workers, closing(_stream(jobs, model, options, workers)) as stream:
-        for outcome in stream:
-            outcomes[outcome.job] = outcome
-            on_done(outcome)
+    Colorizer(model, saturation=options.saturation)  # raises errors of these two before Ray starts
+    # Ray Data's own threads end before the connection that they use, however the run ends.
+    with (
+        _connect_cluster(options.workers) as workers,
+        closing(_stream_results(model, jobs, options, workers)) as results,
+    ):
+        for result in results:
+            on_result(result)
     for folder in {job.target.parent for job in jobs}:
-        remove_partials(folder)  # what lost workers left
-    return [outcomes[job] for job in jobs]
+        remove_partials(folder)  # files of lost workers
 
 
 @contextmanager
-def _cluster(threads: int) -> Iterator[int]:
-    """A connection to Ray; gives the number of workers."""
+def _connect_cluster(workers: int) -> Iterator[int]:
+    """Connect to Ray, or start Ray here with this number of workers; yield the number of workers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What Ray says of lost workers, and of itself, is in its session's logs as far as these let it.
+    # Ray's messages on lost workers and on itself belong to the logs of its session.
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     address = os.environ.get("RAY_ADDRESS", "local")
-    own = {"num_cpus": threads, "include_dashboard": False} if address == "local" else {}
+    own = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
-        _knock(address)
-        with _nothing_on_stderr():
+        _check_listening(address)
+        with _silenced_stderr():
             ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (OSError, RuntimeError, ValueError) as error:
         missing = "Ray does not start here" if own else f"no Ray cluster at RAY_ADDRESS={address}"
-        raise MissingError(f"{missing}: {_line(error)}") from error
+        raise MissingError(f"{missing}: {_last_line(error)}") from error
     try:
         yield int(ray.cluster_resources().get("CPU", 0)) or 1
     finally:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise OSError if nobody listens at host:port. Ray itself tries for minutes, and says nothing."""
+def _check_listening(address: str) -> None:
+    """Raise OSError if nothing listens at host:port. Ray itself would try for minutes without a message."""
     host, _, port = address.rpartition(":")
     if port.isdigit() and "://" not in address:
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 @contextmanager
-def _nothing_on_stderr() -> Iterator[None]:
-    """Keep out what Ray's native part says there in spite of its level, such as that it has one."""
+def _silenced_stderr() -> Iterator[None]:
+    """Discard what Ray's native part prints on stderr in spite of its log level."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)
@@ -111,9 +112,9 @@ def _nothing_on_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _stream(
-    jobs: Sequence[Job], model: ModelFile, options: Options, workers: int
-) -> Generator[Outcome, None, None]:
+def _stream_results(
+    model: ModelFile, jobs: Sequence[PictureJob], options: ColoringOptions, workers: int
+) -> Generator[PictureResult, None, None]:
     import ray.data
 
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -125,8 +126,9 @@ def _stream(
         }
         for number, job in enumerate(jobs)
     ]
-    blocks = -(-len(rows) // max(1, min(_BLOCK, len(rows) // (_SHARES * workers))))
-    done = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
+    per_block = max(1, min(MAX_BLOCK_PICTURES, len(rows) // (MIN_BLOCKS_PER_WORKER * workers)))
+    blocks = -(-len(rows) // per_block)
+    tables = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
         _Worker,
         fn_constructor_args=(model, options, ray.remote(num_cpus=0, max_restarts=-1)(_Ledger).remote()),
         compute=ray.data.ActorPoolStrategy(size=min(workers, blocks)),
@@ -135,81 +137,84 @@ def _stream(
         batch_format="pyarrow",
     )
     try:
-        for table in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for table in tables.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for row in table.to_pylist():
-                yield _as_named(pickle.loads(row["outcome"]), jobs[row["number"]])
+                yield _with_paths_of(pickle.loads(row["result"]), jobs[row["number"]])
     except ray.exceptions.RayError as error:
-        raise EdgecolorError(f"Ray: {_line(error)}") from error
+        raise EdgecolorError(f"Ray: {_last_line(error)}") from error
 
 
 class _Worker:
-    """One interpreter, in a process of its own. If it dies, Ray starts another and repeats the block."""
+    """One interpreter in a process of its own. If it dies, Ray starts another and repeats the block."""
 
-    def __init__(self, model: ModelFile, options: Options, ledger: Any) -> None:
+    def __init__(self, model: ModelFile, options: ColoringOptions, ledger: Any) -> None:
         self._colorizer = Colorizer(model, saturation=options.saturation)
         self._options = options
         self._ledger = ledger
 
     def __call__(self, table: Any) -> Any:
-        """From a block of jobs to their numbers and pickled outcomes."""
+        """Color a block of jobs; return their numbers and pickled results."""
         import pyarrow
         import ray
 
         rows = table.to_pylist()
         again = ray.get(self._ledger.begin.remote(rows[0]["number"])) > 1
-        color = self._suspicious if again else self._color
-        outcomes = [color(row["number"], _job(row)) for row in rows]
-        return pyarrow.table({"number": table["number"], "outcome": [pickle.dumps(o) for o in outcomes]})
+        color = self._color_suspect if again else self._color
+        results = [color(row["number"], _job_of_row(row)) for row in rows]
+        return pyarrow.table({"number": table["number"], "result": [pickle.dumps(r) for r in results]})
 
-    def _color(self, _: int, job: Job) -> Outcome:
-        return color_one(job, self._colorizer, self._options)
+    def _color(self, _: int, job: PictureJob) -> PictureResult:
+        return color_one(self._colorizer, job, self._options)
 
-    def _suspicious(self, number: int, job: Job) -> Outcome:
-        """Color a picture of a block whose worker died, unless it is the one that workers die of."""
+    def _color_suspect(self, number: int, job: PictureJob) -> PictureResult:
+        """Color a picture of a block whose worker died, unless this picture killed too many workers."""
         import ray
 
-        if ray.get(self._ledger.begin_picture.remote(number)) > _DEATHS:
-            return Outcome(job, error=PictureError(f"{job.source}: {_DEATHS} workers died of it"))
-        outcome = self._color(number, job)
+        if ray.get(self._ledger.begin_picture.remote(number)) > MAX_WORKER_DEATHS:
+            error = PictureError(
+                f"{job.source}: {MAX_WORKER_DEATHS} workers died while they colored this picture"
+            )
+            return PictureResult(job, error=error)
+        result = self._color(number, job)
         ray.get(self._ledger.end_picture.remote(number))
-        return outcome
+        return result
 
 
 class _Ledger:
-    """An actor beside the workers: how often what was begun."""
+    """An actor beside the workers that counts how often each block and picture was begun."""
 
     def __init__(self) -> None:
         self._blocks: Counter[int] = Counter()
         self._pictures: Counter[int] = Counter()
 
     def begin(self, block: int) -> int:
-        """How often this block was begun, now included."""
+        """Count the start of a block; return how often it was begun."""
         self._blocks[block] += 1
         return self._blocks[block]
 
     def begin_picture(self, number: int) -> int:
-        """How often this picture was begun since it last ended, now included."""
+        """Count the start of a picture; return how often it was begun since it last ended."""
         self._pictures[number] += 1
         return self._pictures[number]
 
     def end_picture(self, number: int) -> None:
-        """This picture ended no worker."""
+        """Forget the starts of a picture that killed no worker."""
         del self._pictures[number]
 
 
-def _job(row: dict[str, Any]) -> Job:
-    return Job(Path(os.fsdecode(row["source"])), Path(os.fsdecode(row["target"])))
+def _job_of_row(row: Any) -> PictureJob:
+    return PictureJob(Path(os.fsdecode(row["source"])), Path(os.fsdecode(row["target"])))
 
 
-def _as_named(outcome: Outcome, job: Job) -> Outcome:
-    """The outcome of a worker, with the paths as the user wrote them."""
-    text = str(outcome.error)
-    for ours, theirs in ((job.source, outcome.job.source), (job.target, outcome.job.target)):
-        if text.startswith(f"{theirs}:"):
-            text = f"{ours}{text.removeprefix(str(theirs))}"
-    return replace(outcome, job=job, error=outcome.error and type(outcome.error)(text))
+def _with_paths_of(result: PictureResult, job: PictureJob) -> PictureResult:
+    """Return the result of a worker with the paths as the user wrote them, in its error message, too."""
+    text = str(result.error)
+    for named, absolute in ((job.source, result.job.source), (job.target, result.job.target)):
+        if text.startswith(f"{absolute}:"):
+            text = f"{named}{text.removeprefix(str(absolute))}"
+    return replace(result, job=job, error=result.error and type(result.error)(text))
 
 
-def _line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.strip().splitlines()[-1]

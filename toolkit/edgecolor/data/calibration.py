@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecolor.data.photographs import PHOTO_SUFFIXES, hash_of_set
+from edgecolor.data.photographs import hash_of_set
+from edgecolor.support.picture_files import find_pictures
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import DataError, PictureError
 from edgecolor_runtime.images.reader import open_picture
@@ -54,7 +55,7 @@ def read_calibration(folder: Path) -> Calibration:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such calibration folder. Name one with --calibration.")
     manifest = folder / MANIFEST
-    pictures = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+    pictures = sorted(path.name for path in find_pictures(folder).files if path.parent == folder)
     listed = _read_manifest(manifest) if manifest.is_file() else None
     if listed is not None:
         _refuse_unlisted(manifest, pictures, listed)

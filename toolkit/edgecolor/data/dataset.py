@@ -1,11 +1,11 @@
-"""Photographs, prepared once with the runtime's own arithmetic, into three memory-mapped arrays.
+"""Prepared datasets: photographs that are converted once, with the runtime's own arithmetic, for training.
 
-A prepared dataset is a folder:
+A prepared dataset is a folder with three memory-mapped arrays:
 
-    luma.npy       uint8 (n, 224, 224)     BT.601 luma of the squashed photograph, what a camera would give
-    lightness.npy  uint8 (n, 224, 224)     the neutral of its Lab L
+    luma.npy       uint8 (n, 224, 224)     BT.601 luma of the squashed photograph, as a gray camera gives it
+    lightness.npy  uint8 (n, 224, 224)     gray level with the Lab L of the color photograph
     ab.npy         int8  (n, 56, 56, 2)    its a and b in Lab units, mean over 4 x 4 pixels
-    info.json      format, counts, names of the train and val rows, hash of the photographs
+    info.json      format, counts, names of all rows, row numbers of each split, hash of the photographs
 """
 
 from __future__ import annotations
@@ -17,29 +17,47 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor.data.photographs import NpyLayout, PhotoFolder, open_source
+from edgecolor.data.training_sources import NpyLayout, PhotoFolder, open_source
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
 
 FORMAT = 1
-NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units under which a photograph teaches no color
-TONED_SPREAD = 2.5  # spread of ab under which it is one tint: sepia, cyanotype
-HELD_OUT = 200  # val photographs: enough to center a network's colors by and to choose its saturation
-ONE_IN = 50  # of many photographs, to val
-FEW_ONE_IN = 5  # at most, of few
+NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units; a photograph below teaches no color
+TONED_SPREAD = 2.5  # spread of ab in Lab units; a photograph below has one tint: sepia, cyanotype
+MIN_HELD_OUT = 200  # val photographs; enough to center a network's colors and to choose its saturation
+HELD_OUT_ONE_IN = 50  # of many photographs, one in this number goes to val
+HELD_OUT_ONE_IN_OF_FEW = 5  # of few photographs, at most one in this number goes to val
+
+
+class Split(str, Enum):
+    """What a photograph is used for."""
+
+    train = "train"
+    val = "val"
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What preparing found."""
+class DatasetSummary:
+    """Counts of a prepared dataset.
+
+    Attributes:
+        photographs: all photographs of the source.
+        train: photographs to train on.
+        val: photographs held out.
+        near_gray: photographs left out because they have hardly any color.
+        toned: photographs left out because they have one tint.
+        unreadable: names of the photographs that cannot be read.
+        sha256: hash of the names and the prepared arrays.
+    """
 
     photographs: int
     train: int
@@ -50,76 +68,81 @@ class Summary:
     sha256: str
 
 
-def prepare(
-    source: Path,
-    out: Path,
+def prepare_dataset(
+    photos: Path,
+    output: Path,
     *,
     split: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
-) -> Summary:
-    """Writes a prepared dataset; near-gray, toned and unreadable photographs are kept out of both splits.
+) -> DatasetSummary:
+    """Convert photographs to a prepared dataset, the form that training reads.
+
+    Near-gray, toned and unreadable photographs belong to neither split.
 
     Args:
-        source: a folder of photographs (searched with its subfolders), or one in the `.npy` layout.
-        out: the folder to make; must not exist.
-        split: CSV with the columns `file` and `split` (train or val); what it does not name is trained on.
-            Without one hashes of the names decide: one in fifty goes to val, but at least 200, though of few
-            photographs no more than a fifth.
-        progress: called with (done, total).
-        workers: processes; all cores by default.
+        photos: folder of photographs, searched with its subfolders, or a folder in the `.npy` layout.
+        output: folder to make; it must not exist.
+        split: CSV file with the columns `file` and `split` (train or val); photographs that it does not name
+            are trained on. Default: hashes of the names decide. One photograph in 50 goes to val, but at
+                least 200;
+            of few photographs at most one in 5.
+        on_progress: called with the number of photographs done and the number of all.
+        workers: number of processes (default: one for each core).
 
     Raises:
-        DataError: no usable photograph, a wrong scale, an unreadable source.
-        UsageError: `out` exists.
+        DataError: no usable photograph, a wrong scale, or an unreadable source.
+        UsageError: the output exists.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists. Name another folder, or remove it first.")
-    photographs = open_source(source)
+    if output.exists():
+        raise UsageError(f"{output}: exists already. Name another folder, or remove this one first.")
+    source = open_source(photos)
     named = _read_split(split) if split else {}
-    if split and not named.keys() & set(photographs.names):
-        raise DataError(f"{split}: names none of the photographs; {source} has {photographs.names[0]}.")
-    named = named or dict.fromkeys(held_out(photographs.names), "val")
-    partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial_out, ignore_errors=True)
-    partial_out.mkdir(parents=True)
+    if split and not named.keys() & set(source.names):
+        raise DataError(f"{split}: names none of the photographs; {photos} has {source.names[0]}.")
+    named = named or dict.fromkeys(choose_held_out(source.names), Split.val)
+    unfinished = output.with_name(f".{output.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
+    unfinished.mkdir(parents=True)
     try:
-        summary = _write(
-            photographs,
-            partial_out,
-            lambda name: named.get(name, "train"),
-            progress=progress,
+        summary = _write_arrays(
+            source,
+            unfinished,
+            lambda name: named.get(name, Split.train),
+            on_progress=on_progress,
             workers=workers,
         )
-        partial_out.rename(out)
+        unfinished.rename(output)
     except BaseException:
-        shutil.rmtree(partial_out, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return summary
 
 
-def _write(
+def _write_arrays(
     source: PhotoFolder | NpyLayout,
-    out: Path,
-    split_of: Callable[[str], str],
+    folder: Path,
+    split_of: Callable[[str], Split],
     *,
-    progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None],
     workers: int | None,
-) -> Summary:
+) -> DatasetSummary:
     names = source.names
     n, s, c = len(names), INPUT_SIZE, CHROMA_SIZE
-    needed, free = n * 2 * (s * s + c * c), shutil.disk_usage(out).free
-    if needed > free:  # a full disk under a memory map is no error but the end of the process
-        raise DataError(f"{out.parent}: {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB are free.")
-    luma = np.lib.format.open_memmap(out / "luma.npy", "w+", np.uint8, (n, s, s))
-    lightness = np.lib.format.open_memmap(out / "lightness.npy", "w+", np.uint8, (n, s, s))
-    ab = np.lib.format.open_memmap(out / "ab.npy", "w+", np.int8, (n, c, c, 2))
-    rows: dict[str, list[int]] = {"train": [], "val": []}
+    needed, free = n * 2 * (s * s + c * c), shutil.disk_usage(folder).free
+    if needed > free:  # writing a memory map to a full disk would kill the process
+        raise DataError(
+            f"{folder.parent}: {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB are free."
+        )
+    luma = np.lib.format.open_memmap(folder / "luma.npy", "w+", np.uint8, (n, s, s))
+    lightness = np.lib.format.open_memmap(folder / "lightness.npy", "w+", np.uint8, (n, s, s))
+    ab = np.lib.format.open_memmap(folder / "ab.npy", "w+", np.int8, (n, c, c, 2))
+    rows: dict[Split, list[int]] = {Split.train: [], Split.val: []}
     near_gray = toned = 0
     unreadable: list[str] = []
     digest = hashlib.sha256()
     for i, (name, planes) in enumerate(zip(names, source.planes(workers), strict=True)):
-        progress(i + 1, n)
+        on_progress(i + 1, n)
         if planes is None:
             unreadable.append(name)
             continue
@@ -132,42 +155,57 @@ def _write(
             toned += 1
         else:
             rows[split_of(name)].append(i)
-    if not rows["train"]:
+    if not rows[Split.train]:
         raise DataError(
-            f"{source.where}: no usable photograph to train on "
+            f"{source.folder}: no usable photograph to train on "
             f"({n} found, {len(unreadable)} unreadable, {near_gray} near-gray, {toned} of one tint)."
         )
     for array in (luma, lightness, ab):
         array.flush()
-    summary = Summary(
-        n, len(rows["train"]), len(rows["val"]), near_gray, toned, unreadable, digest.hexdigest()
+    summary = DatasetSummary(
+        photographs=n,
+        train=len(rows[Split.train]),
+        val=len(rows[Split.val]),
+        near_gray=near_gray,
+        toned=toned,
+        unreadable=unreadable,
+        sha256=digest.hexdigest(),
     )
-    (out / "info.json").write_text(
-        json.dumps({"format": FORMAT, **asdict(summary), "names": names, "rows": rows}), encoding="utf-8"
-    )
+    info = {"format": FORMAT, **asdict(summary), "names": names, "rows": rows}
+    (folder / "info.json").write_text(json.dumps(info), encoding="utf-8")
     return summary
 
 
-def held_out(names: Sequence[str]) -> list[str]:
-    """Those of the photographs that go to val where no CSV says; whatever their order, the same."""
-    count = max(len(names) // ONE_IN, min(HELD_OUT, len(names) // FEW_ONE_IN))
+def choose_held_out(names: Sequence[str]) -> list[str]:
+    """Return the photographs that go to val if no CSV file names them; their order does not matter."""
+    count = max(len(names) // HELD_OUT_ONE_IN, min(MIN_HELD_OUT, len(names) // HELD_OUT_ONE_IN_OF_FEW))
     return sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[:count]
 
 
-def _read_split(path: Path) -> dict[str, str]:
+def _read_split(path: Path) -> dict[str, Split]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             named = {row["file"]: row["split"] for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV with the columns file and split ({error}).") from error
-    if wrong := set(named.values()) - {"train", "val"}:
+    if wrong := set(named.values()) - set(Split):
         raise DataError(f"{path}: column split holds {wrong.pop()!r}; expected train or val.")
-    return named
+    return {name: Split(value) for name, value in named.items()}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared dataset, memory-mapped. Row numbers of a split index all three arrays."""
+    """A prepared dataset, memory-mapped.
+
+    Attributes:
+        luma: uint8 (n, 224, 224).
+        lightness: uint8 (n, 224, 224).
+        ab: int8 (n, 56, 56, 2).
+        names: names of the n photographs.
+        rows: row numbers of each split, for all three arrays.
+        sha256: hash of the names and the prepared arrays.
+        path: the folder.
+    """
 
     luma: U8
     lightness: U8
@@ -179,7 +217,7 @@ class Dataset:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a run must find again to go on: hashes of the photographs and of their split."""
+        """The hashes of the photographs and of their split; a run resumes only with the same two."""
         split = json.dumps({name: rows.tolist() for name, rows in self.rows.items()}, sort_keys=True)
         return {
             "data_sha256": self.sha256,
@@ -187,17 +225,17 @@ class Dataset:
         }
 
     def __reduce__(self) -> tuple[Callable[[Path], Dataset], tuple[Path]]:
-        """Another process opens the files for itself, once."""
-        return _reopened, (self.path,)
+        """Send only the path to another process; that process opens the files once."""
+        return _reopen_dataset, (self.path,)
 
 
 @cache
-def _reopened(path: Path) -> Dataset:
+def _reopen_dataset(path: Path) -> Dataset:
     return open_dataset(path)
 
 
 def open_dataset(path: Path) -> Dataset:
-    """Opens a folder that `prepare` made.
+    """Open a folder that `prepare_dataset` made.
 
     Raises:
         DataError: not a prepared dataset, or one of another format.
@@ -207,15 +245,21 @@ def open_dataset(path: Path) -> Dataset:
         info = json.loads((path / "info.json").read_text(encoding="utf-8"))
         if info["format"] != FORMAT:
             raise DataError(f"{path}: format {info['format']}; expected {FORMAT}. Prepare it again.")
-        rows = {name: np.asarray(r, dtype=np.int64) for name, r in info["rows"].items()}
-        arrays = (load(path / "luma.npy"), load(path / "lightness.npy"), load(path / "ab.npy"))
-        return Dataset(*arrays, info["names"], rows, info["sha256"], path)
+        return Dataset(
+            luma=load(path / "luma.npy"),
+            lightness=load(path / "lightness.npy"),
+            ab=load(path / "ab.npy"),
+            names=info["names"],
+            rows={name: np.asarray(rows, dtype=np.int64) for name, rows in info["rows"].items()},
+            sha256=info["sha256"],
+            path=path,
+        )
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(
-            f"{path}: not a prepared dataset; make one with `edgecolor dataset` ({error})."
+            f"{path}: not a prepared dataset. Make one with `edgecolor dataset` ({error})."
         ) from error
 
 
 def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
-    """Whole photographs: L (n, 224, 224, 1) from luma, ab (n, 56, 56, 2), on the network's scales."""
+    """Return whole photographs on the network's scales: L (n, 224, 224, 1) from luma, ab (n, 56, 56, 2)."""
     return NETWORK_INPUT[data.luma[rows]][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)

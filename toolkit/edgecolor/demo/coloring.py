@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgecolor.batch.plan import MARK, extension
+from edgecolor.batch.plan import MARK, result_extension
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import PictureError
@@ -133,13 +133,13 @@ class Result:
 
     @property
     def _form(self) -> str:
-        return FORMATS[extension(Path(self.source)).lower()]
+        return FORMATS[result_extension(Path(self.source)).lower()]
 
     @property
     def name(self) -> str:
         """What the file is called."""
         source = Path(self.source)
-        return f"{source.stem}{MARK}{extension(source)}"
+        return f"{source.stem}{MARK}{result_extension(source)}"
 
     def encode(self, frame: ColorFrame) -> bytes:
         """The bytes of the file, of the picture's colored frame."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from edgecolor.data.photographs import DataId, data_id, photographs_of
+from edgecolor.data.photographs import DataId, identify_data, list_photographs
 from edgecolor.evaluation.color_plane import AS_IS, PROTOCOL, Plane, Score, paired, plane, score
 from edgecolor.evaluation.fidelity import Fidelity, _Drift, _drift, _fidelity
 from edgecolor.evaluation.predictor import Predictor, finish
@@ -88,7 +88,7 @@ def evaluate(
     Raises:
         DataError: no photographs, an unreadable one, or none with color.
     """
-    paths = photographs_of(folder)
+    paths = list_photographs(folder)
     saturation = 1.0 if model.saturation is None else model.saturation
     scores: list[Score] = []
     reference_scores: list[Score] = []
@@ -129,7 +129,7 @@ def evaluate(
     return Evaluation(
         model=model.name,
         saturation=saturation,
-        data=data_id(folder),
+        data=identify_data(folder),
         plane=plane(scores),
         fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
         recognition=recognition(classifier.name, recognized) if classifier else None,

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 import edgecolor_runtime
-from edgecolor.data.photographs import photographs_of
+from edgecolor.data.photographs import list_photographs
 from edgecolor.evaluation.evaluator import Evaluation, Shown, evaluate
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
@@ -102,7 +102,7 @@ def chosen(folder: Path, pattern: str) -> tuple[str, ...]:
         DataError: no photographs.
         UsageError: none matches.
     """
-    names = [path.relative_to(folder).as_posix() for path in photographs_of(folder)]
+    names = [path.relative_to(folder).as_posix() for path in list_photographs(folder)]
     found = [name for name in names if fnmatchcase(name, pattern)]
     if not found:
         raise UsageError(f"--pictures {pattern}: no photograph of {folder} is called so.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor.benchmarking import measure
-from edgecolor.data.photographs import data_id
+from edgecolor.data.photographs import identify_data
 from edgecolor.evaluation.color_plane import PROTOCOL
 from edgecolor.records.evaluation import chosen, created_by, evaluate_file
 from edgecolor.records.identity import identify
@@ -96,7 +96,7 @@ def _evaluated(
     if (
         isinstance(found, EvaluationRecord)
         and (found.file.sha256, found.protocol, found.created_by) == (file.sha256, PROTOCOL, created_by())
-        and found.data == data_id(folder)
+        and found.data == identify_data(folder)
         and tuple(p.name for p in found.pictures) == chosen(folder, pictures)
     ):
         say(f"{name}: evaluated before")

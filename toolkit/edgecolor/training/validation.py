@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor.data.coverage import Histograms, histograms
-from edgecolor.data.dataset import HELD_OUT, Dataset, whole
+from edgecolor.data.dataset import MIN_HELD_OUT, Dataset, whole
 from edgecolor.network.fusion import HEAD, resized
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor.training.loss import colorfulness
@@ -23,7 +23,10 @@ from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_r
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SIZE
 
 SAMPLED = 400  # photographs that tell what the training data is like
-CENTERED_BY = (HELD_OUT, 2000)  # val photographs: the least that centring needs, the most that it looks at
+CENTERED_BY = (
+    MIN_HELD_OUT,
+    2000,
+)  # val photographs: the least that centring needs, the most that it looks at
 SHOWN = 12  # photographs on the sheet
 CHUNK = 16  # photographs through the network at once
 GAINS = (0.25, 4.0)  # of saturation; a network that is hardly trained is not shown with more

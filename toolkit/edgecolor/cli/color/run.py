@@ -1,42 +1,40 @@
-"""`edgecolor run`: pictures, videos and cameras to color."""
+"""`edgecolor run`: color photographs, a video or a camera."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import Common, print_cameras, run_camera, run_video
-from edgecolor.cli.common.messages import progress_bar
+from edgecolor.cli.common.messages import print_line, progress_bar
+from edgecolor.cli.common.options import (
+    AsJson,
+    Delegate,
+    Force,
+    ModelName,
+    Quality,
+    Quiet,
+    Saturation,
+    Threads,
+)
 
 if TYPE_CHECKING:
-    from edgecolor.batch.plan import Job, Options, Outcome
-    from edgecolor_runtime.models.info import ModelInfo
-    from edgecolor_runtime.models.model_file import ModelFile
-
-    ColorAll = Callable[[Sequence[Job], ModelFile, Options, Callable[[Outcome], None]], list[Outcome]]
-
-
-class Engine(str, Enum):
-    """What colors the photographs of a folder."""
-
-    local = "local"  # the threads of this process
-    ray = "ray"  # the Ray cluster at RAY_ADDRESS; without one, processes on this machine
+    from edgecolor.batch.folder_run import ColoringSummary
 
 
 def run(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Photos and folders of them, or one video, or a camera."),
+        typer.Argument(metavar="INPUT...", help="Photographs and folders, one video, or one camera."),
     ] = None,
     *,
     output: Annotated[
@@ -44,26 +42,23 @@ def run(
         typer.Option(
             "--output",
             "-o",
-            help="A file for one photo or video, a folder for several. Else beside each; a camera is shown.",
+            metavar="PATH",
+            help="File for one photograph or video, folder for several photographs (default: beside each "
+            "input; a camera is shown in a browser).",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="A shipped model's name, or the path of a model file.")] = "s",
-    saturation: Annotated[
-        float | None, typer.Option(min=0, help="Gain on the color; 0 is gray. Else the model's own.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU cores to use. Else all.")] = None,
+    model: ModelName = "s",
+    saturation: Saturation = None,
+    threads: Threads = None,
     engine: Annotated[
-        Engine, typer.Option(help="What colors a folder: this process, or the Ray cluster at RAY_ADDRESS.")
+        Engine,
+        typer.Option(help="What colors a folder: this process, or the Ray cluster at RAY_ADDRESS."),
     ] = Engine.local,
-    delegate: Annotated[
-        str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
-    ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP.")] = 95,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of the results' paths.")
-    ] = False,
+    delegate: Delegate = None,
+    quality: Quality = 95,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     camera: live_options.Camera = False,
     list_cameras: live_options.ListCameras = False,
     width: live_options.Width = None,
@@ -82,20 +77,20 @@ def run(
     reconnect: live_options.Reconnect = False,
     calm: live_options.Calm = True,
 ) -> None:
-    r"""Color photographs, videos and cameras; size and brightness stay as they are.
+    r"""Color photographs, a video or a camera. Size and brightness stay the same.
 
-    EXIF, XMP, color profile and resolution of a photograph stay, too, and time stamps and sound of a video.
-    A folder is searched with its sub-folders. A format that cannot hold the colors becomes PNG. Without -o,
-    photo.jpg becomes photo.color.jpg beside it. For a video or a camera, an -o without an extension is a
-    folder of numbered pictures.
+    A photograph keeps its EXIF, XMP, color profile and resolution; a video keeps its time stamps and its
+    sound. A folder is searched with its subfolders. If a format cannot hold the colors, the result is a PNG
+    file. Without -o, photo.jpg becomes photo.color.jpg beside it. For a video or a camera, a -o without an
+    extension is a folder of numbered pictures.
 
-    In a folder of results, manifest.jsonl says what became of each photo. The same command again goes on
-    where the last was stopped, and tries again what failed. With --engine ray a cluster shares the work; all
-    its machines must see both folders under the same names.
+    The file manifest.jsonl in a folder of results records the result of each photograph. The same command
+    resumes an interrupted run and tries failed photographs again. With --engine ray a cluster shares the
+    work; all its machines must see both folders under the same names.
 
-    With --camera, INPUT is an index or a part of a name of --list-cameras, a device such as /dev/video0, the
-    address of a stream, or a folder of pictures or a video that is played like a camera. Without -o it is
-    shown in a browser. Ctrl-C ends it.
+    With --camera, INPUT is an index or a part of a name from --list-cameras, a device such as /dev/video0,
+    the address of a stream, or a folder of pictures or a video to play like a camera. Without -o the result
+    is shown in a browser. Press Ctrl-C to stop.
 
     \b
     Examples:
@@ -111,31 +106,54 @@ def run(
     """
     from edgecolor_runtime.errors import UsageError
 
-    named = inputs or []
-    common = Common(output, model, saturation, threads, delegate, quality, force, quiet, as_json)
+    names = inputs or []
+    common = Common(
+        output=output,
+        model=model,
+        saturation=saturation,
+        threads=threads,
+        delegate=delegate,
+        quality=quality,
+        force=force,
+        quiet=quiet,
+        as_json=as_json,
+    )
     words = live_options.Words(
-        width, height, framerate, timeout, frames, hflip, vflip, rotation, stats, preview, host, port, token,
-        reconnect, calm,
-    )  # fmt: skip
+        width=width,
+        height=height,
+        framerate=framerate,
+        timeout=timeout,
+        frames=frames,
+        hflip=hflip,
+        vflip=vflip,
+        rotation=rotation,
+        stats=stats,
+        preview=preview,
+        host=host,
+        port=port,
+        token=token,
+        reconnect=reconnect,
+        calm=calm,
+    )
     if list_cameras:
         return print_cameras(as_json)
-    if engine is not Engine.local and (camera or any(_is_video(name) for name in named)):
+    if engine is not Engine.local and (camera or any(_is_video(name) for name in names)):
         raise UsageError("--engine is for photographs")
     if camera:
-        if len(named) > 1:
-            raise UsageError(f"--camera takes one camera, not {len(named)}")
-        return run_camera(named[0] if named else None, common, words)
-    if not named:
-        raise typer.BadParameter("name a photo, a folder or a video, or say --camera")
-    if any("://" in name for name in named):
-        raise UsageError(f"{named[0]}: for a stream say edgecolor run --camera {named[0]}")
-    if any(_is_video(name) for name in named):
-        if len(named) > 1:
-            raise UsageError("a video is colored alone; name one")
+        if len(names) > 1:
+            raise UsageError(f"--camera takes one camera, not {len(names)}")
+        return run_camera(names[0] if names else None, common, words)
+    if not names:
+        raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
+    if any("://" in name for name in names):
+        raise UsageError(f"{names[0]}: to color a stream, run: edgecolor run --camera {names[0]}")
+    if any(_is_video(name) for name in names):
+        if len(names) > 1:
+            raise UsageError("a video must be the only input; name one video")
         words.refuse_for_video()
-        return run_video(Path(named[0]), common, words)
+        return run_video(Path(names[0]), common, words)
     words.refuse_for_photos()
-    return _run_photos([Path(name) for name in named], common, engine)
+    return _run_photos([Path(name) for name in names], common, engine)
 
 
 def _is_video(name: str) -> bool:
@@ -145,126 +163,85 @@ def _is_video(name: str) -> bool:
 
 
 def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
-    from edgecolor.batch.plan import Options, are_many, plan
-    from edgecolor_runtime.errors import EdgecolorError
-    from edgecolor_runtime.models.shipped import open_model
-    from edgecolor_runtime.system.machine import cores
-
-    folder = common.output if are_many(inputs) else None
-    color_all = _color_all(engine, folder, common)
-    jobs = plan(inputs, common.output)
-    network = open_model(common.model)
-    options = Options(
-        common.threads or cores(),
-        common.saturation,
-        common.quality,
-        common.force,
-        common.delegate,
-        same=folder is not None,
-    )
     begun = time.monotonic()
-    outcomes, before = _go_on(color_all, jobs, network, options, folder, common.quiet)
-    done = [outcome for outcome in outcomes if outcome.error is None]
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    summary = _color_photos(inputs, common, engine)
     if common.as_json:
-        print(json.dumps({"model": _model(network.info, network.sha256), **_report(outcomes)}, indent=1))
+        print(json.dumps(_report(summary), indent=1))
     else:
-        for outcome in done:
-            print(outcome.job.target)
+        for result in summary.colored:
+            print(result.job.target)
     if not common.quiet:
-        for outcome in done:
-            for note in outcome.notes:
-                print(f"{outcome.job.source}: {note}", file=sys.stderr)
-        if len(jobs) > 1:
-            seconds = time.monotonic() - begun
-            earlier = f", {before} of them earlier" if before else ""
-            print(f"{len(done)} of {len(jobs)} colored in {seconds:.1f} s{earlier}", file=sys.stderr)
-    if len(jobs) == 1 and failed and failed[0].error:
-        raise failed[0].error
-    if failed:
-        for outcome in failed:
-            print(f"edgecolor: {outcome.error}", file=sys.stderr)
-        raise EdgecolorError(f"{len(failed)} of {len(jobs)} pictures failed")
+        for result in summary.colored:
+            for note in result.notes:
+                print_line(f"{result.job.source}: {note}")
+        if len(summary.results) > 1:
+            earlier = f", {summary.resumed} of them earlier" if summary.resumed else ""
+            counts = f"{len(summary.colored)} of {len(summary.results)} colored"
+            print_line(f"{counts} in {time.monotonic() - begun:.1f} s{earlier}")
+    _raise_failures(summary)
 
 
-def _color_all(engine: Engine, folder: Path | None, common: Common) -> ColorAll:
-    """The function that colors many pictures.
+def _color_photos(inputs: list[Path], common: Common, engine: Engine) -> ColoringSummary:
+    from edgecolor.batch.folder_run import color_pictures
 
-    Raises:
-        UsageError: What was said does not go with it.
-        MissingError: Ray is not installed.
-    """
-    from edgecolor.support.extras import need_module
-    from edgecolor_runtime.errors import UsageError
-
-    if engine is Engine.local:
-        from edgecolor.batch import local_engine
-
-        return local_engine.color_all
-    if folder is None:
-        raise UsageError("--engine ray is for a folder, or several photos, and a folder named with -o")
-    if common.delegate:
-        raise UsageError("--delegate is for --engine local")
-    if common.threads and "RAY_ADDRESS" in os.environ:
-        raise UsageError("--threads is for this machine; a Ray cluster works with all its cores")
-    for module in ("ray", "pyarrow"):
-        need_module("run --engine ray", module, extra="ray")
-    from edgecolor.batch import ray_engine
-
-    return ray_engine.color_all
-
-
-def _go_on(
-    color_all: ColorAll,
-    jobs: list[Job],
-    network: ModelFile,
-    options: Options,
-    folder: Path | None,
-    quiet: bool,
-) -> tuple[list[Outcome], int]:
-    """Color what no earlier run into this folder did.
-
-    Returns:
-        The outcomes, in the order of the jobs, and how many of them are those of an earlier run.
-    """
-    from edgecolor.batch.manifest import Manifest
-
+    done, total = 0, 0
     with ExitStack() as stack:
-        manifest = stack.enter_context(Manifest(folder, network, options)) if folder else None
-        found = manifest.done(jobs) if manifest else {}
-        before = len(found)
-        left = [job for job in jobs if job not in found]
-        advance = stack.enter_context(progress_bar("coloring", len(left), quiet=quiet))
+        advance: Callable[[], None] | None = None
 
-        def note(outcome: Outcome) -> None:
-            found[outcome.job] = outcome
-            if manifest:
-                manifest.append(outcome)
-            advance()
+        def on_progress(pictures_done: int, pictures: int) -> None:
+            nonlocal done, total, advance
+            done, total = pictures_done, pictures
+            if advance is None:
+                advance = stack.enter_context(progress_bar("coloring", total - done, quiet=common.quiet))
+            else:
+                advance()
 
         try:
-            if left:
-                color_all(left, network, options, note)
+            return color_pictures(
+                inputs,
+                common.output,
+                model=common.model,
+                saturation=common.saturation,
+                engine=engine,
+                workers=common.threads,
+                delegate=common.delegate,
+                quality=common.quality,
+                force=common.force,
+                on_progress=on_progress,
+            )
         except KeyboardInterrupt:
-            if manifest and not quiet:
-                told = f"{len(found)} of {len(jobs)} done; the same command goes on from there"
-                print(told, file=sys.stderr)
+            if (len(inputs) > 1 or inputs[0].is_dir()) and common.output and not common.quiet:
+                print_line(f"{done} of {total} done; the same command resumes this run")
             raise
-    return [found[job] for job in jobs], before
 
 
-def _model(info: ModelInfo, sha256: str) -> dict[str, object]:
-    return {"name": info.name, "version": info.version, "sha256": sha256}
+def _raise_failures(summary: ColoringSummary) -> None:
+    """Raise the error of a single picture; of several pictures, print all errors and raise their number."""
+    from edgecolor_runtime.errors import EdgecolorError
+
+    errors = [result.error for result in summary.results if result.error is not None]
+    if errors and len(summary.results) == 1:
+        raise errors[0]
+    for error in errors:
+        print(f"edgecolor: {error}", file=sys.stderr)
+    if errors:
+        raise EdgecolorError(f"{len(errors)} of {len(summary.results)} pictures failed")
 
 
-def _report(outcomes: list[Outcome]) -> dict[str, list[dict[str, object]]]:
+def _report(summary: ColoringSummary) -> dict[str, object]:
+    info = summary.model.info
     return {
+        "model": {"name": info.name, "version": info.version, "sha256": summary.model.sha256},
         "pictures": [
-            {"input": str(o.job.source), "output": str(o.job.target), "size": o.size, "notes": o.notes}
-            for o in outcomes
-            if o.error is None
+            {
+                "input": str(result.job.source),
+                "output": str(result.job.target),
+                "size": result.size,
+                "notes": result.notes,
+            }
+            for result in summary.colored
         ],
         "failed": [
-            {"input": str(o.job.source), "error": str(o.error)} for o in outcomes if o.error is not None
+            {"input": str(result.job.source), "error": str(result.error)} for result in summary.failed
         ],
     }

@@ -10,9 +10,39 @@ import typer
 Force = Annotated[bool, typer.Option("--force", help="Replace existing output files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not print progress.")]
+OutputFile = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help="Name of a shipped model, or model file.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of CPU threads (default: all cores).")
+]
+ThreadCounts = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="Number of CPU threads; may be repeated (default: 1 to 4, at most one per core).",
+    ),
+]
 Delegate = Annotated[
     str | None,
     typer.Option(metavar="DELEGATE", help="`edgetpu`, or the path of a TFLite delegate (default: the CPU)."),
+]
+FrameWidth = Annotated[
+    int, typer.Option("--width", min=16, max=8192, metavar="PIXELS", help="Width of the frame.")
+]
+FrameHeight = Annotated[
+    int, typer.Option("--height", min=16, max=8192, metavar="PIXELS", help="Height of the frame.")
+]
+Saturation = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="GAIN", help="Gain on the colors; 0 is gray (default: the model's own)."),
+]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")]
+PreparedData = Annotated[
+    Path, typer.Argument(metavar="DATA", help="Prepared dataset, made by `edgecolor dataset`.")
 ]
 Calibration = Annotated[
     Path | None,
@@ -21,6 +51,14 @@ Calibration = Annotated[
 RunFolder = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the run. An unfinished run is resumed."),
+]
+Host = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Address to listen on. Any but 127.0.0.1 requires a token.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")]
+Token = Annotated[
+    str | None,
+    typer.Option(metavar="TOKEN", help="Token of the page (default: a new one if the address requires one)."),
 ]
 
 

@@ -67,7 +67,7 @@ def evaluate(
       edgecolor evaluate out.tflite photos/ -o out.json --pictures 'holiday*'
       edgecolor evaluate s photos/ --classifier mobilenet_v2.tflite --extremes extremes.jpg
     """  # noqa: D301 - the mark that keeps the lines apart is no backslash
-    from edgecolor.data.photographs import photographs_of
+    from edgecolor.data.photographs import list_photographs
     from edgecolor.evaluation.evaluator import sheet_of
     from edgecolor.records.evaluation import evaluate_file
     from edgecolor_runtime.errors import UsageError
@@ -80,7 +80,7 @@ def evaluate(
     for picture in filter(None, (sheet, extremes)):
         writer.format_of(picture)  # refused now rather than after the work
     # Few of many, evenly spread: a sheet of hundreds shows nothing.
-    every = -(-len(photographs_of(data)) // SHEET_PHOTOGRAPHS)
+    every = -(-len(list_photographs(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
 
     result, record = evaluate_file(

@@ -1,32 +1,41 @@
-"""`edgecolor dataset`: photographs to the memory-mapped form that training reads."""
+"""`edgecolor dataset`: prepare photographs for training."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.messages import print_line, progress_printer
+from edgecolor.cli.common.options import AsJson, Quiet
+
+PROGRESS_EVERY = 500  # photographs between two lines of progress
+
 
 def dataset(
-    photos: Annotated[Path, typer.Argument(help="A folder of photographs, or of the original .npy arrays.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    photos: Annotated[
+        Path, typer.Argument(help="Folder of photographs, or of the original project's .npy arrays.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to create.")],
     split: Annotated[
         Path | None,
-        typer.Option(help="CSV with columns file and split (train or val). It names those to hold out."),
+        typer.Option(
+            metavar="CSV",
+            help="CSV file with the columns file and split (train or val); it names those to hold out.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Prepare photographs for training, once.
+    r"""Convert photographs to the form that training reads.
 
-    Near-gray and toned photographs teach no color: they are left out and counted. Val photographs judge
-    the network and are not trained on: one in fifty, but at least 200, and of few no more than a fifth, or
-    those that a CSV names. A folder with
-    l/gray_scale.npy and ab/ab/ab1.npy is read as the arrays of the original project.
+    Near-gray and toned photographs teach no color; they are counted and left out. Val photographs measure the
+    network and are not trained on. They are one in 50, but at least 200; of few photographs they are at most
+    one in 5. A CSV file can name them instead. A folder with l/gray_scale.npy and ab/ab/ab1.npy is read as
+    the arrays of the original project.
 
     \b
     Example:
@@ -34,21 +43,21 @@ def dataset(
     """
     from dataclasses import asdict
 
-    from edgecolor.data.dataset import prepare
+    from edgecolor.data.dataset import prepare_dataset
 
     begun = time.monotonic()
+    print_progress = progress_printer(quiet)
 
-    def show(done: int, total: int) -> None:
-        if not quiet and (done % 500 == 0 or done == total):
-            rate = done / (time.monotonic() - begun)
-            print(f"{done}/{total}  {rate:.0f} photographs/s", file=sys.stderr)
+    def show_progress(done: int, total: int) -> None:
+        if done % PROGRESS_EVERY == 0 or done == total:
+            print_progress(f"{done}/{total}  {done / (time.monotonic() - begun):.0f} photographs per second")
 
-    summary = prepare(photos, output, split=split, progress=show)
+    summary = prepare_dataset(photos, output, split=split, on_progress=show_progress)
     if as_json:
         print(json.dumps(asdict(summary)))
         return
     for name in summary.unreadable:
-        print(f"unreadable: {name}", file=sys.stderr)
+        print_line(f"{name}: not readable; left out")
     print(
         f"{output}: {summary.train} train, {summary.val} val of {summary.photographs} photographs; left out "
         f"{summary.near_gray} near-gray, {summary.toned} of one tint, {len(summary.unreadable)} unreadable."

@@ -1,0 +1,164 @@
+"""Color a folder of pictures with resume: the workflow of `edgecolor run` on photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecolor.batch.engines import Engine, load_engine
+from edgecolor.batch.manifest import Manifest
+from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_jobs
+from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.models.model_file import ModelFile
+from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.system.machine import cores
+
+
+@dataclass(frozen=True)
+class ColoringSummary:
+    """The results of a run.
+
+    Attributes:
+        model: the model that colored the pictures.
+        results: the results of all pictures in the order of the plan, with those of earlier runs.
+        resumed: number of results that an earlier run had finished.
+    """
+
+    model: ModelFile
+    results: tuple[PictureResult, ...]
+    resumed: int
+
+    @property
+    def colored(self) -> list[PictureResult]:
+        """The pictures that were colored, now or in an earlier run."""
+        return [result for result in self.results if result.error is None]
+
+    @property
+    def failed(self) -> list[PictureResult]:
+        """The pictures that failed; the next run tries them again."""
+        return [result for result in self.results if result.error is not None]
+
+
+def color_folder(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    model: str = "s",
+    saturation: float | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    delegate: str | None = None,
+    quality: int = 95,
+    force: bool = False,
+    on_result: Callable[[PictureResult], None] = lambda result: None,
+) -> ColoringSummary:
+    """Color the pictures of a folder and of its subfolders into another folder.
+
+    The output keeps the structure of the folder. Its file `manifest.jsonl` records the result of each
+    picture. The same call resumes an interrupted run: finished pictures are kept, and failed pictures are
+    tried again.
+
+    Args:
+        folder: the folder of pictures.
+        output: the folder of results.
+        model: name of a shipped model, or path of a model file.
+        saturation: gain on the colors; 0 is gray (default: the model's own).
+        engine: "local" for the threads of this process, "ray" for the Ray cluster at RAY_ADDRESS.
+        workers: number of CPU cores to use (default: all). A Ray cluster uses all of its cores.
+        delegate: "edgetpu", or path of a TFLite delegate (default: the CPU).
+        quality: of JPEG and WebP, 1 to 100.
+        force: replace existing files.
+        on_result: called with the result of each picture that this run colors.
+
+    Returns:
+        The results. A picture that fails is in `failed` and raises no error.
+
+    Raises:
+        UsageError: the options do not fit together, a result would replace a picture that is read, or the
+            output was colored with other options.
+        PictureError: the folder has no pictures.
+        MissingError: the engine, the interpreter or the delegate is not installed.
+        ModelFileError: the model is not intact.
+        EdgecolorError: another run works in the output, or the output cannot be written.
+    """
+    if not Path(folder).is_dir():
+        raise UsageError(f"{folder}: no such folder of pictures")
+    if engine not in set(Engine):
+        raise UsageError(f"engine {engine!r}: expected one of {', '.join(Engine)}")
+    return color_pictures(
+        [Path(folder)],
+        Path(output),
+        model=model,
+        saturation=saturation,
+        engine=Engine(engine),
+        workers=workers,
+        delegate=delegate,
+        quality=quality,
+        force=force,
+        on_result=on_result,
+    )
+
+
+def color_pictures(
+    inputs: Sequence[Path],
+    output: Path | None,
+    *,
+    model: str,
+    saturation: float | None,
+    engine: Engine,
+    workers: int | None,
+    delegate: str | None,
+    quality: int,
+    force: bool,
+    on_result: Callable[[PictureResult], None] = lambda result: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ColoringSummary:
+    """Color pictures and folders of pictures.
+
+    Args:
+        inputs: picture files and folders, at least one.
+        output: as for `plan_jobs`. Only a folder for several pictures has a manifest and can be resumed.
+        model: name of a shipped model, or path of a model file.
+        saturation: gain on the colors; None for the model's own.
+        engine: what colors the pictures.
+        workers: number of CPU cores to use; None for all.
+        delegate: "edgetpu", or path of a TFLite delegate; None for the CPU.
+        quality: of JPEG and WebP, 1 to 100.
+        force: replace existing files.
+        on_result: called with the result of each picture that this run colors.
+        on_progress: called with the number of finished pictures and the number of all: first with those of
+            earlier runs, then after each picture.
+
+    Raises:
+        EdgecolorError: as for `color_folder`.
+    """
+    folder = output if are_many(inputs) else None
+    color_all = load_engine(engine, into_folder=folder is not None, workers=workers, delegate=delegate)
+    jobs = plan_jobs(inputs, output)
+    opened = open_model(model)
+    options = ColoringOptions(
+        workers=workers or cores(),
+        saturation=saturation,
+        quality=quality,
+        force=force,
+        delegate=delegate,
+        accept_identical=folder is not None,
+    )
+    with ExitStack() as stack:
+        manifest = stack.enter_context(Manifest(folder, opened, options)) if folder else None
+        results = manifest.colored_before(jobs) if manifest else {}
+        resumed = len(results)
+
+        def take_result(result: PictureResult) -> None:
+            results[result.job] = result
+            if manifest:
+                manifest.append(result)
+            on_result(result)
+            on_progress(len(results), len(jobs))
+
+        on_progress(resumed, len(jobs))
+        if remaining := [job for job in jobs if job not in results]:
+            color_all(opened, remaining, options, take_result)
+    return ColoringSummary(opened, tuple(results[job] for job in jobs), resumed)
