@@ -1,9 +1,9 @@
-"""The demonstration: export the trained network to int8 and color 12 photographs with it.
-
-It calls the same commands that a user types, and prints each. Everything lands in examples/out/,
-or in the folder given:
+"""Export the trained network to int8 and color 12 photographs with it: the demonstration of `make demo`.
 
     python examples/color_photographs.py [OUT]
+
+The program runs the same commands that a user types and prints each of them. It writes to the folder OUT
+(default: examples/out/).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ README_PHOTOS = ("kodim13", "kodim04", "kodim21", "kodim22")  # stream, face, li
 
 
 def edgecolor(*arguments: str | Path) -> None:
-    """Run one `edgecolor` command from the repository's root, after printing it.
+    """Print one `edgecolor` command and run it in the root of the repository.
 
     Raises:
-        SystemExit: with the command's own exit code, when it fails.
+        SystemExit: the command fails; with its exit code.
     """
     words = [shown(a) if isinstance(a, Path) else a for a in arguments]
     print(f"$ edgecolor {shlex.join(words)}", file=sys.stderr, flush=True)
@@ -43,12 +43,12 @@ def edgecolor(*arguments: str | Path) -> None:
 
 
 def shown(path: Path) -> str:
-    """The path as seen from the repository's root."""
+    """Return the path relative to the root of the repository."""
     return os.path.relpath(path, REPOSITORY)
 
 
 def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> None:
-    """Lay gray, ours and original side by side: each photograph, all, and the README's picture of four."""
+    """Draw gray, ours and original side by side: per photograph, of all, and the README's picture of four."""
     triples: dict[str, tuple[Image.Image, Image.Image, Image.Image]] = {}
     for photo in photos:
         (ours,) = colored.glob(f"{photo.stem}.*")
@@ -66,7 +66,7 @@ def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> Non
 
 
 def main(out: Path) -> None:
-    """Export, make gray, color, and lay side by side."""
+    """Export the network, color the photographs and draw the sheets."""
     gray, colored, sheets = out / "gray", out / "colored", out / "sheets"
     for folder in (gray, colored, sheets):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What `make demo` runs, with the trained network of the repository."""
+"""The program of `make demo`, with the trained network of the repository."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def test_demo_exports_and_colors_twelve_photographs(tmp_path: Path) -> None:
             drift = np.abs(np.asarray(after.convert("L"), float) - np.asarray(before, float)).mean()
             chroma = np.asarray(after.convert("YCbCr"), float)[..., 1:] - 128
         assert drift <= 1, f"{path.name}: luma moved by {drift:.2f} of 255"
-        assert np.abs(chroma).mean() > 2, f"{path.name}: next to no color"
+        assert np.abs(chroma).mean() > 2, f"{path.name}: almost no color"

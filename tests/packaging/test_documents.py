@@ -1,4 +1,4 @@
-"""What the documents say: every command in them exists, and the Python in them runs."""
+"""The documents: their commands parse, their Python runs, their links and paths exist."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def blocks(document: Path, language: str) -> list[str]:
 
 
 def shell_lines(document: Path) -> list[list[str]]:
-    """The commands of a document's bash blocks, as words."""
+    """Return the commands of a document's bash blocks, each as a list of words."""
     text = "\n".join(blocks(document, "bash")).replace("\\\n", " ")
     return [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
 
@@ -110,7 +110,7 @@ def test_readme_shows_the_commands() -> None:
 
 @pytest.mark.parametrize("words", edgecolor_commands(), ids=" ".join)
 def test_shown_command_parses(words: list[str]) -> None:
-    """Each is parsed by the real command line, and not carried out."""
+    """The real command line parses each command, without running it."""
     group = typer.main.get_command(app)
     with group.make_context("edgecolor", list(words)) as context:
         name, command, rest = group.resolve_command(context, list(words))  # type: ignore[attr-defined]
@@ -144,7 +144,7 @@ def test_local_links_lead_somewhere(document: Path) -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, in GitHub's form."""
+    """Return the anchors of a document's headings, in GitHub's form."""
     headings = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

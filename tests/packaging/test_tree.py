@@ -1,4 +1,4 @@
-"""The tree: its fixed names, and what no tracked file may say."""
+"""The tree: its fixed folders, and text that no tracked file may contain."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Written in pieces, so that this file does not hold what it looks for.
+# Written in pieces, so that this file does not match its own patterns.
 MACHINE_PATH = re.compile(rb"/(?:" + rb"work|root|farm|home/[a-z]+" + rb")/")
 REGISTRY = re.compile(rb"(?i)https?://[^\s\"')]*(?:" + rb"pypi|pythonhosted|npmjs|deb\.debian" + rb")")
 TEXT = {".py", ".md", ".toml", ".csv", ".json", ".txt", ".yml", ".yaml", ".cff", ".cfg", ""}
-LARGEST = 20 << 20  # bytes of one tracked file; the teacher's weights are 17 MB
+MAX_FILE_BYTES = 20 << 20  # the largest tracked file, the teacher's weights, has 17 MB
 
 
 @pytest.fixture(scope="module")
 def tracked() -> list[Path]:
-    """Every file that git tracks."""
+    """All files that git tracks."""
     listing = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True
     ).stdout
@@ -34,20 +34,20 @@ def test_top_level_folder_has_tracked_files(name: str, tracked: list[Path]) -> N
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, REGISTRY], ids=["machine path", "registry address"])
-def test_no_tracked_text_names(pattern: re.Pattern[bytes], tracked: list[Path]) -> None:
+def test_no_tracked_text_contains(pattern: re.Pattern[bytes], tracked: list[Path]) -> None:
     texts = [path for path in tracked if path.suffix in TEXT]
     assert Path(__file__).resolve() in texts
     places = [str(path.relative_to(REPOSITORY)) for path in texts if pattern.search(path.read_bytes())]
     assert places == []
 
 
-def test_the_patterns_find_what_they_look_for() -> None:
+def test_the_patterns_match() -> None:
     assert MACHINE_PATH.search(b"open('/" + b"work/x')")
     assert REGISTRY.search(b"index = https://" + b"pypi.org/simple")
 
 
 def test_no_tracked_file_is_huge(tracked: list[Path]) -> None:
-    assert [str(path) for path in tracked if path.stat().st_size > LARGEST] == []
+    assert [str(path) for path in tracked if path.stat().st_size > MAX_FILE_BYTES] == []
 
 
 def test_runtime_never_imports_the_toolkit() -> None:

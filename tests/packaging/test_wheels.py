@@ -1,4 +1,4 @@
-"""Both wheels: that they build, what they hold, what they ask for; and that the versions agree."""
+"""Both wheels: they build, contain the whole package, and need only the expected packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERPRETERS = {"ai-edge-litert", "tflite-runtime"}
 
 
 def build_wheel(project: Path, out: Path) -> zipfile.ZipFile:
-    """Build one project's wheel with the hatchling of this environment: no network."""
+    """Build one project's wheel with the hatchling of this environment, without a network."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
         cwd=project,
@@ -49,7 +49,7 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def required(wheel: zipfile.ZipFile) -> set[str]:
-    """Names of the distributions that the wheel needs, extras left out."""
+    """Return the names of the distributions that the wheel needs, without extras."""
     lines = [line for line in metadata(wheel).get_all("Requires-Dist", []) if "extra ==" not in line]
     return {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines}
 
@@ -59,19 +59,19 @@ def package_files(root: Path) -> set[str]:
     return {path.relative_to(root.parent).as_posix() for path in files}
 
 
-def test_runtime_wheel_holds_the_whole_package(runtime_wheel: zipfile.ZipFile) -> None:
+def test_runtime_wheel_contains_the_whole_package(runtime_wheel: zipfile.ZipFile) -> None:
     packed = {n for n in runtime_wheel.namelist() if ".dist-info/" not in n}
     assert packed == package_files(REPOSITORY / "edge_runtime/edgecolor_runtime")
     assert "edgecolor_runtime/py.typed" in packed
 
 
-def test_toolkit_wheel_holds_the_whole_package(toolkit_wheel: zipfile.ZipFile) -> None:
+def test_toolkit_wheel_contains_the_whole_package(toolkit_wheel: zipfile.ZipFile) -> None:
     packed = {n for n in toolkit_wheel.namelist() if ".dist-info/" not in n}
     assert packed == package_files(REPOSITORY / "toolkit/edgecolor")
     assert "edgecolor/py.typed" in packed
 
 
-def test_runtime_wheel_holds_every_shipped_model(runtime_wheel: zipfile.ZipFile) -> None:
+def test_runtime_wheel_contains_every_shipped_model(runtime_wheel: zipfile.ZipFile) -> None:
     from edgecolor_runtime.models.shipped import SHIPPED
 
     packed = set(runtime_wheel.namelist())
@@ -87,12 +87,14 @@ def test_toolkit_needs_no_tensorflow_unless_asked(toolkit_wheel: zipfile.ZipFile
     assert required(toolkit_wheel) == {"edgecolor-runtime", "typer", "rich"}
 
 
-def test_toolkit_wheel_brings_the_command(toolkit_wheel: zipfile.ZipFile) -> None:
+def test_toolkit_wheel_installs_the_command(toolkit_wheel: zipfile.ZipFile) -> None:
     (name,) = (n for n in toolkit_wheel.namelist() if n.endswith("entry_points.txt"))
     assert "edgecolor = edgecolor.cli:main" in toolkit_wheel.read(name).decode()
 
 
-def test_license_travels_in_both(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
+def test_both_wheels_contain_the_license(
+    runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile
+) -> None:
     for wheel in (runtime_wheel, toolkit_wheel):
         assert metadata(wheel)["License-Expression"] == "Apache-2.0"
         assert any(n.endswith(".dist-info/licenses/LICENSE") for n in wheel.namelist())
@@ -107,7 +109,7 @@ def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.Z
 
 
 def fresh_environment(folder: Path, *wheels: zipfile.ZipFile) -> Path:
-    """A new environment with these wheels and what they need; its folder of programs."""
+    """Create an environment with these wheels and their dependencies. Return its folder of programs."""
     venv.create(folder, with_pip=True)
     files = [str(wheel.filename) for wheel in wheels]
     subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", *files], check=True, cwd=folder)
@@ -116,7 +118,7 @@ def fresh_environment(folder: Path, *wheels: zipfile.ZipFile) -> Path:
 
 @pytest.mark.slow
 def test_runtime_installs_alone_and_colors(runtime_wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    """The runtime's wheel brings no TensorFlow and needs nothing else of ours."""
+    """The runtime's wheel needs neither TensorFlow nor the toolkit."""
     python = fresh_environment(tmp_path / "venv", runtime_wheel) / "python"
     installed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
@@ -139,7 +141,7 @@ def test_runtime_installs_alone_and_colors(runtime_wheel: zipfile.ZipFile, tmp_p
 def test_command_line_works_without_tensorflow(
     runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile, tmp_path: Path
 ) -> None:
-    """`run` colors with the shipped model; `export` says which pip line brings what it lacks."""
+    """`run` colors with the shipped model; `export` prints the pip command for its missing packages."""
     command = fresh_environment(tmp_path / "venv", runtime_wheel, toolkit_wheel) / "edgecolor"
     Image.linear_gradient("L").save(tmp_path / "old.jpg")
     subprocess.run([command, "run", "old.jpg", "-o", "new.jpg"], check=True, cwd=tmp_path)
