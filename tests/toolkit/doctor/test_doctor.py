@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.doctor import Finding, Host, diagnose
+from edgecolor.doctor import Finding, HostMachine, diagnose
 from edgecolor.doctor.finding import run_python
 from edgecolor.support.child_process import ChildResult
 from edgecolor_runtime.models import shipped
@@ -42,10 +42,10 @@ def python_that(**fails: str) -> Callable[[Sequence[str]], ChildResult]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    """A machine on which all is well, and which says nothing of itself."""
+def host(tmp_path: Path) -> HostMachine:
+    """A machine without problems that does not describe itself."""
     (tmp_path / "bare").mkdir()
-    return Host(
+    return HostMachine(
         root=tmp_path / "bare",
         prefix=tmp_path,
         python=(3, 11),
@@ -56,7 +56,7 @@ def host(tmp_path: Path) -> Host:
     )
 
 
-def found(host: Host, about: str) -> list[Finding]:
+def findings_on(host: HostMachine, about: str) -> list[Finding]:
     return [finding for finding in diagnose(host) if finding.about == about]
 
 
@@ -70,71 +70,73 @@ def states(findings: Sequence[Finding]) -> set[str]:
     return {finding.state for finding in findings}
 
 
-def test_a_bare_machine_has_no_problem(host: Host) -> None:
+def test_a_bare_machine_has_no_problem(host: HostMachine) -> None:
     findings = list(diagnose(host))
     assert states(findings) == {"ok"}
     assert {f.about for f in findings} >= {"machine", "python", "interpreter", "model s", "model m", "disk"}
 
 
-def test_a_pi_4_without_its_camera_library(pi: Board, host: Host) -> None:
+def test_a_pi_4_without_its_camera_library(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(4))
     findings = list(diagnose(host))
     (camera,) = (f for f in findings if f.state != "ok")
     assert (camera.about, camera.state) == ("pi camera", "note")
-    assert camera.mend == "sudo apt install python3-picamera2"
-    (machine,) = found(host, "machine")
+    assert camera.fix == "sudo apt install python3-picamera2"
+    (machine,) = findings_on(host, "machine")
     assert machine.text == (
         "Raspberry Pi 4 Model B Rev 1.0, 4 x Cortex-A72, 4.0 GB, "
         "Debian GNU/Linux 12 (bookworm), 6.6.51+rpt-rpi-v8"
     )
-    assert [f.text for f in found(host, "temperature")] == ["48 C"]
-    assert [f.text for f in found(host, "clock")] == ["1500 MHz now, 1800 MHz at most, governor ondemand"]
-    assert found(host, "power supply") == []
+    assert [f.text for f in findings_on(host, "temperature")] == ["48 C"]
+    assert [f.text for f in findings_on(host, "clock")] == [
+        "1500 MHz now, 1800 MHz at most, governor ondemand"
+    ]
+    assert findings_on(host, "power supply") == []
 
 
-def test_a_pi_5_says_what_feeds_it(pi: Board, host: Host) -> None:
+def test_a_pi_5_says_what_feeds_it(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(5))
-    (supply,) = found(host, "power supply")
+    (supply,) = findings_on(host, "power supply")
     assert (supply.state, supply.text) == ("ok", "5.11 V at the board")
     offered = host.root / "proc/device-tree/chosen/power/max_current"
     for milliamperes, state in ((5000, "ok"), (3000, "note")):
         offered.parent.mkdir(parents=True, exist_ok=True)
         offered.write_bytes(milliamperes.to_bytes(4, "big"))
-        (supply,) = found(host, "power supply")
+        (supply,) = findings_on(host, "power supply")
         assert supply.state == state and f"{milliamperes // 1000} A offered" in supply.text
 
 
-def test_a_throttled_board(pi: Board, host: Host) -> None:
+def test_a_throttled_board(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(4, "0x50001"))
-    now, earlier = found(host, "power and heat")
+    now, earlier = findings_on(host, "power and heat")
     assert (now.state, now.text) == ("problem", "at this moment: under-voltage")
-    assert now.mend is not None and "power supply" in now.mend
+    assert now.fix is not None and "power supply" in now.fix
     assert (earlier.state, earlier.text) == ("note", "at some time since boot: throttled")
     for degrees, state in ((79_900, "note"), (80_100, "problem")):
         put(host.root, **{"sys/class/thermal/thermal_zone0/temp": f"{degrees}\n"})
-        assert states(found(host, "temperature")) == {state}
+        assert states(findings_on(host, "temperature")) == {state}
 
 
-def test_a_clock_that_stays_low(pi: Board, host: Host) -> None:
+def test_a_clock_that_stays_low(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(4))
     policy = "sys/devices/system/cpu/cpufreq/policy0"
     put(host.root, **{f"{policy}/scaling_governor": "powersave\n"})
-    assert states(found(host, "clock")) == {"note"}
+    assert states(findings_on(host, "clock")) == {"note"}
     put(host.root, **{f"{policy}/scaling_driver": "intel_pstate\n"})
-    assert states(found(host, "clock")) == {"ok"}
+    assert states(findings_on(host, "clock")) == {"ok"}
 
 
-def test_little_memory_and_disk(pi: Board, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_memory_and_disk(pi: Board, host: HostMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     host = replace(host, root=pi(4))
     put(host.root, **{"proc/meminfo": "MemTotal:  507904 kB\nMemAvailable:  90000 kB\n"})
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=50 << 20))
     for about in ("memory", "disk"):
-        assert states(found(host, about)) == {"problem"}
+        assert states(findings_on(host, about)) == {"problem"}
 
 
 @pytest.fixture
-def walled(pi: Board, host: Host, tmp_path: Path) -> Host:
+def walled(pi: Board, host: HostMachine, tmp_path: Path) -> HostMachine:
     """A Pi with picamera2 from apt, and a real virtual environment that does not see it."""
     root = pi(5)
     (root / "usr/lib/python3/dist-packages/picamera2").mkdir(parents=True)
@@ -142,22 +144,22 @@ def walled(pi: Board, host: Host, tmp_path: Path) -> Host:
     return replace(host, root=root, prefix=tmp_path / "venv")
 
 
-def test_picamera2_behind_a_virtual_environment(walled: Host) -> None:
-    (camera,) = found(walled, "pi camera")
-    assert camera.state == "problem" and camera.code == 4 and camera.mend is not None
-    # The line mends it: afterwards this environment's own Python sees the system's packages.
-    subprocess.run(camera.mend, shell=True, check=True)
+def test_picamera2_behind_a_virtual_environment(walled: HostMachine) -> None:
+    (camera,) = findings_on(walled, "pi camera")
+    assert camera.state == "problem" and camera.code == 4 and camera.fix is not None
+    # The command fixes it: afterwards this environment's own Python sees the system's packages.
+    subprocess.run(camera.fix, shell=True, check=True)
     sees = "import sys, sysconfig; print(len([p for p in sys.path if p.endswith('-packages')]))"
     done = subprocess.run(
         [walled.prefix / "bin/python", "-c", sees], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) >= 2
-    (camera,) = found(walled, "pi camera")
+    (camera,) = findings_on(walled, "pi camera")
     assert "for the system's Python and not for this one" in camera.text
 
 
 @pytest.mark.parametrize(
-    ("reason", "mend"),
+    ("reason", "fix"),
     [
         (
             "ValueError: numpy.dtype size changed, may indicate binary incompatibility",
@@ -170,15 +172,15 @@ def test_picamera2_behind_a_virtual_environment(walled: Host) -> None:
         ),
     ],
 )
-def test_picamera2_that_does_not_load(walled: Host, reason: str, mend: str) -> None:
+def test_picamera2_that_does_not_load(walled: HostMachine, reason: str, fix: str) -> None:
     (walled.prefix / "pyvenv.cfg").write_text("include-system-site-packages = true\n")
-    (camera,) = found(replace(walled, run=python_that(picamera2=reason)), "pi camera")
-    assert camera.state == "problem" and camera.mend is not None and camera.mend.startswith(mend)
-    (camera,) = found(replace(walled, run=python_that()), "pi camera")
+    (camera,) = findings_on(replace(walled, run=python_that(picamera2=reason)), "pi camera")
+    assert camera.state == "problem" and camera.fix is not None and camera.fix.startswith(fix)
+    (camera,) = findings_on(replace(walled, run=python_that()), "pi camera")
     assert camera.state == "ok"
 
 
-def test_usb_cameras(pi: Board, host: Host) -> None:
+def test_usb_cameras(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(4))
     listed = {
         0: "HD Webcam",
@@ -192,57 +194,57 @@ def test_usb_cameras(pi: Board, host: Host) -> None:
         put(host.root, **{f"{folder}/name": f"{name}\n", f"{folder}/index": f"{int(number == 1)}\n"})
         put(host.root, **{f"dev/video{number}": ""})
     host = replace(host, may_use=lambda device: device.name != "video2")
-    webcam, other = found(host, "usb camera")
+    webcam, other = findings_on(host, "usb camera")
     assert (webcam.state, webcam.text) == ("ok", "/dev/video0, HD Webcam")
-    assert other.state == "problem" and other.mend == 'sudo usermod -aG video "$USER", then log in again'
+    assert other.state == "problem" and other.fix == 'sudo usermod -aG video "$USER", then log in again'
 
 
 def coral(root: Path, vendor: str, product: str) -> None:
     entry = "sys/bus/usb/devices/2-1"
-    told = {"idVendor": vendor, "idProduct": product, "busnum": "2", "devnum": "7", "speed": "5000"}
-    put(root, **{f"{entry}/{name}": f"{value}\n" for name, value in told.items()})
+    files = {"idVendor": vendor, "idProduct": product, "busnum": "2", "devnum": "7", "speed": "5000"}
+    put(root, **{f"{entry}/{name}": f"{value}\n" for name, value in files.items()})
     put(root, **{"dev/bus/usb/002/007": ""})
 
 
 @pytest.mark.parametrize("identity", [("1a6e", "089a"), ("18d1", "9302")])
-def test_a_coral_on_usb(pi: Board, host: Host, identity: tuple[str, str]) -> None:
+def test_a_coral_on_usb(pi: Board, host: HostMachine, identity: tuple[str, str]) -> None:
     host = replace(host, root=pi(4), may_use=lambda device: not str(device).endswith("dev/bus/usb/002/007"))
     coral(host.root, *identity)
-    shut, missing = found(host, "edge tpu")
-    assert shut.state == "problem" and "may not open" in shut.text and shut.mend is not None
+    shut, missing = findings_on(host, "edge tpu")
+    assert shut.state == "problem" and "may not open" in shut.text and shut.fix is not None
     # No rule names it yet: the line writes one for both of its identities.
-    printf = shut.mend.split("&& ")[1].split(" | sudo")[0]
+    printf = shut.fix.split("&& ")[1].split(" | sudo")[0]
     rules = subprocess.run(printf, shell=True, capture_output=True, text=True, check=True).stdout
     assert [line.count('"') for line in rules.splitlines()] == [8, 8]
     assert all(f'"{part}"' in rules for part in ("1a6e", "089a", "18d1", "9302", "plugdev"))
-    assert missing.state == "problem" and "libedgetpu1-std" in (missing.mend or "")
+    assert missing.state == "problem" and "libedgetpu1-std" in (missing.fix or "")
 
     put(
         host.root,
         **{"etc/udev/rules.d/60-libedgetpu1-std.rules": rules, "usr/lib/aarch64/libedgetpu.so.1": ""},
     )
-    shut, library = found(host, "edge tpu")
-    assert shut.mend is not None and shut.mend.startswith('sudo usermod -aG plugdev "$USER"')
+    shut, library = findings_on(host, "edge tpu")
+    assert shut.fix is not None and shut.fix.startswith('sudo usermod -aG plugdev "$USER"')
     assert library.state == "ok"
     put(host.root, **{"sys/bus/usb/devices/2-1/speed": "480\n"})
-    opened = found(replace(host, may_use=lambda device: True), "edge tpu")
+    opened = findings_on(replace(host, may_use=lambda device: True), "edge tpu")
     assert [finding.state for finding in opened] == ["ok", "note", "ok"]
-    assert ("in use before" in opened[0].text) == (identity == ("18d1", "9302"))
+    assert ("used before" in opened[0].text) == (identity == ("18d1", "9302"))
 
 
-def test_a_coral_on_pci_express(host: Host) -> None:
+def test_a_coral_on_pci_express(host: HostMachine) -> None:
     entry = "sys/bus/pci/devices/0000:01:00.0"
     put(host.root, **{f"{entry}/vendor": "0x1ac1\n", f"{entry}/device": "0x089a\n"})
     put(host.root, **{"usr/lib/x86_64-linux-gnu/libedgetpu.so.1": ""})
-    assert "modprobe apex" in (found(host, "edge tpu")[0].mend or "")
+    assert "modprobe apex" in (findings_on(host, "edge tpu")[0].fix or "")
     put(host.root, **{"dev/apex_0": ""})
-    assert states(found(host, "edge tpu")) == {"ok"}
-    shut = found(replace(host, may_use=lambda device: False), "edge tpu")[0]
-    assert shut.state == "problem" and "usermod -aG apex" in (shut.mend or "")
+    assert states(findings_on(host, "edge tpu")) == {"ok"}
+    shut = findings_on(replace(host, may_use=lambda device: False), "edge tpu")[0]
+    assert shut.state == "problem" and "usermod -aG apex" in (shut.fix or "")
 
 
 @pytest.mark.parametrize(
-    ("versions", "bits", "python", "said", "mend"),
+    ("versions", "bits", "python", "text", "fix"),
     [
         ({}, 64, (3, 11), "no TFLite interpreter", "pip install ai-edge-litert"),
         ({}, 32, (3, 11), "no TFLite interpreter", 'pip install tflite-runtime "numpy<2"'),
@@ -264,34 +266,34 @@ def test_a_coral_on_pci_express(host: Host) -> None:
     ],
 )
 def test_no_interpreter(
-    host: Host, versions: dict[str, str], bits: int, python: tuple[int, int], said: str, mend: str
+    host: HostMachine, versions: dict[str, str], bits: int, python: tuple[int, int], text: str, fix: str
 ) -> None:
-    (interpreter,) = found(replace(host, version=versions.get, bits=bits, python=python), "interpreter")
+    (interpreter,) = findings_on(replace(host, version=versions.get, bits=bits, python=python), "interpreter")
     assert (interpreter.state, interpreter.code) == ("problem", 4)
-    assert said in interpreter.text and (interpreter.mend or "").startswith(mend)
+    assert text in interpreter.text and (interpreter.fix or "").startswith(fix)
 
 
-def test_tflite_runtime_with_its_numpy_is_well(host: Host) -> None:
+def test_tflite_runtime_with_its_numpy_is_well(host: HostMachine) -> None:
     versions = {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}
-    (interpreter,) = found(replace(host, version=versions.get), "interpreter")
+    (interpreter,) = findings_on(replace(host, version=versions.get), "interpreter")
     assert interpreter.state == "ok" and "no wheel beyond Python 3.11" in interpreter.text
 
 
-def test_live_libraries_missing_and_broken(host: Host) -> None:
+def test_live_libraries_missing_and_broken(host: HostMachine) -> None:
     without = {name: VERSIONS[name] for name in ("ai-edge-litert", "numpy")}
     bare = replace(host, version=without.get)
-    assert [(f.state, f.mend) for about in ("av", "simplejpeg") for f in found(bare, about)] == [
+    assert [(f.state, f.fix) for about in ("av", "simplejpeg") for f in findings_on(bare, about)] == [
         ("problem", "pip install av"),
         ("note", "pip install simplejpeg"),
     ]
-    (av,) = found(replace(bare, bits=32), "av")
-    assert (av.state, av.mend) == ("note", "sudo apt install python3-av")
+    (av,) = findings_on(replace(bare, bits=32), "av")
+    assert (av.state, av.fix) == ("note", "sudo apt install python3-av")
     broken = replace(host, run=python_that(av="ImportError: libavdevice.so.61: cannot open"))
-    (av,) = found(broken, "av")
+    (av,) = findings_on(broken, "av")
     assert av.state == "problem" and "libavdevice.so.61" in av.text
 
 
-def test_an_examination_that_fails_does_not_end_the_rest(host: Host) -> None:
+def test_an_examination_that_fails_does_not_end_the_rest(host: HostMachine) -> None:
     def run(words: Sequence[str]) -> ChildResult:
         return ChildResult(0, "no json", "")
 
@@ -302,17 +304,17 @@ def test_an_examination_that_fails_does_not_end_the_rest(host: Host) -> None:
 
 
 def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    """The real examination; what is wrong with a machine that runs the tests is not ours to say."""
+    """The real examination; the machine that runs the tests may have problems."""
     code = main(["doctor", "--json"])
-    told = capsys.readouterr()
-    findings = json.loads(told.out)["findings"]
+    captured = capsys.readouterr()
+    findings = json.loads(captured.out)["findings"]
     assert {"machine", "python", "interpreter", "model s", "model m", "disk"} <= {
         f["about"] for f in findings
     }
     problems = [f for f in findings if f["state"] == "problem"]
-    assert (code == 0) == (not problems) and (told.err == "") == (not problems)
+    assert (code == 0) == (not problems) and (captured.err == "") == (not problems)
     for finding in findings:
-        assert set(finding) == {"about", "state", "text", "mend", "code"}
+        assert set(finding) == {"about", "state", "text", "fix", "code"}
         if finding["about"] in ("interpreter", "model s", "model m"):
             assert finding["state"] == "ok"
 
@@ -346,10 +348,10 @@ def test_an_interpreter_that_does_not_import(tmp_path: Path) -> None:
     )
     code, out, err = doctor_with(tmp_path)
     assert code == 4
-    assert out.count("not tried, without an interpreter") == 2
+    assert out.count("not run: there is no interpreter") == 2
     assert err == "edgecolor: 1 problem here: interpreter\n"
     assert "is installed but broken: ModuleNotFoundError: No module named 'no_such_library'" in out
-    assert "mend: pip install --force-reinstall ai-edge-litert" in out
+    assert "fix: pip install --force-reinstall ai-edge-litert" in out
 
 
 def test_a_machine_that_computes_something_else(tmp_path: Path) -> None:
@@ -375,7 +377,7 @@ def test_a_damaged_shipped_model(tmp_path: Path) -> None:
     assert code == 5
     (line,) = (line for line in out.splitlines() if "model s" in line)
     assert line.startswith("PROBLEM") and "is not the file of this release" in line
-    assert "mend: pip install --force-reinstall edgecolor-runtime" in out
+    assert "fix: pip install --force-reinstall edgecolor-runtime" in out
     assert err == "edgecolor: 1 problem here: model s\n"
 
 
@@ -385,14 +387,14 @@ def test_a_child_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lines_for_a_reader(
-    pi: Board, host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    pi: Board, host: HostMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made: Any = replace(host, root=pi(4, "0x1"))
-    monkeypatch.setattr("edgecolor.doctor.Host", lambda: made)
+    monkeypatch.setattr("edgecolor.doctor.HostMachine", lambda: made)
     assert main(["doctor"]) == 4
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
     at = lines.index("PROBLEM  power and heat  at this moment: under-voltage")
-    assert lines[at + 1].startswith(" " * 25 + "mend: use the power supply")
+    assert lines[at + 1].startswith(" " * 25 + "fix: use the power supply")
     assert "ok       temperature     48 C" in lines
-    assert told.err == "edgecolor: 1 problem here: power and heat\n"
+    assert captured.err == "edgecolor: 1 problem here: power and heat\n"

@@ -1,40 +1,41 @@
-"""What this machine is, what it lacks for edgecolor, and which command fixes it.
-
-Anything that may crash is tried in a child process, and the shipped models are tried with `edgecolor check`
-itself. A note describes what could be better, a problem what does not work. Only problems end with an error.
-"""
+"""Examine this machine: what it is, what is missing for edgecolor, and how to fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from edgecolor.doctor.board import board, memory_and_disk, power_and_heat
-from edgecolor.doctor.cameras import pi_camera, v4l2_cameras
-from edgecolor.doctor.edge_tpu import edge_tpu
-from edgecolor.doctor.finding import Finding, Host, problem
-from edgecolor.doctor.software import interpreter, live_libraries, python, shipped_models
+from edgecolor.doctor.board import examine_board, examine_memory_and_disk, examine_power_and_heat
+from edgecolor.doctor.camera_access import examine_pi_camera, examine_v4l2_cameras
+from edgecolor.doctor.coral import examine_edge_tpu
+from edgecolor.doctor.finding import Finding, HostMachine, problem
+from edgecolor.doctor.software import (
+    examine_interpreter,
+    examine_live_libraries,
+    examine_python,
+    examine_shipped_models,
+)
 
-__all__ = ["Finding", "Host", "diagnose"]
+__all__ = ["Finding", "HostMachine", "diagnose"]
 
-EXAMINATIONS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
-    board,
-    python,
-    interpreter,
-    shipped_models,
-    live_libraries,
-    pi_camera,
-    v4l2_cameras,
-    edge_tpu,
-    power_and_heat,
-    memory_and_disk,
+EXAMINATIONS: tuple[Callable[[HostMachine], Iterator[Finding]], ...] = (
+    examine_board,
+    examine_python,
+    examine_interpreter,
+    examine_shipped_models,
+    examine_live_libraries,
+    examine_pi_camera,
+    examine_v4l2_cameras,
+    examine_edge_tpu,
+    examine_power_and_heat,
+    examine_memory_and_disk,
 )
 
 
-def diagnose(host: Host) -> Iterator[Finding]:
-    """Examines everything; what cannot be examined is a problem itself, and does not end the rest."""
+def diagnose(host: HostMachine) -> Iterator[Finding]:
+    """Run all examinations. An examination that fails is a problem, and does not stop the others."""
     for examine in EXAMINATIONS:
         try:
             yield from examine(host)
-        except Exception as error:  # of whatever is broken here
-            what = examine.__name__.replace("_", " ")
-            yield problem(what, f"cannot be examined: {type(error).__name__}: {error}", code=1)
+        except Exception as error:  # whatever is broken on this machine
+            about = examine.__name__.removeprefix("examine_").replace("_", " ")
+            yield problem(about, f"cannot be examined: {type(error).__name__}: {error}", code=1)

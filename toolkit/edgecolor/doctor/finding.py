@@ -1,4 +1,4 @@
-"""What an examination says, and what it looks at."""
+"""Findings, and the machine that the examinations look at."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ class Finding:
 
     Attributes:
         about: what was examined.
-        state: "note": it works, but less than it could; "problem": something does not work.
-        text: what was found.
-        mend: the command, or the step, that mends it.
-        code: exit code of a problem; else 0.
+        state: "note": it works, but less well than it could; "problem": something does not work.
+        text: the result of the examination.
+        fix: the command or the step that fixes it; None if nothing needs a fix.
+        code: exit code of a problem; 0 for everything else.
     """
 
     about: str
     state: Literal["ok", "note", "problem"]
     text: str
-    mend: str | None = None
+    fix: str | None = None
     code: int = 0
 
 
 def ok(about: str, text: str) -> Finding:
-    """All is well."""
+    """Return a finding: this works."""
     return Finding(about, "ok", text)
 
 
-def note(about: str, text: str, mend: str | None = None) -> Finding:
-    """It works, but less than it could."""
-    return Finding(about, "note", text, mend)
+def note(about: str, text: str, fix: str | None = None) -> Finding:
+    """Return a finding: this works, but less well than it could."""
+    return Finding(about, "note", text, fix)
 
 
-def problem(about: str, text: str, mend: str | None = None, code: int = MissingError.exit_code) -> Finding:
-    """Something does not work."""
-    return Finding(about, "problem", " ".join(text.split()), mend, code)
+def problem(about: str, text: str, fix: str | None = None, code: int = MissingError.exit_code) -> Finding:
+    """Return a finding: this does not work."""
+    return Finding(about, "problem", " ".join(text.split()), fix=fix, code=code)
 
 
 def run_python(words: Sequence[str]) -> ChildResult:
@@ -57,15 +57,15 @@ def run_python(words: Sequence[str]) -> ChildResult:
 
 
 def read_text(file: Path) -> str:
-    """What a file says, without white space around it; nothing where it cannot be read."""
+    """Return the text of a file without surrounding white space; "" if the file cannot be read."""
     try:
         return file.read_text("utf-8", errors="replace").strip()
     except OSError:
         return ""
 
 
-def installed(distribution: str) -> str | None:
-    """The version of a distribution; None if it is not installed."""
+def installed_version(distribution: str) -> str | None:
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -73,33 +73,33 @@ def installed(distribution: str) -> str | None:
 
 
 def may_use(device: Path) -> bool:
-    """Whether this user may read and write a device file."""
+    """Return whether this user may read and write a device file."""
     return os.access(device, os.R_OK | os.W_OK)
 
 
 @dataclass(frozen=True)
-class Host:
-    """The machine that is examined: this one, unless a test says otherwise.
+class HostMachine:
+    """The machine that is examined: this one, or one that a test describes.
 
     Attributes:
         root: the folder that stands for `/`.
-        prefix: of the virtual environment, or of Python itself.
-        python: its version.
-        bits: of this Python, 32 or 64.
-        version: of a distribution; None if it is not installed.
-        run: runs this Python with some words.
-        may_use: whether this user may use a device file.
+        prefix: folder of the virtual environment, or of Python itself.
+        python: version of Python.
+        bits: 32 or 64, of this Python.
+        version: returns the version of a distribution; None if it is not installed.
+        run: runs this Python with some arguments.
+        may_use: returns whether this user may use a device file.
     """
 
     root: Path = ROOT
     prefix: Path = Path(sys.prefix)
     python: tuple[int, int] = sys.version_info[:2]
     bits: int = 64 if sys.maxsize > 1 << 32 else 32
-    version: Callable[[str], str | None] = installed
+    version: Callable[[str], str | None] = installed_version
     run: Callable[[Sequence[str]], ChildResult] = run_python
     may_use: Callable[[Path], bool] = may_use
 
-    def imports(self, module: str) -> str | None:
-        """Why a module cannot be imported; None if it can."""
+    def import_error(self, module: str) -> str | None:
+        """Return why a module cannot be imported; None if it can."""
         child = self.run(["-c", f"import {module}"])
         return None if child.code == 0 else child.reason

@@ -1,29 +1,26 @@
-"""`edgecolor doctor`: what is missing on this machine?"""
+"""`edgecolor doctor`: what is missing on this machine, and how to fix it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from edgecolor.cli.common.options import AsJson
 
 if TYPE_CHECKING:
     from edgecolor.doctor import Finding
 
 
-def doctor(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-) -> None:
-    r"""Examine this machine: what works, what does not, and the command that mends it.
+def doctor(*, as_json: AsJson = False) -> None:
+    r"""Examine this machine: what works, what does not work, and the command that fixes it.
 
-    Python, the interpreter and numpy; the shipped models, computing here; cameras and the right to open
-    them; a Coral Edge TPU, its library and its driver; power, heat and clock; memory and disk. What may crash
-    is tried in a process of its own. Nothing is changed.
+    The examinations cover Python, the interpreter and numpy; the shipped models; cameras and the right to
+    open them; a Coral Edge TPU, its library and its driver; power, heat and clock; memory and disk. What may
+    crash runs in a child process. Nothing is changed.
 
-    Ends with 0 when there is no problem, with 4 when something is missing, with 5 when a shipped model's file
-    is damaged, and with 3 when a model computes something else here.
+    The exit code is 0 if there is no problem, 4 if something is missing, 5 if the file of a shipped model is
+    damaged, and 3 if a model does not reproduce its reference outputs.
 
     \b
     Examples:
@@ -32,35 +29,34 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from edgecolor.doctor import Host, diagnose
+    from edgecolor.doctor import HostMachine, diagnose
 
-    found = []
-    for finding in diagnose(Host()):
-        found.append(finding)
+    findings = []
+    for finding in diagnose(HostMachine()):
+        findings.append(finding)
         if not as_json:
             print("\n".join(_lines(finding)), flush=True)  # at once: an examination may take seconds
     if as_json:
-        print(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=1), flush=True)
-    _end(found)
+        print(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=1), flush=True)
+    _raise_problems(findings)
 
 
 def _lines(finding: Finding) -> Iterator[str]:
     state = finding.state.upper() if finding.state == "problem" else finding.state
     yield f"{state:9}{finding.about:16}{finding.text}"
-    if finding.mend:
-        yield f"{'':25}mend: {finding.mend}"
+    if finding.fix:
+        yield f"{'':25}fix: {finding.fix}"
 
 
-def _end(found: Sequence[Finding]) -> None:
-    """Ends with the code of the gravest problem."""
+def _raise_problems(findings: Sequence[Finding]) -> None:
+    """Raise the error class of the most serious problem, with the number of problems."""
     from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError, ModelFileError
 
-    problems = [finding for finding in found if finding.state == "problem"]
+    problems = [finding for finding in findings if finding.state == "problem"]
     if not problems:
         return
     codes = {finding.code for finding in problems}
-    gravest = next(
-        e for e in (ModelFileError, GateError, MissingError, EdgecolorError) if e.exit_code in codes
-    )
+    by_severity = (ModelFileError, GateError, MissingError, EdgecolorError)
+    error_class = next(error for error in by_severity if error.exit_code in codes)
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    raise gravest(f"{count} here: {', '.join(dict.fromkeys(finding.about for finding in problems))}")
+    raise error_class(f"{count} here: {', '.join(dict.fromkeys(finding.about for finding in problems))}")

@@ -1,11 +1,11 @@
-"""Cameras: the Raspberry Pi's own through picamera2, and those of Video4Linux."""
+"""Examine the access to cameras: the Raspberry Pi's own through picamera2, and those of Video4Linux."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from edgecolor.doctor.finding import Finding, Host, note, ok, problem, read_text
+from edgecolor.doctor.finding import Finding, HostMachine, note, ok, problem, read_text
 from edgecolor_runtime.sources.v4l2 import PI_CHAIN
 from edgecolor_runtime.system import machine
 
@@ -14,11 +14,11 @@ PICAMERA2 = "usr/lib/python3/dist-packages/picamera2"  # where Debian's python3-
 _SYSTEM_PACKAGES = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
 
 
-def pi_camera(host: Host) -> Iterator[Finding]:
-    """On a Raspberry Pi: whether picamera2 is there, and visible from here."""
+def examine_pi_camera(host: HostMachine) -> Iterator[Finding]:
+    """Examine, on a Raspberry Pi, whether this Python can import picamera2."""
     if not (machine.board(host.root) or "").startswith("Raspberry Pi"):
         return
-    reason = host.imports("picamera2")
+    reason = host.import_error("picamera2")
     settings = host.prefix / "pyvenv.cfg"
     if reason is None:
         yield ok("pi camera", "picamera2 loads")
@@ -38,31 +38,33 @@ def pi_camera(host: Host) -> Iterator[Finding]:
         yield problem(
             "pi camera",
             "picamera2 is installed, but for the system's Python and not for this one",
-            "/usr/bin/python3 -m venv --system-site-packages new-venv, and install edgecolor there",
+            "/usr/bin/python3 -m venv --system-site-packages new-venv, then install edgecolor in new-venv",
         )
     else:
-        # Debian's simplejpeg, built for numpy 1, says this under a numpy 2 of the environment's own.
-        mend = (
+        # Debian's simplejpeg is built for numpy 1 and fails so under a numpy 2 of the virtual environment.
+        fix = (
             'pip install "numpy<2"' if "numpy" in reason else "sudo apt install --reinstall python3-picamera2"
         )
-        yield problem("pi camera", f"picamera2 is installed and does not load: {reason}", mend)
+        yield problem("pi camera", f"picamera2 is installed and does not load: {reason}", fix)
 
 
-def v4l2_cameras(host: Host) -> Iterator[Finding]:
-    """Cameras that Video4Linux lists, as those on USB, and whether this user may open them."""
-    found = []
+def examine_v4l2_cameras(host: HostMachine) -> Iterator[Finding]:
+    """Examine the cameras that Video4Linux lists, such as USB cameras, and the right to open them."""
+    cameras = []
     for entry in sorted((host.root / "sys/class/video4linux").glob("video*")):
         name, index = (read_text(entry / file) for file in ("name", "index"))
         # A USB camera lists its metadata as a second device, of index 1.
         if not name.startswith(PI_CHAIN) and index in ("", "0"):
-            found.append((host.root / "dev" / entry.name, name))
-    if not found:
-        yield ok("usb camera", "none plugged in")
-    for device, name in found:
+            cameras.append((host.root / "dev" / entry.name, name))
+    if not cameras:
+        yield ok("usb camera", "no camera is connected")
+    for device, name in cameras:
         about = f"/dev/{device.name}, {name}"
         if not device.exists():
             yield problem(
-                "usb camera", f"{about}: the system lists it without a device file", "plug it in again"
+                "usb camera",
+                f"{about}: the system lists this camera, but it has no device file",
+                "disconnect the camera and connect it again",
             )
         elif host.may_use(device):
             yield ok("usb camera", about)
