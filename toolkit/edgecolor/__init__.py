@@ -1,3 +1,39 @@
-"""Color for grayscale cameras and photographs: the workstation side."""
+"""Color for grayscale cameras and photographs: the workstation side.
+
+Each name loads its module on first use, so that `import edgecolor` imports neither numpy nor TensorFlow. The
+names of the device side are in `edgecolor_runtime`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgecolor.batch.folder_run import ColoringSummary, color_folder
+    from edgecolor.batch.plan import PictureJob, PictureResult
+    from edgecolor.data.dataset import DatasetSummary, prepare_dataset
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "batch.folder_run": ("ColoringSummary", "color_folder"),
+    "batch.plan": ("PictureJob", "PictureResult"),
+    "data.dataset": ("DatasetSummary", "prepare_dataset"),
+}
+"""Module -> the public names that it defines."""
+
+__all__ = [
+    "ColoringSummary",
+    "DatasetSummary",
+    "PictureJob",
+    "PictureResult",
+    "__version__",
+    "color_folder",
+    "prepare_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import pytest
+import typer
 
 from edgecolor import cli
 from edgecolor_runtime import errors
@@ -83,6 +85,29 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         text = capsys.readouterr().out
         assert "Example" in text and f"\n    edgecolor {name} " in text, name
         assert "\\b" not in text and "\b" not in text
+
+
+def test_help_lists_each_command_once_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    sections = capsys.readouterr().out.split("\n\n")
+    for title, commands in cli.COMMAND_GROUPS.items():
+        (section,) = (text for text in sections if text.startswith(f"{title}:"))
+        assert [line.split()[0] for line in section.splitlines()[1:]] == [c.__name__ for c in commands]
+    assert len(set(cli.COMMANDS)) == len(cli.COMMANDS) == len(cli.app.registered_commands)
+
+
+def examples() -> list[str]:
+    """Return the example command lines in the help of all commands."""
+    lines = [line.strip() for command in cli.COMMANDS for line in (command.__doc__ or "").splitlines()]
+    return [line.partition("  #")[0] for line in lines if line.startswith("edgecolor ")]
+
+
+@pytest.mark.parametrize("line", examples())
+def test_examples_are_valid_command_lines(line: str) -> None:
+    name, *words = shlex.split(line)[1:]
+    group = typer.main.get_command(cli.app)
+    command = group.commands[name]  # type: ignore[attr-defined]
+    command.make_context(name, words, parent=group.make_context("edgecolor", [name]))
 
 
 def test_help_is_quick_and_light() -> None:

@@ -1,4 +1,4 @@
-"""The command line. One module a command; this one joins them and turns an error into one line and a code."""
+"""The command line: one module per command. An error becomes one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from inspect import cleandoc
-from typing import Annotated
+from itertools import chain
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import edgecolor_runtime
 from edgecolor.cli.color.demo import demo
@@ -30,8 +32,32 @@ from edgecolor.cli.network.train import train
 from edgecolor.cli.network.tune import tune
 from edgecolor_runtime.errors import EdgecolorError
 
+# The command modules are light: each imports what is heavy inside its function.
+COMMAND_GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Color pictures, videos and cameras": (run, demo),
+    "Train and compress a network": (dataset, train, tune, prune),
+    "Bring a model to a device": (export, check, inspect, doctor, bundle),
+    "Measure and compare models": (evaluate, bench, compare, report),
+}
+"""Title in the help -> the commands below it."""
+
+COMMANDS = tuple(chain.from_iterable(COMMAND_GROUPS.values()))
+
+
+class _GroupedCommands(TyperGroup):
+    """The commands, listed in the help under the titles of their groups."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # click's types; newer Typers have their own
+        for title, functions in COMMAND_GROUPS.items():
+            commands = [self.commands[function.__name__] for function in functions]
+            with formatter.section(title):
+                limit = formatter.width - 6 - max(map(len, self.commands))
+                formatter.write_dl([(str(c.name), c.get_short_help_str(limit)) for c in commands])
+
+
 app = typer.Typer(
     name="edgecolor",
+    cls=_GroupedCommands,
     help="Color for grayscale cameras and photographs, on the device.",
     no_args_is_help=True,
     add_completion=False,
@@ -41,8 +67,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"edgecolor {edgecolor_runtime.__version__}")
         raise typer.Exit
 
@@ -50,33 +76,15 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     pass
 
 
-# In the order of the help. The modules are light: each imports what is heavy inside its function.
-COMMANDS: tuple[Callable[..., None], ...] = (
-    run,
-    dataset,
-    train,
-    tune,
-    prune,
-    export,
-    check,
-    inspect,
-    evaluate,
-    bench,
-    compare,
-    report,
-    doctor,
-    bundle,
-    demo,
-)
-
 for _command in COMMANDS:
-    # A raw docstring spells the mark that keeps a paragraph's lines apart; Typer wants the character.
+    # A raw docstring has the two characters \b where lines must not be joined; Typer expects a backspace.
     app.command(help=cleandoc(_command.__doc__ or "").replace("\\b", "\b"))(_command)
 
 
@@ -84,36 +92,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: The words after the program's name; by default those of this process.
+        argv: words after the program's name (default: those of this process).
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
+        The exit code: 0 success, 1 failure, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
         5 bad model file, 130 interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # a file name that is no UTF-8 is printed as it is
+        sys.stdout.reconfigure(errors="surrogateescape")  # prints a file name that is not UTF-8 unchanged
     if not sys.warnoptions:
-        # About tags of damaged pictures, with the line of Pillow's source; what matters is said by ourselves.
+        # Pillow warns of damaged tags, with a line of its source; our own messages name what matters.
         warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app(args=None if argv is None else list(argv), prog_name="edgecolor")
         sys.stdout.flush()
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except EdgecolorError as error:
-        return _fail(str(error), error.exit_code)
+        return _print_error(str(error), error.exit_code)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader went away. What is still buffered must not raise again when Python exits.
+        # The reader closed the pipe. Buffered text must not raise again when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         reason = error.strerror or str(error)
-        return _fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+        return _print_error(f"{error.filename}: {reason}" if error.filename else reason, 1)
     return 0
 
 
-def _fail(text: str, code: int) -> int:
+def _print_error(text: str, code: int) -> int:
     print(f"edgecolor: {' '.join(text.split())}", file=sys.stderr)
     return code
