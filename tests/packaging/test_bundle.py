@@ -104,7 +104,7 @@ def test_another_extension_is_wrong_usage(tmp_path: Path) -> None:
 def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.tar.gz"
     path.write_text("mine")
-    assert make(path) == 1
+    assert make(path) == 2
     assert path.read_text() == "mine" and "--force" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import PictureError, UsageError
 from edgecolor_runtime.images.reader import Picture
-from edgecolor_runtime.system.files import refuse_existing, write
+from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
 FORMATS = {
     ".jpg": "JPEG",
@@ -58,7 +58,7 @@ def save(
     of: Picture | None = None,
     quality: int = QUALITY,
     force: bool = False,
-    same: bool = False,
+    accept_identical: bool = False,
 ) -> tuple[str, ...]:
     """Write a frame, with what must survive of the picture that it came from.
 
@@ -68,20 +68,21 @@ def save(
         of: The picture whose alpha and metadata the file gets.
         quality: Of JPEG and WebP, 1 to 100.
         force: Replace a file that is there already.
-        same: A file that is there already with the very same bytes counts as written.
+        accept_identical: Leave an existing file with the same bytes as it is, also without `force`.
 
     Returns:
         What could not be kept, one sentence each.
 
     Raises:
-        UsageError: The extension names no format, or the quality is out of range.
-        PictureError: The file exists, or cannot be written. Nothing is left behind.
+        UsageError: The extension names no format, the quality is out of range, or the file exists.
+        PictureError: The format holds no picture of this size.
+        EdgecolorError: The file cannot be written. Nothing is left behind.
     """
     path = Path(path)
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: expected 1 to 100")
     form = format_of(path)
-    if not same:
+    if not accept_identical:
         refuse_existing(path, force)
     try:
         data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
@@ -91,7 +92,7 @@ def save(
         raise PictureError(f"{path}: not enough memory for it") from error
     except Exception as error:  # Pillow raises anything over odd metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
-    write(path, data, force=force, same=same)
+    write_bytes(path, data, force=force, accept_identical=same)
     return notes
 
 

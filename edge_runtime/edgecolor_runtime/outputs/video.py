@@ -25,7 +25,7 @@ from edgecolor_runtime.live.shot import Shot
 from edgecolor_runtime.outputs.audio import Sound
 from edgecolor_runtime.sources import pyav
 from edgecolor_runtime.sources.video import VideoFile
-from edgecolor_runtime.system.files import refuse_existing, temporary_beside
+from edgecolor_runtime.system.files import publish, refuse_existing, temporary_beside
 
 _X264 = {"preset": "veryfast", "crf": "20"}
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "32", "b": "0"}
@@ -60,8 +60,8 @@ class VideoWriter:
 
     Raises:
         MissingError: PyAV is not installed, or lacks the encoder.
-        UsageError: The extension names no container.
-        PictureError: The file exists, or cannot be written.
+        UsageError: The extension names no container, or the file exists.
+        PictureError: The file cannot be written.
     """
 
     def __init__(self, path: str | Path, *, of: VideoFile | None = None, force: bool = False) -> None:
@@ -114,8 +114,7 @@ class VideoWriter:
             if self._sound is not None and whole:
                 self._sound.copy_until(float("inf"))
             self._container.close()
-            refuse_existing(self.path, self._force)
-            self._temporary.replace(self.path)
+            publish(self._temporary, self.path, force=self._force)
         except (self._av.error.FFmpegError, OSError) as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror or error}") from error
         finally:

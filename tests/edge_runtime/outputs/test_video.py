@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor_runtime import ColorFrame, Colorizer, MissingError, PictureError, UsageError
+from edgecolor_runtime import ColorFrame, Colorizer, MissingError, UsageError
 from edgecolor_runtime.live.loop import Live
 from edgecolor_runtime.live.shot import Shot
 from edgecolor_runtime.outputs.video import FORMATS, VideoWriter
@@ -244,12 +244,12 @@ def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_text("mine")
-    with pytest.raises(PictureError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         VideoWriter(target)
     late = VideoWriter(tmp_path / "late.mp4")
     late.write(shots([(64, 48)])[0])
     (tmp_path / "late.mp4").write_text("somebody was faster")
-    with pytest.raises(PictureError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         late.finish()
     with pytest.raises(UsageError, match=r"cannot write \.gif video"):
         VideoWriter(tmp_path / "out.gif")

@@ -83,8 +83,8 @@ def test_what_is_gone_cut_or_changed_is_done_again(album: Path, capsys: pytest.C
     Path("out/a.jpg").unlink()
     Path("out/a.png").write_bytes(whole[:-7])
     Image.new("L", (9, 9)).save(album / "sub/a.jpg")
-    assert run() == 1, "nothing that is there is replaced unasked"
-    assert capsys.readouterr().err.count("exists already; --force replaces it") == 2
+    assert run() == 2, "nothing that is there is replaced unasked"
+    assert capsys.readouterr().err.count("exists already; use --force to replace it") == 2
     assert Path("out/a.jpg").is_file() and Path("out/a.png").read_bytes() != whole
     assert run("--force") == 0
     assert Path("out/a.png").read_bytes() == whole
@@ -99,7 +99,7 @@ def test_what_an_interrupted_run_left_is_taken(album: Path) -> None:
     manifest = Path("out/manifest.jsonl")
     whole = manifest.read_text().splitlines(keepends=True)
     manifest.write_text("".join(whole[:3]) + whole[3][:50])
-    left = Path("out/sub/.a.jpg.0123456789ab.part")
+    left = Path("out/sub/.a.jpg.01234567-4711-0123456789ab.part")
     left.touch()
     assert run() == 0
     assert stamps() == before and not left.exists()
@@ -120,8 +120,8 @@ def test_other_settings_replace_nothing_unasked(album: Path, capsys: pytest.Capt
 def test_a_file_of_somebody_else_stays(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").mkdir()
     Path("out/a.jpg").write_text("mine")
-    assert run() == 1
-    assert "out/a.jpg: exists already; --force replaces it" in capsys.readouterr().err
+    assert run() == 2
+    assert "out/a.jpg: exists already; use --force to replace it" in capsys.readouterr().err
     assert Path("out/a.jpg").read_text() == "mine"
 
 

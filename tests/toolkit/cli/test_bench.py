@@ -138,7 +138,7 @@ def test_wrong_calls_end_before_anything_is_measured(
     taken = tmp_path / "taken.json"
     taken.write_text("mine")
     for words, code, said in (
-        ([str(TINY), "-o", str(taken)], 1, "exists already; --force replaces it"),
+        ([str(TINY), "-o", str(taken)], 2, "exists already; use --force to replace it"),
         ([str(tmp_path / "none.tflite")], 5, "no such model file"),
         ([str(TINY.parents[3] / "models/s/s.keras")], 5, "not a TFLite model"),
         (["nope"], 5, "no shipped model is called nope"),

@@ -79,8 +79,8 @@ def test_a_sub_folder_that_cannot_be_listed_is_reported(
 def test_beside_the_input(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "a.jpg") == 0
     assert_colored(photos / "a.jpg", photos / "a.color.jpg")
-    assert run(photos / "a.jpg") == 1
-    assert "a.color.jpg: exists already; --force replaces it" in capsys.readouterr().err
+    assert run(photos / "a.jpg") == 2
+    assert "a.color.jpg: exists already; use --force to replace it" in capsys.readouterr().err
     assert run(photos / "a.jpg", "--force") == 0
 
 

@@ -201,7 +201,7 @@ def test_the_command_writes_json_and_a_sheet(
         assert picture.width > 6 * 224
     assert sorted(p.name for p in tmp_path.iterdir()) == ["extremes.png", "report.json", "sheet.jpg"]
 
-    assert main(words) == 1
+    assert main(words) == 2
     assert "report.json: exists already" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
 

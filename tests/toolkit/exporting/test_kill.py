@@ -14,7 +14,6 @@ import pytest
 from keras import layers
 
 from edgecolor_runtime.models.model_file import read
-from edgecolor_runtime.system import files
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,7 +60,7 @@ def test_killed_in_mid_work_and_again_while_it_writes(folder: Path) -> None:
     writing = (
         "import os, pathlib, signal; from edgecolor_runtime.system import files; "
         "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
-        "files.write(pathlib.Path('out.tflite'), b'half', force=True)"
+        "files.write_bytes(pathlib.Path('out.tflite'), b'half', force=True)"
     )
     killed = subprocess.run([sys.executable, "-c", writing], cwd=folder, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -72,10 +71,3 @@ def test_killed_in_mid_work_and_again_while_it_writes(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     read(folder / "out.tflite")
     assert sorted(path.name for path in folder.iterdir()) == sorted([*before, "out.tflite"])
-
-
-def test_only_this_files_remains_are_removed(tmp_path: Path) -> None:
-    for name in (".a[1].tflite.0123456789ab.part", ".b.tflite.0123456789ab.part", "a[1].tflite"):
-        (tmp_path / name).touch()
-    files.remove_partial(tmp_path / "a[1].tflite")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tflite.0123456789ab.part", "a[1].tflite"]

@@ -376,7 +376,7 @@ def test_wrong_calls(
     for words, code, text in (
         ([str(tmp_path / "none.json"), "-o", str(page)], 1, "none.json: No such file"),
         ([*records, "-o", str(page), "--markdown", str(page)], 2, "name one file"),
-        ([*records, "-o", records[0]], 1, "exists already"),
+        ([*records, "-o", records[0]], 2, "exists already"),
         ([*records, "-o", str(page), "--within", "inf"], 2, "--within inf: expected dB"),
         ([*records, "-o", str(page), "--reference", "nobody"], 2, "--reference nobody: not the name of one"),
     ):

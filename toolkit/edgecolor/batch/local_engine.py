@@ -66,7 +66,7 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
             of=picture,
             quality=options.quality,
             force=options.force,
-            same=options.accept_identical,
+            accept_identical=options.accept_identical,
         )
         return PictureResult(
             job,

@@ -15,7 +15,7 @@ from typing import Any
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import remove_partials
+from edgecolor_runtime.system.files import remove_temporaries
 
 MANIFEST_NAME = "manifest.jsonl"
 """Name of the file in the folder of results. A later line about a result replaces an earlier line.
@@ -135,7 +135,7 @@ class Manifest:
             UsageError: a result was colored with other settings, and this run may not replace it.
         """
         for folder in {job.target.parent for job in jobs}:
-            remove_partials(folder)
+            remove_temporaries(folder)
         results = {}
         for job in jobs:
             before = self._before.get(self._result_name(job))

@@ -19,7 +19,7 @@ from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import EdgecolorError, MissingError, PictureError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import remove_partials
+from edgecolor_runtime.system.files import remove_temporaries
 
 MAX_BLOCK_PICTURES = 64  # pictures that a worker gets at a time; with 16, Ray's own work cost noticeable time
 MIN_BLOCKS_PER_WORKER = 8  # so that no worker still works long after the others
@@ -60,7 +60,7 @@ def color_all(
         for result in results:
             on_result(result)
     for folder in {job.target.parent for job in jobs}:
-        remove_partials(folder)  # files of lost workers
+        remove_temporaries(folder)  # files of lost workers
 
 
 @contextmanager

@@ -226,7 +226,7 @@ class Tuner:
         write_json(folder / "model.json", facts)
         write_json(folder / "pareto.json", asdict(result))
         plot = pareto_svg(result.wide, result.trials, result.pareto, result.finished)
-        files.write(folder / "pareto.svg", plot.encode(), force=True)
+        files.write_bytes(folder / "pareto.svg", plot.encode(), force=True)
 
 
 def tune(

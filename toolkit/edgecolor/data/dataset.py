@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from edgecolor.data.training_sources import NpyLayout, PhotoFolder, open_source
 from edgecolor_runtime.colors.spaces import F32, U8
-from edgecolor_runtime.errors import DataError, UsageError
+from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
+from edgecolor_runtime.system.files import staged_folder
 
 FORMAT = 1
 NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units; a photograph below teaches no color
@@ -94,29 +95,19 @@ def prepare_dataset(
         DataError: no usable photograph, a wrong scale, or an unreadable source.
         UsageError: the output exists.
     """
-    if output.exists():
-        raise UsageError(f"{output}: exists already. Name another folder, or remove this one first.")
     source = open_source(photos)
     named = _read_split(split) if split else {}
     if split and not named.keys() & set(source.names):
         raise DataError(f"{split}: names none of the photographs; {photos} has {source.names[0]}.")
     named = named or dict.fromkeys(choose_held_out(source.names), Split.val)
-    unfinished = output.with_name(f".{output.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
-    unfinished.mkdir(parents=True)
-    try:
-        summary = _write_arrays(
+    with staged_folder(output) as folder:
+        return _write_arrays(
             source,
-            unfinished,
+            folder,
             lambda name: named.get(name, Split.train),
             on_progress=on_progress,
             workers=workers,
         )
-        unfinished.rename(output)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return summary
 
 
 def _write_arrays(

@@ -125,7 +125,6 @@ def export_model(
     _verify_out(out, model, force=force)
     compiler = None if min_mapped is None else edge_tpu.find_compiler()
     need_tensorflow()
-    files.remove_partial(out)
     pictures = read_calibration(calibration)
     say(f"{len(pictures.names)} calibration pictures")
     conversion = make_flatbuffer(model, pictures.gray, precision, halves=precision is Precision.INT8)
@@ -162,7 +161,7 @@ def export_model(
     compilation = None
     if compiler is not None and min_mapped is not None:
         packed, compilation = edge_tpu.compile_model(parse(packed, str(out)), compiler, min_mapped=min_mapped)
-    files.write(out, packed, force=force)
+    files.write_bytes(out, packed, force=force)
     report = _report(out, info, judged.graph, len(packed), compilation)
     return replace(
         report,
@@ -189,9 +188,8 @@ def compile_exported(model: Path, out: Path, *, min_mapped: float, force: bool =
     _verify_call(source.info.name, 1.0, min_mapped)
     _verify_out(out, model, force=force)
     compiler = edge_tpu.find_compiler()
-    files.remove_partial(out)
     packed, compilation = edge_tpu.compile_model(source, compiler, min_mapped=min_mapped)
-    files.write(out, packed, force=force)
+    files.write_bytes(out, packed, force=force)
     return _report(out, source.info, read_graph(source.flatbuffer), len(packed), compilation)
 
 

@@ -146,4 +146,4 @@ def _read(path: Path) -> EvaluationRecord | BenchRecord | None:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    files.write(path, json.dumps(record, indent=1).encode() + b"\n", force=True)
+    files.write_bytes(path, json.dumps(record, indent=1).encode() + b"\n", force=True)

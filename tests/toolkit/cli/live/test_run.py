@@ -77,8 +77,8 @@ def test_a_video_beside_the_input(
     assert [frame.time for frame in before] == [frame.time for frame in after]
     rgb = after[20].to_ndarray(format="rgb24").astype(int)
     assert np.ptp(rgb, axis=2).mean() > 3, "there is color in it"
-    assert run("film.mp4") == 1
-    assert "film.color.mp4: exists already; --force replaces it" in capsys.readouterr().err
+    assert run("film.mp4") == 2
+    assert "film.color.mp4: exists already; use --force to replace it" in capsys.readouterr().err
     assert run("film.mp4", "--force", "--quiet") == 0
     assert capsys.readouterr().err == ""
 
@@ -151,8 +151,8 @@ def test_a_folder_with_frames_is_not_added_to(
     here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("film.mp4", "-o", "out", "--frames", 2) == 0
-    assert run("film.mp4", "-o", "out", "--frames", 1) == 1
-    assert "out: holds frames already; --force replaces them" in capsys.readouterr().err
+    assert run("film.mp4", "-o", "out", "--frames", 1) == 2
+    assert "out: holds frames already; use --force to replace them" in capsys.readouterr().err
     assert run("film.mp4", "-o", "out", "--frames", 1, "--force") == 0
 
 

@@ -217,7 +217,7 @@ def _color_photos(inputs: list[Path], common: Common, engine: Engine) -> Colorin
 
 def _raise_failures(summary: ColoringSummary) -> None:
     """Raise the error of a single picture; of several pictures, print all errors and raise their number."""
-    from edgecolor_runtime.errors import EdgecolorError
+    from edgecolor_runtime.errors import EdgecolorError, UsageError
 
     errors = [result.error for result in summary.results if result.error is not None]
     if errors and len(summary.results) == 1:
@@ -225,7 +225,9 @@ def _raise_failures(summary: ColoringSummary) -> None:
     for error in errors:
         print(f"edgecolor: {error}", file=sys.stderr)
     if errors:
-        raise EdgecolorError(f"{len(errors)} of {len(summary.results)} pictures failed")
+        only_existing = all(isinstance(error, UsageError) for error in errors)
+        kind = UsageError if only_existing else EdgecolorError
+        raise kind(f"{len(errors)} of {len(summary.results)} pictures failed")
 
 
 def _report(summary: ColoringSummary) -> dict[str, object]:

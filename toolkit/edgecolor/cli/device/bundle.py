@@ -41,7 +41,7 @@ def bundle(
     from edgecolor.bundle.archive import make_bundle
     from edgecolor.support.extras import need_module
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.system.files import refuse_existing, write
+    from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
     for name in ("packaging", "pip"):
         need_module("bundle", name, extra="bundle")
@@ -49,7 +49,7 @@ def bundle(
         raise UsageError(f"{output}: a bundle is a .tar.gz file")
     refuse_existing(output, force)
     made = make_bundle(target, model, _silent if quiet else _progress)
-    write(output, made.data, force=force)
+    write_bytes(output, made.data, force=force)
     if as_json:
         print(json.dumps({"output": str(output), "bytes": len(made.data), "files": made.files}, indent=1))
     else:

@@ -61,7 +61,7 @@ def bench(
     from edgecolor.benchmarking.measure import Options, default_threads
     from edgecolor.benchmarking.measure import bench as measure
     from edgecolor_runtime.models.shipped import SHIPPED
-    from edgecolor_runtime.system.files import refuse_existing, write
+    from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
     if output is not None:
         refuse_existing(output, force)
@@ -71,7 +71,7 @@ def bench(
     record = measure(names, options, _silent if quiet else _progress)
     text = json.dumps(record, indent=1) + "\n"
     if output is not None:
-        write(output, text.encode(), force=force)
+        write_bytes(output, text.encode(), force=force)
     print(text if as_json else "\n".join(_table(record)), end="" if as_json else "\n", flush=True)
     if record["verdict"]["result"] == "void":
         because = ", ".join(record["verdict"]["because"])

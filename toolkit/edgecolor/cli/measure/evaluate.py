@@ -94,7 +94,7 @@ def evaluate(
     )
     text = json.dumps(record, indent=1)
     if output:
-        files.write(output, f"{text}\n".encode(), force=force)
+        files.write_bytes(output, f"{text}\n".encode(), force=force)
     if sheet:
         _draw(sheet, sheet_of(shown[::every]), force)
     if extremes:
@@ -108,7 +108,7 @@ def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
 
     encoded = io.BytesIO()
     sheet.save(encoded, writer.format_of(path), quality=90)
-    files.write(path, encoded.getvalue(), force=force)
+    files.write_bytes(path, encoded.getvalue(), force=force)
 
 
 def table(result: Evaluation) -> str:

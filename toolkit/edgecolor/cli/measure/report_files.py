@@ -33,8 +33,7 @@ class Targets:
             what: the command.
 
         Raises:
-            PictureError: one of them exists.
-            UsageError: two of them are one.
+            UsageError: one of them exists, or two of them are one.
             MissingError: what draws the page or reads records is not installed.
         """
         from edgecolor.support.extras import need_module
@@ -54,11 +53,11 @@ class Targets:
         from edgecolor.report import render
 
         page = render.html(report).encode()
-        files.write(self.html, page, force=self.force)
+        files.write_bytes(self.html, page, force=self.force)
         if self.markdown:
-            files.write(self.markdown, render.markdown(report).encode(), force=self.force)
+            files.write_bytes(self.markdown, render.markdown(report).encode(), force=self.force)
         if self.json:
-            files.write(self.json, render.as_json(report).encode(), force=self.force)
+            files.write_bytes(self.json, render.as_json(report).encode(), force=self.force)
         for device in report.devices:
             typer.echo(" ".join(device.choice.words))
         warnings = [*report.warnings, *(f"{d.title}: {line}" for d in report.devices for line in d.warnings)]
