@@ -92,7 +92,7 @@ def save(
         raise PictureError(f"{path}: not enough memory for it") from error
     except Exception as error:  # Pillow raises anything over odd metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
-    write_bytes(path, data, force=force, accept_identical=same)
+    write_bytes(path, data, force=force, accept_identical=accept_identical)
     return notes
 
 
