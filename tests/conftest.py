@@ -39,6 +39,7 @@ Board = Callable[..., Path]
 SLOW_TO_START = (
     "benchmarks",
     "emulated",
+    "examples",
     "parity",
     "packaging/test_bundle.py",
     "packaging/test_wheels.py",

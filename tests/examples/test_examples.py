@@ -1,0 +1,87 @@
+"""The programs in examples/ run as their docstrings show, each in its own process."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import edgecolor
+import edgecolor_runtime
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXAMPLES = REPOSITORY / "examples"
+TESTED_ELSEWHERE = {"color_photographs"}  # tests/packaging/test_demo.py
+PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in TESTED_ELSEWHERE)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of six color photographs, 224 x 224."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for path in sorted((REPOSITORY / "calibration").glob("*.jpg"))[:6]:
+        shutil.copy(path, folder)
+    return folder
+
+
+def run_example(name: str, *words: str | Path, folder: Path) -> str:
+    """Run a program in `folder` and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *words],
+        cwd=folder,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_is_colored(path: Path) -> None:
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        red, _, blue = picture.split()
+        assert red.tobytes() != blue.tobytes()
+
+
+def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
+    printed = run_example("color_a_folder", photographs, "colored", folder=tmp_path)
+    assert printed == "6 photographs in colored, 0 of them from an earlier run\n"
+    for path in photographs.iterdir():
+        assert_is_colored(tmp_path / "colored" / path.name)
+    printed = run_example("color_a_folder", photographs, "colored", folder=tmp_path)
+    assert printed == "6 photographs in colored, 6 of them from an earlier run\n"
+
+
+def test_check_on_a_device(tmp_path: Path) -> None:
+    printed = run_example("check_on_a_device", "s", folder=tmp_path)
+    assert "mean 0.000, largest 0.000" in printed
+
+
+def imported_names(path: Path, package: str) -> set[str]:
+    """Return the names that a program imports from a package."""
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == package]
+    return {alias.name for node in froms for alias in node.names}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_is_tested_listed_and_public(name: str) -> None:
+    path = EXAMPLES / f"{name}.py"
+    assert f"def test_{name}(" in Path(__file__).read_text("utf-8")
+    assert f"({name}.py)" in (EXAMPLES / "README.md").read_text("utf-8")
+    tree = ast.parse(path.read_text("utf-8"))
+    question = (ast.get_docstring(tree) or "").splitlines()[0]
+    assert question.endswith("?")
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert [module for module in modules if module.startswith("edgecolor") and "." in module] == []
+    for package in (edgecolor, edgecolor_runtime):
+        assert imported_names(path, package.__name__) <= set(package.__all__)
