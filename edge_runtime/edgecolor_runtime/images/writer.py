@@ -10,20 +10,9 @@ from PIL import Image, PngImagePlugin
 
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.images.formats import format_of
 from edgecolor_runtime.images.reader import Picture
 from edgecolor_runtime.system.files import refuse_existing, write_bytes
-
-FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""File extension -> the format that it is written in."""
 
 QUALITY = 95  # of JPEG and WebP
 
@@ -31,24 +20,6 @@ _JPEG_SEGMENT = 65_533 - 29  # bytes of one APP1 segment behind its length and t
 _JPEG_SIDE = 65_500
 _WEBP_SIDE = 16_383
 _XMP_TAG = 700  # in TIFF
-
-
-def format_of(path: Path) -> str:
-    """The format that a file of this name is written in.
-
-    Raises:
-        UsageError: Its extension is none that can hold the colors and be written.
-    """
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
-        raise UsageError(
-            f"{path}: cannot write {path.suffix or 'a file without extension'}; use {_known()}"
-        ) from None
-
-
-def _known() -> str:
-    return ", ".join(FORMATS)
 
 
 def save(
@@ -112,7 +83,7 @@ def encode(
 
     Args:
         frame: The colored frame.
-        form: One of the values of FORMATS.
+        form: One of the values of WRITTEN_FORMATS.
         of: The picture whose alpha and metadata it gets.
         quality: Of JPEG and WebP, 1 to 100.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.images.formats import is_picture
 from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.stepwise import Stepwise
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm"))
 
 
 class Folder(Stepwise):
@@ -29,9 +28,7 @@ class Folder(Stepwise):
             entries = sorted(Path(path).iterdir())
         except OSError as error:
             raise PictureError(f"{path}: {error.strerror}") from error
-        self._files = [
-            entry for entry in entries if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
-        ]
+        self._files = [entry for entry in entries if is_picture(entry)]
         if not self._files:
             raise PictureError(f"{path}: no pictures in this folder")
 

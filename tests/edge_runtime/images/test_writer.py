@@ -25,7 +25,7 @@ from edgecolor_runtime import (
     save,
 )
 from edgecolor_runtime.colors.spaces import F32
-from edgecolor_runtime.images.writer import FORMATS
+from edgecolor_runtime.images.formats import WRITTEN_FORMATS
 
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
@@ -40,12 +40,12 @@ def luma(path: Path) -> F32:
         return np.asarray(image.convert("RGB").convert("L"), np.float32)
 
 
-@pytest.mark.parametrize("suffix", sorted(FORMATS))
+@pytest.mark.parametrize("suffix", sorted(WRITTEN_FORMATS))
 def test_every_format_keeps_luma_and_color(frame: ColorFrame, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix.upper()}"
     assert save(frame, path) == ()
     with Image.open(path) as image:
-        assert (image.format, image.mode, image.size) == (FORMATS[suffix], "RGB", frame.y.size)
+        assert (image.format, image.mode, image.size) == (WRITTEN_FORMATS[suffix], "RGB", frame.y.size)
         rgb = np.asarray(image, float)
     assert np.abs(luma(path) - np.asarray(frame.y, np.float32)).mean() <= (1 if suffix[1] in "pt" else 2)
     assert np.abs(rgb.mean((0, 1)) - np.asarray(frame.to_rgb(), float).mean((0, 1))).max() < 5

@@ -142,6 +142,13 @@ def test_folder(pictures: Path) -> None:
         Folder(pictures / "none")
 
 
+def test_every_picture_type_that_is_read_is_shown(tmp_path: Path) -> None:
+    names = ("a.tga", "b.jfif", "c.jp2", "d.pcx", "e.PBM", "f.mpo", "g.ico")
+    for name in names:
+        Image.new("L", (20, 20), 90).save(tmp_path / name, format="JPEG" if name == "b.jfif" else None)
+    assert len(list(Folder(tmp_path))) == len(names)
+
+
 def test_a_recording_keeps_its_pace(pictures: Path) -> None:
     begun = time.monotonic()
     playback = Playback(lambda: Folder(pictures), framerate=20, rounds=2)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecolor.support.picture_files import PICTURE_SUFFIXES, PictureFiles, find_pictures
-from edgecolor_runtime.images.writer import FORMATS
+from edgecolor.support.picture_files import PictureFiles, find_pictures
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -32,10 +31,6 @@ def test_an_excluded_folder_is_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "results/a.jpg", "sub/results/b.jpg")
     files = find_pictures(tmp_path, excluded=tmp_path / "sub" / ".." / "results").files
     assert files == (tmp_path / "a.jpg", tmp_path / "sub/results/b.jpg")
-
-
-def test_every_format_that_is_written_is_read() -> None:
-    assert set(FORMATS) < PICTURE_SUFFIXES
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

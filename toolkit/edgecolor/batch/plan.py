@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecolor.support.picture_files import PictureFiles, find_pictures
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
-from edgecolor_runtime.images.writer import FORMATS, format_of
+from edgecolor_runtime.images.formats import WRITTEN_FORMATS, format_of
 
 FALLBACK_EXTENSION = ".png"  # of a result whose source has a format that cannot hold the colors
 MARK = ".color"  # before the extension of a result that lies beside its source
@@ -94,7 +94,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[PictureJob]:
         output is not None
         and many
         and not output.is_dir()
-        and (output.exists() or output.suffix.lower() in FORMATS)
+        and (output.exists() or output.suffix.lower() in WRITTEN_FORMATS)
     ):
         raise UsageError(f"-o {output}: several pictures need a folder")
     if output is not None and not many and not output.is_dir() and output.suffix:
@@ -111,7 +111,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[PictureJob]:
 
 def result_extension(source: Path) -> str:
     """Return the extension of a picture's result: that of the picture if its format can hold the colors."""
-    return source.suffix if source.suffix.lower() in FORMATS else FALLBACK_EXTENSION
+    return source.suffix if source.suffix.lower() in WRITTEN_FORMATS else FALLBACK_EXTENSION
 
 
 def _collect_sources(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:

@@ -14,8 +14,9 @@ from edgecolor.batch.plan import MARK, result_extension
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.images.formats import WRITTEN_FORMATS
 from edgecolor_runtime.images.reader import Picture
-from edgecolor_runtime.images.writer import FORMATS, encode, refuse_too_large
+from edgecolor_runtime.images.writer import encode, refuse_too_large
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.shipped import SHIPPED, open_model
@@ -133,7 +134,7 @@ class Result:
 
     @property
     def _form(self) -> str:
-        return FORMATS[result_extension(Path(self.source)).lower()]
+        return WRITTEN_FORMATS[result_extension(Path(self.source)).lower()]
 
     @property
     def name(self) -> str:

@@ -6,12 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_READ_BY_PILLOW = (
-    ".jpg .jpeg .jpe .jfif .png .tif .tiff .webp .mpo .apng .gif .bmp .dib .ppm .pgm .pbm .pnm .pfm .pcx "
-    ".tga .sgi .psd .ico .icns .dds .jp2 .j2k .jpx .avif .heic .heif"
-)
-PICTURE_SUFFIXES = frozenset(_READ_BY_PILLOW.split())
-"""Extensions of pictures, in lower case. A picture that Pillow cannot open is reported, not skipped."""
+from edgecolor_runtime.images.formats import is_picture
 
 
 @dataclass(frozen=True)
@@ -45,12 +40,8 @@ def find_pictures(folder: Path, *, excluded: Path | None = None) -> PictureFiles
             for sub in subfolders
             if not sub.startswith(".") and os.path.realpath(here / sub) != excluded_path
         )
-        named_like_pictures += [here / sub for sub in subfolders if _is_picture(sub)]
-        files += [here / file for file in sorted(file_names) if _is_picture(file)]
+        named_like_pictures += [here / sub for sub in subfolders if is_picture(Path(sub))]
+        files += [here / file for file in sorted(file_names) if is_picture(Path(file))]
     unlisted = [Path(error.filename) for error in errors]
     empty = [sub for sub in named_like_pictures if not any(sub in file.parents for file in files)]
     return PictureFiles(tuple(files), tuple(dict.fromkeys([*unlisted, *empty])))
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES

@@ -71,14 +71,14 @@ def evaluate(
     from edgecolor.evaluation.evaluator import sheet_of
     from edgecolor.records.evaluation import evaluate_file
     from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.images import writer
+    from edgecolor_runtime.images.formats import format_of
 
     if pictures and not (output or as_json):
         raise UsageError("--pictures go into the JSON: add -o or --json.")
     for target in filter(None, (output, sheet, extremes)):
         files.refuse_existing(target, force)
     for picture in filter(None, (sheet, extremes)):
-        writer.format_of(picture)  # refused now rather than after the work
+        format_of(picture)  # refused now rather than after the work
     # Few of many, evenly spread: a sheet of hundreds shows nothing.
     every = -(-len(list_photographs(data)) // SHEET_PHOTOGRAPHS)
     shown: list[Shown] = []
@@ -104,10 +104,10 @@ def evaluate(
 
 
 def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
-    from edgecolor_runtime.images import writer
+    from edgecolor_runtime.images.formats import format_of
 
     encoded = io.BytesIO()
-    sheet.save(encoded, writer.format_of(path), quality=90)
+    sheet.save(encoded, format_of(path), quality=90)
     files.write_bytes(path, encoded.getvalue(), force=force)
 
 
