@@ -93,10 +93,10 @@ def opened(context: BrowserContext, address: str) -> Iterator[Page]:
     """The page; it must ask nobody else for anything, and have nothing to complain of."""
     page = context.new_page()
     page.set_default_timeout(WAIT)
-    asked: list[str] = []
+    requests: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:", 1)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("websocket", lambda socket: requests.append(socket.url.replace("ws:", "http:", 1)))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(address)
@@ -105,8 +105,8 @@ def opened(context: BrowserContext, address: str) -> Iterator[Page]:
     page.close()
     assert complaints == []
     ours = address.partition("?")[0]
-    assert any(url.startswith(f"{ours}_stcore/stream") for url in asked)
-    assert [url for url in asked if not url.startswith((ours, "data:", f"blob:{ours}"))] == []
+    assert any(url.startswith(f"{ours}_stcore/stream") for url in requests)
+    assert [url for url in requests if not url.startswith((ours, "data:", f"blob:{ours}"))] == []
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
+from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor.demo import coloring, server
-from edgecolor_runtime.images import reader
+from edgecolor_runtime.models.shipped import open_model
 
 if find_spec("streamlit") is None:
     pytest.skip("no Streamlit here; pip install '.[demo]' brings it", allow_module_level=True)
@@ -72,7 +73,10 @@ def test_a_browser_is_opened_only_when_asked_for(
 ) -> None:
     seen: list[str] = []
 
-    def serve(host: str, port: int, token: str | None, on_ready: Callable[[str], None]) -> None:
+    def serve(
+        model: str, *, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
+    ) -> None:
+        assert (model, token) == ("s", None)
         on_ready(f"http://{host}:{port}/")
 
     monkeypatch.setattr(server, "serve", serve)
@@ -93,6 +97,8 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts what is expensive: models loaded, pictures read, networks run."""
     import streamlit
 
+    from edgecolor.demo import page
+
     streamlit.cache_resource.clear()
     count: Counter[str] = Counter()
 
@@ -106,7 +112,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(home, name, call)
 
     counted(coloring.SharedColorizer, "__init__", "loaded")
-    counted(reader, "parse_picture", "read")
+    counted(page, "parse_picture", "read")
     counted(coloring.SharedColorizer, "predict", "predicted")
     return count
 
@@ -115,8 +121,7 @@ def visit(first: str = "s") -> AppTest:
     """A new visitor's page."""
     from streamlit.testing.v1 import AppTest
 
-    coloring.offer(first)
-    return AppTest.from_file(server.PAGE, default_timeout=30).run()
+    return AppTest.from_string(server.page_script(first), default_timeout=30).run()
 
 
 def read(markdown: str) -> str:
@@ -151,16 +156,15 @@ def test_the_model_that_was_named_is_chosen_at_first() -> None:
     facts = read(page.caption[0].value)
     for fact in ("**Precision** int8", "**Alpha** 0.25", "**Trained on** not stated", "226 parameters"):
         assert fact in facts
-    assert coloring.MODELS[str(MODEL)].sha256 in facts
-    visit("m")
-    assert list(coloring.MODELS) == ["m", "s"]
+    assert open_model(str(MODEL)).sha256 in facts
+    assert list(coloring.open_models("m")) == ["m", "s"]
 
 
 def test_saturation_begins_with_the_model_s_own() -> None:
     page = visit()
-    assert page.slider[0].value == coloring.MODELS["s"].info.saturation == 1.31
+    assert page.slider[0].value == open_model("s").info.saturation == 1.31
     choose(page, "Model", "m")
-    assert page.slider[0].value == coloring.MODELS["m"].info.saturation == 1.25
+    assert page.slider[0].value == open_model("m").info.saturation == 1.25
     assert "17,944 photographs" in read(page.caption[0].value)
 
 
@@ -171,14 +175,14 @@ def test_what_a_user_should_know_of_a_picture_is_said() -> None:
     page = visit()
     page.file_uploader[0].set_value(("*two* frames.gif", data.getvalue(), "image/gif")).run()
     assert not page.exception and not page.error
-    said = [caption.value for caption in page.caption]
-    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is colored" in said
+    captions = [caption.value for caption in page.caption]
+    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is colored" in captions
 
 
 def test_every_sample_is_there_and_free() -> None:
     import csv
 
-    with (coloring.CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:
+    with (CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:
         licenses = {row["file"]: row["licence"] for row in csv.DictReader(file)}
-    assert {licenses[name] for name in coloring.SAMPLES.values()} == {"CC0-1.0"}
-    assert all((coloring.CHECK_PICTURES / name).is_file() for name in coloring.SAMPLES.values())
+    assert {licenses[path.name] for path in coloring.SAMPLES.values()} == {"CC0-1.0"}
+    assert all(path.is_file() and path.parent == CHECK_PICTURES for path in coloring.SAMPLES.values())

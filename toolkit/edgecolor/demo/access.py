@@ -1,4 +1,4 @@
-"""Who may look at the page: this machine, or who has the token; and nothing on it comes from elsewhere."""
+"""Who may use the page: on this machine everybody, elsewhere who has the token; never another web page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Event, Receive, Send], Awaitable[None]]
 
-# Streamlit's page has styles, a script and our divider inline; all else comes from this server alone.
+# Streamlit's page has inline styles, an inline script and our divider. All other parts come from this server.
 _POLICY = (
     "default-src 'none'; script-src 'self' blob: 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' data:; "
@@ -26,18 +26,18 @@ _POLICY = (
 _HEADERS = [
     (name.lower().encode(), value.encode())
     for name, value in {**SAFETY, "Content-Security-Policy": _POLICY}.items()
-    if name != "Cache-Control"  # Streamlit's own: its scripts are large, and may be kept
+    if name != "Cache-Control"  # Streamlit sets its own: browsers may cache its large scripts
 ]
 
 
-class Door:
-    """ASGI middleware that lets in whom the guard admits, by the rules of the live preview."""
+class AccessMiddleware:
+    """ASGI middleware that applies the access rules of the live preview."""
 
     def __init__(self, app: App, guard: Guard, cookie: str) -> None:
         self._app, self._guard, self._cookie = app, guard, cookie
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        """One request, or one WebSocket."""
+        """Answer one request, or one WebSocket."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
 
@@ -49,7 +49,7 @@ class Door:
         token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         headers = _headers(scope)
         if scope["type"] == "http" and self._guard.expects_host(headers) and self._guard.knows(token):
-            return await self._let_in(token, scope["path"], send_safely)
+            return await self._accept_token(token, scope["path"], send_safely)
         refusal = self._refusal(scope["path"], headers)
         if refusal is None:
             return await self._app(scope, receive, send_safely)
@@ -59,18 +59,18 @@ class Door:
 
     def _refusal(self, path: str, headers: Message) -> tuple[HTTPStatus, str] | None:
         if not self._guard.expects_host(headers):
-            return HTTPStatus.MISDIRECTED_REQUEST, "open it as http://127.0.0.1, with its port"
+            return HTTPStatus.MISDIRECTED_REQUEST, "open this page as http://127.0.0.1 with its port"
         if not self._guard.admits(headers, self._cookie):
             return (
                 HTTPStatus.UNAUTHORIZED,
-                "open the whole address that was printed: it ends with a token",
+                "open the whole address that was printed; the address ends with a token",
             )
         if path != "/" and not own_page(headers):
-            return HTTPStatus.FORBIDDEN, "another page asked for this"
+            return HTTPStatus.FORBIDDEN, "this request came from another page"
         return None
 
-    async def _let_in(self, token: str, path: str, send: Send) -> None:
-        """Take the token out of the address bar and into a cookie that no script reads."""
+    async def _accept_token(self, token: str, path: str, send: Send) -> None:
+        """Move the token from the address bar to a cookie that no script can read."""
         cookie = f"{self._cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
         await _answer(send, HTTPStatus.SEE_OTHER, "", {"location": "/", "set-cookie": cookie})
 

@@ -1,4 +1,4 @@
-"""What the page shows and gives: the models on offer, a picture colored, at the page's size and whole."""
+"""The coloring of the page: the models, a photograph at the size of the page, and the whole result."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from edgecolor.batch.plan import MARK, result_extension
+from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import PictureError
@@ -23,35 +24,39 @@ from edgecolor_runtime.models.shipped import SHIPPED, open_model
 from edgecolor_runtime.models.signature import INPUT_SIZE, OUTPUT_SHAPE
 from edgecolor_runtime.system.machine import cores
 
-SHOWN_SIDE = 1600  # pixels of the longer side on the page; the download is whole
-CHECK_PICTURES = Path(__file__).parents[1] / "data" / "check_pictures"
-SAMPLES = {"Surf": "057.jpg", "Poppies": "081.jpg", "Hills": "099.jpg", "Clouds": "123.jpg"}
-"""Photographs of the check set, all CC0, for who has none at hand."""
+PAGE_SIDE = 1600  # pixels of the longer side on the page; the download has the full size
+SAMPLES = {
+    "Surf": CHECK_PICTURES / "057.jpg",
+    "Poppies": CHECK_PICTURES / "081.jpg",
+    "Hills": CHECK_PICTURES / "099.jpg",
+    "Clouds": CHECK_PICTURES / "123.jpg",
+}
+"""Photographs of the check set, all CC0, for visitors without a photograph at hand."""
 
 
-MODELS: dict[str, ModelFile] = {}
-"""On offer in this process, by name or path; the first is chosen at first."""
+def open_models(first: str) -> dict[str, ModelFile]:
+    """Open the models of the page: the named model, then the shipped models.
 
+    Args:
+        first: name of a shipped model, or path of a model file. The page selects it at the start.
 
-def offer(first: str) -> None:
-    """Offer the shipped models, and before them the one of this name or path.
+    Returns:
+        Name or path -> model, in the order of the page.
 
     Raises:
-        ModelFileError: There is no such model, or it is not intact.
+        ModelFileError: there is no such model, or it is not intact.
     """
-    opened = {name: open_model(name) for name in (first, *sorted(SHIPPED, reverse=True))}
-    MODELS.clear()
-    MODELS.update(opened)
+    return {name: open_model(name) for name in (first, *sorted(SHIPPED, reverse=True))}
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What the network said of a picture.
+class Prediction:
+    """What the network predicts for a photograph.
 
     Attributes:
-        seen: What it saw, 8-bit luma, shape (224, 224).
-        ab: In Lab units, shape (56, 56, 2), without the saturation gain.
-        seconds: That the network took.
+        seen: the network's view of the photograph, 8-bit luma, shape (224, 224).
+        ab: predicted colors in Lab units, shape (56, 56, 2), without the saturation gain.
+        seconds: duration of the inference.
     """
 
     seen: U8
@@ -64,28 +69,28 @@ class SharedColorizer:
 
     def __init__(self, model: ModelFile) -> None:
         self._colorizer = Colorizer(model, threads=cores())
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._colorizer.predict(np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8))  # the first run is slower
 
-    def predict(self, gray: Image.Image) -> Predicted:
+    def predict(self, gray: Image.Image) -> Prediction:
         """Run the network on a picture of mode L."""
-        with self._turn:
+        with self._lock:
             seen = self._colorizer.prepare(gray)
             begun = time.perf_counter()
             ab = self._colorizer.predict(seen)
-            return Predicted(seen, ab, time.perf_counter() - begun)
+            return Prediction(seen, ab, time.perf_counter() - begun)
 
-    def finish(self, gray: Image.Image, said: Predicted, saturation: float) -> ColorFrame:
+    def finish(self, gray: Image.Image, prediction: Prediction, saturation: float) -> ColorFrame:
         """Put the predicted colors on the picture, at any size."""
-        with self._turn:
+        with self._lock:
             self._colorizer.saturation = saturation
-            return self._colorizer.finish(gray, said.seen, said.ab)
+            return self._colorizer.finish(gray, prediction.seen, prediction.ab)
 
 
-def shown(picture: Picture) -> Picture:
-    """The picture as large as the page shows it, without what a page does not show."""
+def scale_to_page(picture: Picture) -> Picture:
+    """Return the picture at the size of the page, without metadata."""
     width, height = size = picture.gray.size
-    scale = min(1.0, SHOWN_SIDE / max(size))
+    scale = min(1.0, PAGE_SIDE / max(size))
     small = max(1, round(width * scale)), max(1, round(height * scale))
 
     def scaled(plane: Image.Image) -> Image.Image:
@@ -100,27 +105,31 @@ def shown(picture: Picture) -> Picture:
     )
 
 
-def shown_file(frame: ColorFrame, of: Picture) -> tuple[str, bytes]:
-    """A frame as a file for a browser, with its media type: JPEG, or where there is transparency PNG."""
-    form = "JPEG" if of.alpha is None else "PNG"
-    return f"image/{form.lower()}", encode(frame, form, of=of)[0]
+def encode_for_page(frame: ColorFrame, picture: Picture) -> tuple[str, bytes]:
+    """Encode a frame for a browser: JPEG, or PNG if the picture has transparency.
+
+    Returns:
+        The media type and the bytes of the file.
+    """
+    form = "JPEG" if picture.alpha is None else "PNG"
+    return f"image/{form.lower()}", encode(frame, form, of=picture)[0]
 
 
-def gray_frame(of: Picture) -> ColorFrame:
-    """A picture as it came, in gray."""
-    return ColorFrame(of.gray, np.zeros(OUTPUT_SHAPE[1:], np.float32))
+def make_gray_frame(picture: Picture) -> ColorFrame:
+    """Return the frame of a picture without colors."""
+    return ColorFrame(picture.gray, np.zeros(OUTPUT_SHAPE[1:], np.float32))
 
 
 @dataclass(frozen=True)
-class Result:
-    """The whole colored picture, as `edgecolor run` writes it beside the file that it came from.
+class ColoredFile:
+    """The colored picture at its full size, the same file that `edgecolor run` writes.
 
     Args:
-        source: The name of that file.
-        picture: What was in it.
+        source: name of the file that the picture came from.
+        picture: the picture.
 
     Raises:
-        PictureError: It is larger than its format holds.
+        PictureError: the picture is larger than its format allows.
     """
 
     source: str
@@ -128,27 +137,27 @@ class Result:
 
     def __post_init__(self) -> None:
         try:
-            refuse_too_large(self.picture.gray.size, self._form)
+            refuse_too_large(self.picture.gray.size, self._format)
         except PictureError as error:
             raise PictureError(f"{self.source}: {error}") from None
 
     @property
-    def _form(self) -> str:
+    def _format(self) -> str:
         return WRITTEN_FORMATS[result_extension(Path(self.source)).lower()]
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """Name of the file."""
         source = Path(self.source)
         return f"{source.stem}{MARK}{result_extension(source)}"
 
     def encode(self, frame: ColorFrame) -> bytes:
-        """The bytes of the file, of the picture's colored frame."""
-        return encode(frame, self._form, of=self.picture)[0]
+        """Return the bytes of the file, for the picture's colored frame."""
+        return encode(frame, self._format, of=self.picture)[0]
 
 
-def trained_on(model: ModelFile) -> str:
-    """What a model says of its training, in a line."""
+def describe_training(model: ModelFile) -> str:
+    """Return the training data that a model file states, in a few words."""
     training = model.info.training
     photographs = training.get("photographs") if isinstance(training, dict) else None
     return f"{photographs:,} photographs" if isinstance(photographs, int) else "not stated"

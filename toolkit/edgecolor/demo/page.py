@@ -1,4 +1,4 @@
-"""The page, a script that Streamlit runs anew for every visitor and at every change."""
+"""The page. Streamlit runs `show_page` again for each visitor and each change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -19,180 +20,203 @@ from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.preview.server import LARGEST_SATURATION
 
 ABOUT = """
-Color for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays as it is; color
-is added. It is plausible, not true: no network can know the paint of a car from its gray.
+Color for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays the same; the
+network adds color. The colors are plausible, not true: no network can tell the paint of a car from its gray.
 """
-HELP = """
-Any photograph will do, gray or in color: the network only sees its brightness. JPEG, PNG, TIFF, WebP and
-what else Pillow opens; 16-bit scans and transparency, too. It goes to the program that serves this page and
-to nobody else, and is kept in memory only.
+UPLOAD_HELP = """
+Any photograph works, gray or in color: the network only sees its brightness. The page reads JPEG, PNG, TIFF,
+WebP and the other formats of Pillow, including 16-bit scans and transparency. The photograph is sent only to
+the program that serves this page. It is kept in memory, not on a disk.
 """
 CAMERA_HELP = (
-    "A browser gives a webcam only to a page at 127.0.0.1, as over a tunnel by SSH, or an encrypted one."
+    "A browser gives a webcam only to an encrypted page, or to 127.0.0.1, for example over an SSH tunnel."
 )
-PHOTOGRAPH, WEBCAM, SAMPLE = WAYS = ("A photograph", "The webcam", "A sample")
-KEPT = 4  # photographs that are kept in memory for all visitors
-HERE = Path(__file__).parent
-
-_compare = st.components.v2.component(
-    "edgecolor.report.compare",
-    html=(HERE / "compare.html").read_text("utf-8"),
-    css=(HERE / "compare.css").read_text("utf-8"),
-    js=(HERE / "compare.js").read_text("utf-8"),
-)
+PHOTOGRAPH, WEBCAM, SAMPLE = INPUTS = ("A photograph", "The webcam", "A sample")
+MAX_PHOTOGRAPHS = 4  # kept in memory, for all visitors together
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class File:
-    """A picture file that was chosen."""
+class PhotoFile:
+    """The file of a photograph that a visitor chose."""
 
     name: str
     data: bytes
 
     @property
     def sha256(self) -> str:
-        """Of its content."""
+        """Hash of the content."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A photograph, whole and as the page shows it; `seconds` is what reading the file took."""
+class OpenedPhoto:
+    """A photograph that was read.
+
+    Attributes:
+        whole: at its full size.
+        scaled: at the size of the page.
+        gray_address: `data:` address of the scaled photograph in gray.
+        seconds: duration of reading the file.
+    """
 
     whole: Picture
-    shown: Picture
-    gray: str  # the data: address of what is shown, in gray
+    scaled: Picture
+    gray_address: str
     seconds: float
 
 
+@st.cache_resource(show_spinner="Loading the models")
+def open_models(first: str) -> dict[str, ModelFile]:
+    """Return the models of the page, opened once for all visitors."""
+    return coloring.open_models(first)
+
+
 @st.cache_resource(show_spinner="Loading the model")
-def colorizer_of(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
-    """One for all visitors."""
+def load_colorizer(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
+    """Return the colorizer of a model, loaded once for all visitors."""
     return coloring.SharedColorizer(_model)
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the photograph")
-def open_file(_file: File, sha256: str) -> Opened:
-    """The photograph, read once whoever brings it."""
+@st.cache_resource(max_entries=MAX_PHOTOGRAPHS, show_spinner="Reading the photograph")
+def open_photo(_file: PhotoFile, sha256: str) -> OpenedPhoto:
+    """Read a photograph, once for all visitors."""
     begun = time.perf_counter()
     whole = parse_picture(_file.data, _file.name)
     seconds = time.perf_counter() - begun
-    shown = coloring.shown(whole)
-    return Opened(whole, shown, _address(coloring.gray_frame(shown), shown), seconds)
+    scaled = coloring.scale_to_page(whole)
+    gray_address = _data_address(coloring.make_gray_frame(scaled), scaled)
+    return OpenedPhoto(whole, scaled, gray_address, seconds)
 
 
-@st.cache_resource(max_entries=8 * KEPT, show_spinner="Coloring")
+@st.cache_resource(max_entries=8 * MAX_PHOTOGRAPHS, show_spinner="Coloring")
 def predict(
-    _opened: Opened, _colorizer: coloring.SharedColorizer, sha256: str, model: str
-) -> coloring.Predicted:
-    """What a model says of a photograph; the saturation comes after it."""
-    return _colorizer.predict(_opened.whole.gray)
+    _photo: OpenedPhoto, _colorizer: coloring.SharedColorizer, sha256: str, model_sha256: str
+) -> coloring.Prediction:
+    """Run a model on a photograph, once for each pair; the saturation is applied later."""
+    return _colorizer.predict(_photo.whole.gray)
 
 
-def _address(frame: ColorFrame, of: Picture) -> str:
-    media, data = coloring.shown_file(frame, of)
-    return f"data:{media};base64,{base64.b64encode(data).decode()}"
+def _data_address(frame: ColorFrame, picture: Picture) -> str:
+    media_type, data = coloring.encode_for_page(frame, picture)
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def _plain(text: str) -> str:
-    """Text of others, for where Streamlit takes Markdown."""
-    return re.sub(r"([!-/:-@[-`{-~])", r"\\\1", text)  # every ASCII punctuation mark may be escaped
+def _escape(text: str) -> str:
+    """Escape text from outside for Streamlit's Markdown, which accepts a backslash before all punctuation."""
+    return re.sub(r"([!-/:-@[-`{-~])", r"\\\1", text)
 
 
-def show_page() -> None:
-    """All of it, from the top."""
+def show_page(first_model: str) -> None:
+    """Show the page.
+
+    Args:
+        first_model: name of a shipped model, or path of a model file, that is selected at the start.
+    """
     st.set_page_config(page_title="edgecolor", layout="wide")
     st.header("edgecolor", anchor=False)
     st.markdown(ABOUT)
     left, right = st.columns([3, 1], gap="large")
     with right:
-        name, saturation = _choose_model()
+        model, saturation = _choose_model(open_models(first_model))
     with left:
         file = _choose_file()
         if file is None:
             return
         try:
-            _show(file, coloring.MODELS[name], saturation)
+            _show_photo(file, model, saturation)
         except EdgecolorError as error:
-            st.error(_plain(str(error)))
+            st.error(_escape(str(error)))
 
 
-def _choose_model() -> tuple[str, float]:
-    """The name of a model, and the saturation that is wanted of it."""
+def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
+    """Show the choice of model and saturation; return both."""
     name = st.radio(
         "Model",
-        list(coloring.MODELS),
-        format_func=lambda name: _plain(Path(name).name),
+        list(models),
+        format_func=lambda name: _escape(Path(name).name),
         horizontal=True,
-        help="m is three times the work of s, and its colors are truer.",
+        help="m needs three times the computation of s, and its colors are closer to the truth.",
     )
-    model = coloring.MODELS[name]
-    own = float(model.info.saturation)
+    model = models[name]
+    default = float(model.info.saturation)
     saturation = st.slider(
         "Saturation",
         0.0,
-        max(LARGEST_SATURATION, own),
-        own,
+        max(LARGEST_SATURATION, default),
+        default,
         0.01,
         key=f"saturation of {name}",
-        help=f"0 is gray, 1 what the network says, {own:g} this model's own.",
+        help=f"0 is gray, 1 is the network's own output, {default:g} is the default of this model.",
     )
-    _tell_of(model)
-    return name, saturation
+    _describe_model(model)
+    return model, saturation
 
 
-def _tell_of(model: ModelFile) -> None:
+def _describe_model(model: ModelFile) -> None:
     info = model.info
-    facts = {
+    lines = {
         "Version": info.version,
         "Size": f"{len(model.flatbuffer) / 1000:.0f} kB, {info.parameters:,} parameters",
         "Precision": info.precision.value,
         "Alpha": f"{info.alpha:g}, the width of its MobileNet",
-        "Trained on": coloring.trained_on(model),
+        "Trained on": coloring.describe_training(model),
         "License": info.license,
         "SHA-256": model.sha256,
     }
-    st.caption("  \n".join(f"**{title}** {_plain(fact)}" for title, fact in facts.items()))
+    st.caption("  \n".join(f"**{title}** {_escape(text)}" for title, text in lines.items()))
 
 
-def _choose_file() -> File | None:
-    way = st.radio("What to color", WAYS, horizontal=True)
-    if way == SAMPLE:
+def _choose_file() -> PhotoFile | None:
+    chosen = st.radio("What to color", INPUTS, horizontal=True)
+    if chosen == SAMPLE:
         sample = st.radio(
-            "Sample", list(coloring.SAMPLES), horizontal=True, help="All CC0; 224 pixels a side."
+            "Sample",
+            list(coloring.SAMPLES),
+            horizontal=True,
+            help="All are CC0 and 224 pixels wide and high.",
         )
-        path = coloring.CHECK_PICTURES / coloring.SAMPLES[sample]
-        return File(f"{sample.lower()}{path.suffix}", path.read_bytes())
-    if way == WEBCAM:
-        taken = st.camera_input("The webcam", help=CAMERA_HELP, width=480)
-        return None if taken is None else File("webcam.jpg", taken.getvalue())
-    given = st.file_uploader("Drop a photograph here", help=HELP)
-    return None if given is None else File(given.name, given.getvalue())
+        path = coloring.SAMPLES[sample]
+        return PhotoFile(f"{sample.lower()}{path.suffix}", path.read_bytes())
+    if chosen == WEBCAM:
+        photo = st.camera_input("The webcam", help=CAMERA_HELP, width=480)
+        return None if photo is None else PhotoFile("webcam.jpg", photo.getvalue())
+    upload = st.file_uploader("Drop a photograph here", help=UPLOAD_HELP)
+    return None if upload is None else PhotoFile(upload.name, upload.getvalue())
 
 
-def _show(file: File, model: ModelFile, saturation: float) -> None:
-    colorizer, content = colorizer_of(model, model.sha256), file.sha256
-    opened = open_file(file, content)
-    result = coloring.Result(file.name, opened.whole)
-    said = predict(opened, colorizer, content, model.sha256)
+def _show_photo(file: PhotoFile, model: ModelFile, saturation: float) -> None:
+    colorizer, sha256 = load_colorizer(model, model.sha256), file.sha256
+    photo = open_photo(file, sha256)
+    result = coloring.ColoredFile(file.name, photo.whole)
+    prediction = predict(photo, colorizer, sha256, model.sha256)
     begun = time.perf_counter()
-    color = _address(colorizer.finish(opened.shown.gray, said, saturation), opened.shown)
+    frame = colorizer.finish(photo.scaled.gray, prediction, saturation)
+    color_address = _data_address(frame, photo.scaled)
     seconds = time.perf_counter() - begun
-    width, height = opened.shown.gray.size
-    _compare(key="compare", data={"gray": opened.gray, "color": color, "width": width, "height": height})
+    width, height = photo.scaled.gray.size
+    data = {"gray": photo.gray_address, "color": color_address, "width": width, "height": height}
+    _comparison()(key="compare", data=data)
 
-    def whole() -> bytes:  # not before the button is pressed: a large photograph takes its time
-        return result.encode(colorizer.finish(opened.whole.gray, said, saturation))
+    def encode_whole() -> bytes:  # called when the button is pressed: a large photograph takes seconds
+        return result.encode(colorizer.finish(photo.whole.gray, prediction, saturation))
 
-    across, down = opened.whole.gray.size
+    across, down = photo.whole.gray.size
     label = f"Download in color, {across} × {down}"
-    st.download_button(label, whole, file_name=result.name, on_click="ignore", type="primary")
+    st.download_button(label, encode_whole, file_name=result.name, on_click="ignore", type="primary")
     st.caption(
-        f"The network took {1000 * said.seconds:.1f} ms, reading the file {1000 * opened.seconds:.0f} ms; "
-        f"coloring it for this page, at {width} × {height}, {1000 * seconds:.0f} ms."
+        f"Inference {1000 * prediction.seconds:.1f} ms, reading the file {1000 * photo.seconds:.0f} ms, "
+        f"coloring for this page at {width} × {height} {1000 * seconds:.0f} ms."
     )
-    for note in opened.whole.notes:
-        st.caption(_plain(f"{file.name}: {note}"))
+    for note in photo.whole.notes:
+        st.caption(_escape(f"{file.name}: {note}"))
 
 
-show_page()
+def _comparison() -> Any:
+    """Return the component with the two pictures and the divider; Streamlit needs it defined in each run."""
+    return st.components.v2.component(
+        "edgecolor.comparison",
+        html=(FOLDER / "compare.html").read_text("utf-8"),
+        css=(FOLDER / "compare.css").read_text("utf-8"),
+        js=(FOLDER / "compare.js").read_text("utf-8"),
+    )

@@ -1,8 +1,9 @@
-"""Streamlit, started in this process, on a socket of our own and behind our own door."""
+"""Streamlit in this process, on a socket of our own, behind our own access rules."""
 
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,65 +13,76 @@ from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.preview.access import Guard
 from edgecolor_runtime.preview.http_server import binding, reachable
 
-PAGE = Path(__file__).parent / "page.py"
-UPLOAD_MB = 300  # of one file: an uncompressed scan of as many pixels as a picture may have
+MAX_UPLOAD_MB = 300  # per file: an uncompressed scan with as many pixels as a picture may have
+SHUTDOWN_SECONDS = 2  # time for open pages at the end
 
 _SETTINGS = {
     "browser.gatherUsageStats": False,
-    "client.showErrorDetails": "none",  # a visitor gets a sentence; stderr gets the rest
+    "client.showErrorDetails": "none",  # a visitor gets a sentence; the details go to stderr
     "client.toolbarMode": "minimal",
     "logger.level": "warning",
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": UPLOAD_MB,
+    "server.maxUploadSize": MAX_UPLOAD_MB,
 }
-"""Of Streamlit; no config.toml of the user's overrules them."""
-
-_GRACE = 2  # seconds, after which open pages are left at the end
+"""Settings of Streamlit; a user's config.toml does not override them."""
 
 
-def serve(host: str, port: int, token: str | None, on_ready: Callable[[str], None]) -> None:
+def serve(
+    first_model: str, *, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
+) -> None:
     """Serve the page until a signal ends it.
 
     Args:
-        host: Where to listen. Any address but 127.0.0.1 takes a token.
-        port: 0 takes a free one.
-        token: None makes one where one is needed.
-        on_ready: Called with the page's address once it can be opened.
+        first_model: name of a shipped model, or path of a model file, that is selected at the start.
+        host: address to listen on. Any but 127.0.0.1 requires a token.
+        port: port to listen on; 0 chooses a free one.
+        token: token of the page; None: a new one if the address requires one.
+        on_ready: called with the page's address when the page can be opened.
 
     Raises:
-        UsageError: The port, the host or the token cannot be one.
-        MissingError: The port is in use, or the address is none of this machine.
+        UsageError: the port, the host or the token is not valid.
+        MissingError: the port is in use, or the address is not one of this machine.
         EdgecolorError: Streamlit does not start.
-        KeyboardInterrupt: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     guard = Guard.of(host, token)
     with binding(host, port) as (family, where):
         listening = socket.create_server(where, family=family)
-    with listening:
+    with listening, tempfile.TemporaryDirectory() as folder:
         port = listening.getsockname()[1]
         query = f"?token={guard.token}" if guard.token else ""
         address = f"http://{reachable(host)}:{port}/{query}"
-        _run(listening, guard, f"edgecolor-demo-{port}", lambda: on_ready(address))
+        script = Path(folder) / "page.py"
+        script.write_text(page_script(first_model), "utf-8")
+        _run(script, listening, guard, lambda: on_ready(address))
 
 
-def _run(listening: socket.socket, guard: Guard, cookie: str, on_ready: Callable[[], None]) -> None:
+def page_script(first_model: str) -> str:
+    """Return the script that Streamlit runs for each visitor and each change."""
+    return f"from edgecolor.demo.page import show_page\n\nshow_page({first_model!r})\n"
+
+
+def _run(script: Path, listening: socket.socket, guard: Guard, on_ready: Callable[[], None]) -> None:
     import uvicorn
     from starlette.middleware import Middleware
     from streamlit.starlette import App
     from streamlit.web.bootstrap import load_config_options
 
-    from edgecolor.demo.access import Door
+    from edgecolor.demo.access import AccessMiddleware
 
     @asynccontextmanager
-    async def life(_: Any) -> AsyncIterator[None]:
+    async def lifespan(_: Any) -> AsyncIterator[None]:
         on_ready()
         yield
 
     load_config_options(_SETTINGS)
-    app = App(PAGE, middleware=[Middleware(Door, guard, cookie)], lifespan=life)
-    config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=_GRACE)
+    cookie = f"edgecolor-demo-{listening.getsockname()[1]}"
+    app = App(script, middleware=[Middleware(AccessMiddleware, guard, cookie)], lifespan=lifespan)
+    config = uvicorn.Config(
+        app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS
+    )
     server = uvicorn.Server(config)
     server.run(sockets=[listening])
     if not server.started:
-        raise EdgecolorError("Streamlit did not start; its own words are above")
+        raise EdgecolorError("Streamlit did not start; its own messages are above")

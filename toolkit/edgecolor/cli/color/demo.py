@@ -1,4 +1,4 @@
-"""`edgecolor demo`: a page to try it on one's own photographs."""
+"""`edgecolor demo`: a web page that colors photographs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.messages import print_address
+from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token
+
 
 def demo(
     *,
-    model: Annotated[
-        str, typer.Option(help="Chosen at first: a shipped model's name, or the path of a model file.")
-    ] = "s",
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. Any but 127.0.0.1 takes a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 8501,
-    token: Annotated[
-        str | None, typer.Option(help="Token of the page. Else one is made where it is needed.")
-    ] = None,
+    model: ModelName = "s",
+    host: Host = "127.0.0.1",
+    port: Port = 8501,
+    token: Token = None,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page in this machine's browser, too.")
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser of this machine.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Serve a page on which anybody colors photographs: their own, the webcam's, or a sample.
+    r"""Serve a web page that colors photographs: uploads, the webcam, or samples.
 
-    It shows gray beside colored, with a divider to drag, and gives the colored picture at its own size, as
-    `edgecolor run` writes it. Photographs stay on this machine, and the page asks no other one for anything.
-    Ctrl-C ends it. A browser gives a webcam only to 127.0.0.1 and to encrypted pages.
+    The page shows gray beside colored with a divider to drag. The download has the full size and is the same
+    file that `edgecolor run` writes. Photographs stay on this machine, and the page loads nothing from other
+    sites. --model is selected at the start. Press Ctrl-C to stop. A browser gives a webcam only to 127.0.0.1
+    and to encrypted pages.
 
     \b
     Examples:
@@ -38,18 +36,17 @@ def demo(
     """
     import webbrowser
 
-    from edgecolor.cli.common.messages import print_address
     from edgecolor.support.extras import need_module
 
     need_module("demo", "streamlit", extra="demo")
 
-    from edgecolor.demo import coloring
+    from edgecolor.demo.coloring import open_models
     from edgecolor.demo.server import serve
 
-    def ready(address: str) -> None:
+    def announce(address: str) -> None:
         print_address("open", address, quiet=quiet)
         if browser:
             webbrowser.open(address)
 
-    coloring.offer(model)
-    serve(host, port, token, ready)
+    open_models(model)  # report a model that is not intact before the page is served
+    serve(model, host=host, port=port, token=token, on_ready=announce)
