@@ -1,6 +1,9 @@
-"""The device side of edgecolor: a gray frame in, a color frame out.
+"""Color for grayscale cameras and photographs: the device side.
 
-Names load on first use: on a small device numpy and Pillow import slower than a command answers.
+    from edgecolor_runtime import color
+    color("old.jpg").save("colored.jpg")
+
+Each name loads its module on first use, because numpy and Pillow take long to import on a small device.
 """
 
 from importlib import import_module
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     )
     from edgecolor_runtime.images.reader import Picture, open_picture
     from edgecolor_runtime.images.writer import save
+    from edgecolor_runtime.inference.color_picture import color
     from edgecolor_runtime.inference.colorizer import Colorizer
     from edgecolor_runtime.inference.golden import Replay, replay, verify_replay
     from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
@@ -31,7 +35,6 @@ __version__ = "0.1.0"
 
 _HOME = {
     "colors.frame": ("ColorFrame",),
-    "inference.colorizer": ("Colorizer",),
     "errors": (
         "DataError",
         "EdgecolorError",
@@ -41,15 +44,18 @@ _HOME = {
         "PictureError",
         "UsageError",
     ),
+    "images.reader": ("Picture", "open_picture"),
+    "images.writer": ("save",),
+    "inference.color_picture": ("color",),
+    "inference.colorizer": ("Colorizer",),
     "inference.golden": ("Replay", "replay", "verify_replay"),
     "inference.interpreter": ("Interpreter", "load_interpreter"),
     "inference.tensor": ("TensorInfo",),
     "models.info": ("ModelInfo", "Precision"),
     "models.model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
-    "images.reader": ("Picture", "open_picture"),
     "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
-    "images.writer": ("save",),
 }
+"""Module -> the public names that it defines. To add a name: here, in `__all__`, and in the imports above."""
 
 __all__ = [
     "SHIPPED",
@@ -72,6 +78,7 @@ __all__ = [
     "TensorInfo",
     "UsageError",
     "__version__",
+    "color",
     "load_interpreter",
     "open_model",
     "open_picture",

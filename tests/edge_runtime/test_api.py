@@ -34,6 +34,7 @@ def test_all_is_pinned() -> None:
         "TensorInfo",
         "UsageError",
         "__version__",
+        "color",
         "load_interpreter",
         "open_model",
         "open_picture",
@@ -47,6 +48,20 @@ def test_all_is_pinned() -> None:
     ]
     for name in edgecolor_runtime.__all__:
         assert getattr(edgecolor_runtime, name) is not None
+    names = [name for names in edgecolor_runtime._HOME.values() for name in names]
+    assert sorted([*names, "__version__"]) == sorted(edgecolor_runtime.__all__)
+
+
+def test_every_public_name_is_documented() -> None:
+    for name in edgecolor_runtime.__all__:
+        value = getattr(edgecolor_runtime, name)
+        if callable(value):
+            assert value.__doc__, name
+            first_line = value.__doc__.splitlines()[0]
+            assert first_line.endswith((".", ":")) and first_line[0].isupper(), name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_here"):
         _ = edgecolor_runtime.nothing_here
 

@@ -61,6 +61,12 @@ def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
     assert printed == "6 photographs in colored, 6 of them from an earlier run\n"
 
 
+def test_color_a_picture(photographs: Path, tmp_path: Path) -> None:
+    printed = run_example("color_a_picture", min(photographs.iterdir()), "colored.png", folder=tmp_path)
+    assert printed == "colored.png: 224 x 224 pixels\n"
+    assert_is_colored(tmp_path / "colored.png")
+
+
 def test_check_on_a_device(tmp_path: Path) -> None:
     printed = run_example("check_on_a_device", "s", folder=tmp_path)
     assert "mean 0.000, largest 0.000" in printed

@@ -61,18 +61,24 @@ def open_picture(path: str | Path) -> Picture:
         PictureError: It is missing, no picture, truncated, or so large that it may be a decompression bomb.
     """
     path = Path(path)
-    with _told_of(path):
+    with _named_errors(path):
         return _open(path, path.stat().st_size)
 
 
 def parse_picture(data: bytes, name: str) -> Picture:
     """As `open_picture`, from the bytes of a file; `name` is what messages call it."""
-    with _told_of(name):
+    with _named_errors(name):
         return _open(io.BytesIO(data), len(data))
 
 
+def read_image(image: Image.Image, name: str = "the picture") -> Picture:
+    """Read an open picture, as `open_picture`; `name` is what messages call it."""
+    with _named_errors(name):
+        return _read(image)
+
+
 @contextmanager
-def _told_of(name: str | Path) -> Iterator[None]:
+def _named_errors(name: str | Path) -> Iterator[None]:
     """Any error as a PictureError that begins with the name."""
     try:
         yield

@@ -1,0 +1,41 @@
+"""Color one picture in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from edgecolor_runtime.images.reader import open_picture, read_image
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.models.shipped import open_model
+
+
+def color(
+    source: str | Path | Image.Image, *, model: str | Path = "s", saturation: float | None = None
+) -> Image.Image:
+    """Return a picture in color.
+
+    Every call loads the model again, which takes about as long as coloring. For many pictures, keep a
+    `Colorizer`.
+
+    Args:
+        source: Path of a picture file, or an open picture of any mode and size.
+        model: Name of a shipped model, or path of a model file.
+        saturation: Gain on the predicted colors, at least 0; 0 is gray (default: the model's own).
+
+    Returns:
+        The upright picture in mode RGB, or RGBA if `source` has transparency.
+
+    Raises:
+        PictureError: The source is not a picture that can be read.
+        ModelFileError: There is no such model, or it is damaged.
+        UsageError: The saturation is negative or not a number.
+        MissingError: No interpreter library is installed.
+    """
+    colorizer = Colorizer(open_model(model), saturation=saturation)
+    picture = read_image(source) if isinstance(source, Image.Image) else open_picture(source)
+    colored = colorizer.colorize(picture.gray).to_rgb()
+    if picture.alpha is not None:
+        colored.putalpha(picture.alpha)
+    return colored
