@@ -16,8 +16,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edgecolor.evaluation.color_plane import Difference, paired
-from edgecolor.evaluation.evaluator import Evaluation, evaluate
+from edgecolor.evaluation.color_plane import Difference, pair_gains
+from edgecolor.evaluation.evaluator import Evaluation, evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
 from edgecolor.training.loop import train
@@ -62,7 +62,7 @@ def run_all(
         run = out / name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
         print(f"{name}:", file=sys.stderr)
         model = train(data, run, recipe, say=_say)
-        found[name] = evaluate(open_predictor(str(model)), validation, classifier=classifier)
+        found[name] = evaluate_predictor(open_predictor(str(model)), validation, classifier=classifier)
         seconds = sum(e["seconds"] for e in json.loads((run / "state.json").read_text())["epochs"])
         print(f"{seconds / 60:.0f} min", file=sys.stderr)
         TABLE.write_text(table(found, base), encoding="utf-8")
@@ -83,10 +83,10 @@ def table(found: dict[str, Evaluation], base: Recipe) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, result in found.items():
-        against = paired(result.scores, reference.scores)
+        against = pair_gains(result.scores, reference.scores)
         plane = result.plane
         lines.append(
-            f"| {name} | {_gain(plane.g56, against['g56'])} | {_gain(plane.g83, against['g83'])} "
+            f"| {name} | {_gain(plane.g56, against.g56)} | {_gain(plane.g83, against.g83)} "
             f"| {plane.best:+.2f} | {plane.colorfulness_error:.1%} | {_recognized(result)} |"
         )
     return "\n".join(lines) + "\n"

@@ -19,8 +19,8 @@ from pathlib import Path
 from edgecolor.compression.candidates import Limits
 from edgecolor.compression.pruning import Pruning, prune
 from edgecolor.compression.width_search import Tuning, tune
-from edgecolor.evaluation.color_plane import Difference, paired
-from edgecolor.evaluation.evaluator import Evaluation, evaluate
+from edgecolor.evaluation.color_plane import Difference, pair_gains
+from edgecolor.evaluation.evaluator import Evaluation, evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.exporting.pipeline import export_model
 from edgecolor.network.sidecar import read_facts
@@ -77,12 +77,14 @@ def variants(
         export_model(network, exported, calibration=CALIBRATION, name=name, force=True, say=_say)
         flatbuffers[name] = read(exported).flatbuffer
         reference = open_predictor(str(network))
-        evaluations[name] = evaluate(open_predictor(str(exported)), photographs, reference=reference)
+        evaluations[name] = evaluate_predictor(
+            open_predictor(str(exported)), photographs, reference=reference
+        )
         _say(f"{name}: measured")
     times = invoke_times(flatbuffers)
     rows = []
     for name, flatbuffer in flatbuffers.items():
-        cost = paired(evaluations[name].scores, evaluations["released"].scores)["g56"]
+        cost = pair_gains(evaluations[name].scores, evaluations["released"].scores).g56
         if cost is None:
             raise EdgecolorError(f"{name}: it gives too little color to be compared.")
         rows.append(
@@ -111,7 +113,7 @@ def _cells(row: Row, first: Row) -> list[str]:
     fidelity, g56 = row.evaluation.fidelity, row.evaluation.plane.g56
     if fidelity is None or g56 is None:
         raise EdgecolorError(f"{row.name}: it gives too little color to be compared.")
-    drift = fidelity.paired["g56"]
+    drift = fidelity.paired.g56
     return [
         row.name,
         f"{row.macs / 1e6:.0f} M ({row.macs / first.macs:.0%})",

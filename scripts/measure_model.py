@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor.evaluation.color_plane import Point, plain_point
-from edgecolor.evaluation.evaluator import Evaluation, Shown, evaluate, sheet_of
+from edgecolor.evaluation.evaluator import ColoredPhotograph, Evaluation, draw_sheet, evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
 from edgecolor_runtime.errors import DataError, EdgecolorError
@@ -32,13 +32,13 @@ START, END = "<!-- measurements: written by scripts/measure_model.py -->", "<!--
 def measure(folder: Path, data: Path, sheet: str | None, classifier: Path | None = None) -> None:
     """Evaluates the folder's .tflite against its .keras; writes measurements.json and the sheet if asked."""
     exported, reference = _only(folder, "*.tflite"), _only(folder, "*.keras")
-    shown: list[Shown] = []
+    shown: list[ColoredPhotograph] = []
 
-    def keep(picture: Shown) -> None:
+    def keep(picture: ColoredPhotograph) -> None:
         if sheet and fnmatch.fnmatch(picture.photograph.name, sheet):
             shown.append(picture)
 
-    result = evaluate(
+    result = evaluate_predictor(
         open_predictor(str(exported)),
         data,
         reference=open_predictor(str(reference)),
@@ -49,7 +49,7 @@ def measure(folder: Path, data: Path, sheet: str | None, classifier: Path | None
     if sheet and not shown:
         raise DataError(f"{data}: no photograph is called {sheet}.")
     if shown:
-        sheet_of(shown).save(folder / SHEET, quality=88)
+        draw_sheet(shown).save(folder / SHEET, quality=88)
     facts = _facts(result, exported, reference)
     (folder / MEASUREMENTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 

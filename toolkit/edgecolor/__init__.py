@@ -10,24 +10,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary, color_folder
     from edgecolor.batch.plan import PictureJob, PictureResult
+    from edgecolor.benchmarking.measure import bench
     from edgecolor.data.dataset import DatasetSummary, prepare_dataset
+    from edgecolor.evaluation.evaluator import Evaluation
+    from edgecolor.records.model_evaluation import evaluate
+    from edgecolor.records.types import BenchRecord, EvaluationRecord
+    from edgecolor.report.build import Report
+    from edgecolor.report.comparison import compare
 
 __version__ = "0.1.0"
 
 _HOME = {
     "batch.folder_run": ("ColoringSummary", "color_folder"),
     "batch.plan": ("PictureJob", "PictureResult"),
+    "benchmarking.measure": ("bench",),
     "data.dataset": ("DatasetSummary", "prepare_dataset"),
+    "evaluation.evaluator": ("Evaluation",),
+    "records.model_evaluation": ("evaluate",),
+    "records.types": ("BenchRecord", "EvaluationRecord"),
+    "report.build": ("Report",),
+    "report.comparison": ("compare",),
 }
 """Module -> the public names that it defines."""
 
 __all__ = [
+    "BenchRecord",
     "ColoringSummary",
     "DatasetSummary",
+    "Evaluation",
+    "EvaluationRecord",
     "PictureJob",
     "PictureResult",
+    "Report",
     "__version__",
+    "bench",
     "color_folder",
+    "compare",
+    "evaluate",
     "prepare_dataset",
 ]
 

@@ -20,7 +20,7 @@ from edgecolor.checking import reference
 from edgecolor.checking.layer_errors import layer_errors
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration
-from edgecolor.evaluation.color_plane import Difference
+from edgecolor.evaluation.color_plane import Difference, PairedGains
 from edgecolor.evaluation.fidelity import Fidelity
 from edgecolor.evaluation.predictor import FloatReference
 from edgecolor.exporting import pipeline
@@ -186,7 +186,7 @@ def test_every_precision_can_be_checked(
 
 def test_the_gate_of_g56() -> None:
     def failures(mean: float) -> list[str]:
-        paired: dict[str, Difference | None] = {"g56": Difference(mean, 0.01)}
+        paired = PairedGains(Difference(mean, 0.01), None, None)
         color = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
         return reference._color(color, 24, Precision.INT8)
 

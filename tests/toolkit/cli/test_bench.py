@@ -20,9 +20,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from edgecolor.benchmarking import measure as module
-from edgecolor.benchmarking import worker
+from edgecolor.benchmarking import measure, worker
 from edgecolor.cli import main
+from edgecolor.records import schemas
+from edgecolor.records.types import BENCH_SCHEMA, MAX_OTHERS, STAGES, BenchVerdict, Verdict
 from edgecolor_runtime import EdgecolorError, read_shipped
 from edgecolor_runtime.models.shipped import SHIPPED
 from edgecolor_runtime.system.machine import Throttling, cores
@@ -33,7 +34,7 @@ SMALL = ["--threads", "1", "--width", "160", "--height", "120"]
 Board = Callable[..., Path]
 
 
-SCHEMA: dict[str, Any] = json.loads(module.SCHEMA_FILE.read_text("utf-8"))
+SCHEMA = schemas.BENCH.read()
 
 
 def mistakes(record: dict[str, Any]) -> list[str]:
@@ -56,7 +57,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
 def test_the_record_is_what_the_schema_says(measured: tuple[dict[str, Any], str, str]) -> None:
     record, _, _ = measured
     assert mistakes(record) == []
-    assert record["schema"] == module.SCHEMA == SCHEMA["title"]
+    assert record["schema"] == BENCH_SCHEMA == SCHEMA["title"]
 
 
 def test_the_schema_refuses_what_is_not_a_record(measured: tuple[dict[str, Any], str, str]) -> None:
@@ -88,43 +89,43 @@ def test_what_is_measured(measured: tuple[dict[str, Any], str, str]) -> None:
     assert run["threads"] == 1
     assert 20e6 < run["peak_memory_bytes"] < 500e6
     stages, total = run["frame"]["stages"], run["frame"]["total"]
-    assert tuple(stages) == worker.STAGES
+    assert tuple(stages) == STAGES
     for series in (run["invoke"], total, *stages.values()):
         assert series["count"] == len(series["samples_ms"]) == 200
-        told = [series[q] for q in ("min", "p10", "p50", "p90", "p99", "max")]
-        assert told == sorted(told) and series["min"] == min(series["samples_ms"]) > 0
+        quantiles = [series[q] for q in ("min", "p10", "p50", "p90", "p99", "max")]
+        assert quantiles == sorted(quantiles) and series["min"] == min(series["samples_ms"]) > 0
     sums = [sum(parts) for parts in zip(*(s["samples_ms"] for s in stages.values()), strict=True)]
     assert sums == pytest.approx(total["samples_ms"], abs=0.003)  # each is rounded to 1 us
 
 
 def test_a_sustained_run_is_followed(measured: tuple[dict[str, Any], str, str]) -> None:
-    found = measured[0]["models"][0]["sustained"]
-    samples = found["samples"]
-    assert 1.5 <= found["seconds"] < 5 and samples[-1]["seconds"] == found["seconds"]
+    sustained = measured[0]["models"][0]["sustained"]
+    samples = sustained["samples"]
+    assert 1.5 <= sustained["seconds"] < 5 and samples[-1]["seconds"] == sustained["seconds"]
     assert [s["seconds"] for s in samples] == sorted({s["seconds"] for s in samples})
     # Each sample's rate, times how long it lasted, gives the frames of the whole.
     begins = [0.0, *(s["seconds"] for s in samples)]
     frames = sum(s["fps"] * (s["seconds"] - b) for s, b in zip(samples, begins, strict=False))
-    assert frames == pytest.approx(found["frames"], rel=0.02)
+    assert frames == pytest.approx(sustained["frames"], rel=0.02)
 
 
 def test_the_table_and_progress(measured: tuple[dict[str, Any], str, str]) -> None:
     record, out, err = measured
     run = record["models"][0]["runs"][0]
-    (network,) = (line.split() for line in out.splitlines() if line.startswith("1        network"))
-    assert float(network[2]) == pytest.approx(run["invoke"]["p50"], abs=0.006)
-    assert "a frame, 1 thread: capture " in out and "160 x 120" in out
+    (inference,) = (line.split() for line in out.splitlines() if line.startswith("1        inference"))
+    assert float(inference[2]) == pytest.approx(run["invoke"]["p50"], abs=0.006)
+    assert "stages of a frame, 1 thread: capture " in out and "160 x 120" in out
     assert f"other programs on {record['others']:.2f} processors" in out
-    assert ("which makes figures worse" in out) == (record["others"] > module.BUSY)
-    turns = [f"turn {turn} of 4" for turn in (1, 2, 3, 4)]
-    assert err.splitlines() == [*turns, f"{TINY}: 1.5 s of frames without a pause, 1 thread"]
+    assert ("which makes times longer" in out) == (record["others"] > MAX_OTHERS)
+    rounds = [f"round {number} of 4" for number in (1, 2, 3, 4)]
+    assert err.splitlines() == [*rounds, f"{TINY}: 1.5 s of frames without a pause, 1 thread"]
 
 
 def test_json_is_the_record(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "s", *SMALL, "--json", "--quiet"]) == 0
-    told = capsys.readouterr()
-    record = json.loads(told.out)
-    assert told.err == ""
+    output = capsys.readouterr()
+    record = json.loads(output.out)
+    assert output.err == ""
     assert mistakes(record) == []
     (model,) = record["models"]
     assert (model["file"], model["sha256"]) == ("s", SHIPPED["s"].sha256)
@@ -137,7 +138,7 @@ def test_wrong_calls_end_before_anything_is_measured(
 ) -> None:
     taken = tmp_path / "taken.json"
     taken.write_text("mine")
-    for words, code, said in (
+    for words, code, text in (
         ([str(TINY), "-o", str(taken)], 2, "exists already; use --force to replace it"),
         ([str(tmp_path / "none.tflite")], 5, "no such model file"),
         ([str(TINY.parents[3] / "models/s/s.keras")], 5, "not a TFLite model"),
@@ -146,8 +147,8 @@ def test_wrong_calls_end_before_anything_is_measured(
         ([str(TINY), "--threads", "0"], 2, ""),
     ):
         assert main(["bench", *words]) == code
-        told = capsys.readouterr()
-        assert told.out == "" and said in told.err and "turn" not in told.err
+        output = capsys.readouterr()
+        assert output.out == "" and text in output.err and "round" not in output.err
     assert taken.read_text() == "mine"
 
 
@@ -156,17 +157,17 @@ def test_an_error_of_the_measuring_process_is_told(
 ) -> None:
     out = tmp_path / "record.json"
     assert main(["bench", str(TINY), *SMALL, "--delegate", "/nowhere.so", "-o", str(out), "--quiet"]) == 4
-    told = capsys.readouterr()
-    assert told.out == "" and "delegate /nowhere.so" in told.err and told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == "" and "delegate /nowhere.so" in output.err and output.err.count("\n") == 1
     assert not out.exists()
 
 
-def test_a_measuring_process_that_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    dies = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
-    monkeypatch.setattr(module, "words", lambda job: dies)
-    options = module.Options((1,), None, 160, 120, 0)
-    with pytest.raises(EdgecolorError, match="ended with -9"):
-        module.bench([str(TINY)], options, lambda line: None)
+def test_a_measuring_process_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "killed_worker.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(measure, "WORKER", "killed_worker")
+    with pytest.raises(EdgecolorError, match=r"tiny-int8\.tflite: the measuring process .*SIGKILL"):
+        measure.bench([TINY], threads=(1,), width=160, height=120)
 
 
 def test_interrupted_it_leaves_no_file_and_no_process(tmp_path: Path) -> None:
@@ -198,20 +199,22 @@ NOTHING = Throttling((), ())
 @pytest.mark.parametrize(
     ("before", "between", "after", "expected"),
     [
-        (NOTHING, [], NOTHING, ("valid", [])),
-        (None, [], None, ("unknown", [])),
-        (NOTHING, ["throttled"], NOTHING, ("void", ["throttled"])),
-        (NOTHING, [], Throttling((), ("under-voltage",)), ("void", ["under-voltage"])),
+        (NOTHING, [], NOTHING, (Verdict.VALID, ())),
+        (None, [], None, (Verdict.UNKNOWN, ())),
+        (NOTHING, ["throttled"], NOTHING, (Verdict.VOID, ("throttled",))),
+        (NOTHING, [], Throttling((), ("under-voltage",)), (Verdict.VOID, ("under-voltage",))),
         # What was noted before the run says nothing of the run.
-        (Throttling((), ("under-voltage",)), [], Throttling((), ("under-voltage",)), ("valid", [])),
-        (Throttling(("clock capped",), ("clock capped",)), [], NOTHING, ("void", ["clock capped"])),
+        (Throttling((), ("under-voltage",)), [], Throttling((), ("under-voltage",)), (Verdict.VALID, ())),
+        (Throttling(("clock capped",), ("clock capped",)), [], NOTHING, (Verdict.VOID, ("clock capped",))),
     ],
 )
 def test_verdict(
-    before: Throttling | None, between: list[str], after: Throttling | None, expected: tuple[str, list[str]]
+    before: Throttling | None,
+    between: list[str],
+    after: Throttling | None,
+    expected: tuple[Verdict, tuple[str, ...]],
 ) -> None:
-    found = module.verdict(before, after, between)
-    assert (found["result"], found["because"]) == expected
+    assert measure.judge_throttling(before, after, between) == BenchVerdict(*expected)
 
 
 def test_a_board_that_throttles_meanwhile_is_void(
@@ -223,10 +226,10 @@ def test_a_board_that_throttles_meanwhile_is_void(
     program = root / "usr/bin/vcgencmd"
     answer = f"echo x >> {count}; [ $(wc -l < {count}) -eq 3 ] && echo throttled=0x4 || echo throttled=0x0"
     program.write_text(program.read_text().replace("echo throttled=0x0", answer))
-    monkeypatch.setattr(module, "bench", partial(module.bench, root=root))
+    monkeypatch.setattr(measure, "bench", partial(measure.bench, root=root))
     out = tmp_path / "record.json"
     assert main(["bench", str(TINY), *SMALL, "--quiet", "-o", str(out)]) == 0
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     record = json.loads(out.read_text("utf-8"))
     assert mistakes(record) == []
     assert record["verdict"] == {"result": "void", "because": ["throttled"]}
@@ -238,15 +241,15 @@ def test_a_board_that_throttles_meanwhile_is_void(
         "throttled": [],
         "power_w": 1.765,
     }
-    assert "these figures are void" in told.err and told.err.count("\n") == 1
-    assert "VOID: throttled" in told.out and "4 x Cortex-A76" in told.out
+    assert "the times are void" in output.err and output.err.count("\n") == 1
+    assert "VOID: throttled" in output.out and "4 x Cortex-A76" in output.out
 
 
 def test_a_series_in_milliseconds() -> None:
-    found = module.series([3, 1, 2.0004])
-    assert found["samples_ms"] == [3, 1, 2.0]
-    assert (found["min"], found["p50"], found["max"], found["count"]) == (1, 2, 3, 3)
-    assert found["p99"] == pytest.approx(2.98, abs=0.001)
+    series = measure.describe_series([3, 1, 2.0004])
+    assert series.samples_ms == (3, 1, 2.0)
+    assert (series.min, series.p50, series.max, series.count) == (1, 2, 3, 3)
+    assert series.p99 == pytest.approx(2.98, abs=0.001)
 
 
 def test_the_frame_is_a_jpeg_of_its_size() -> None:

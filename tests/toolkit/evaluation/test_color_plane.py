@@ -15,13 +15,13 @@ from edgecolor.evaluation.color_plane import (
     SATURATIONS,
     Point,
     Score,
-    paired,
+    compute_plane,
+    pair_gains,
     plain_point,
-    plane,
-    score,
+    score_photograph,
     tinted,
 )
-from edgecolor.evaluation.evaluator import square
+from edgecolor.evaluation.evaluator import crop_square
 from edgecolor_runtime.colors.spaces import U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 
@@ -30,7 +30,7 @@ TINT = np.array([3.0, 8.0], np.float32)
 
 
 def photograph(path: Path) -> tuple[U8, U8]:
-    rgb = square(Image.open(path))
+    rgb = crop_square(Image.open(path))
     return rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0])
 
 
@@ -45,31 +45,37 @@ def less_color(rgb: U8, share: float) -> U8:
 
 
 def scores_of(*, share: float) -> list[Score]:
-    found = []
+    scores = []
     for path in PHOTOGRAPHS:
         rgb, gray = photograph(path)
-        found.append(score(path.name, rgb, gray, less_color(rgb, share), TINT))
-    return found
+        scores.append(
+            score_photograph(path.name, original=rgb, gray=gray, finished=less_color(rgb, share), tint=TINT)
+        )
+    return scores
 
 
 def test_the_floors_and_hues_of_the_true_color_and_of_its_opposite() -> None:
     rgb, gray = photograph(PHOTOGRAPHS[0])
     lab = rgb_to_lab(rgb)
     mean = lab[..., 1:].mean((0, 1))
-    true = plane([score("true", rgb, gray, less_color(rgb, 1.0), mean)])
+    true = compute_plane(
+        [score_photograph("true", original=rgb, gray=gray, finished=less_color(rgb, 1.0), tint=mean)]
+    )
     assert true.tint_gain > 0, "its own mean color is nearer than gray"
     assert true.gain_over_tint == pytest.approx(true.gain - true.tint_gain)
     assert true.ssim > 0.99 > true.gray_ssim
     assert true.hue_error is not None and true.hue_error < 2
     assert abs(true.colorfulness_difference) < 0.01
-    opposite = plane([score("opposite", rgb, gray, less_color(rgb, -0.3), mean)])
+    opposite = compute_plane(
+        [score_photograph("opposite", original=rgb, gray=gray, finished=less_color(rgb, -0.3), tint=mean)]
+    )
     assert opposite.hue_error is not None and opposite.hue_error > 160
     assert opposite.colorfulness_difference < -0.4
     assert np.abs(rgb_to_lab(tinted(gray, mean))[..., 1:].mean((0, 1)) - mean).max() < 1
 
 
 def test_the_true_color_reaches_the_original() -> None:
-    placed = plane(scores_of(share=1.0))
+    placed = compute_plane(scores_of(share=1.0))
     assert placed.gain > 10
     assert placed.best == placed.gain, "the true color must be best at saturation 1"
     assert placed.share == pytest.approx(1, abs=0.01)
@@ -84,8 +90,8 @@ def test_gray_stays_at_the_origin() -> None:
     scores = []
     for path in PHOTOGRAPHS:
         rgb, gray = photograph(path)
-        scores.append(score(path.name, rgb, gray, as_rgb(gray), TINT))
-    placed = plane(scores)
+        scores.append(score_photograph(path.name, original=rgb, gray=gray, finished=as_rgb(gray), tint=TINT))
+    placed = compute_plane(scores)
     assert placed.gain == placed.best == placed.share == 0
     assert placed.colorfulness_error == 1
     assert placed.g56 is None and placed.g83 is None
@@ -94,7 +100,7 @@ def test_gray_stays_at_the_origin() -> None:
 
 
 def test_half_the_color_is_found_again_at_double_saturation() -> None:
-    full, half = plane(scores_of(share=1.0)), plane(scores_of(share=0.625))
+    full, half = compute_plane(scores_of(share=1.0)), compute_plane(scores_of(share=0.625))
     at = SATURATIONS.index(1.6)
     assert half.curve[at].share == pytest.approx(full.share, abs=0.01)
     assert half.curve[AS_IS].share < 0.7
@@ -104,7 +110,7 @@ def test_half_the_color_is_found_again_at_double_saturation() -> None:
 
 def test_the_curve_is_what_the_protocol_says() -> None:
     rgb, gray = photograph(PHOTOGRAPHS[0])
-    placed = score("one", rgb, gray, less_color(rgb, 0.8), TINT)
+    placed = score_photograph("one", original=rgb, gray=gray, finished=less_color(rgb, 0.8), tint=TINT)
     lab = rgb_to_lab(less_color(rgb, 0.8))
     lab[..., 0] = rgb_to_lab(as_rgb(gray))[..., 0]
     lab[..., 1:] *= 1.3
@@ -118,7 +124,7 @@ def test_the_curve_is_what_the_protocol_says() -> None:
 def test_interpolation_between_saturations() -> None:
     ramp = tuple(float(s) for s in SATURATIONS)
     flat = Score("a", 1.0, ramp, tuple(20 + s for s in ramp), 0, 0, 0, 0, 1, 1, 20, None)
-    placed = plane([flat])
+    placed = compute_plane([flat])
     assert placed.g56 == pytest.approx(0.56)
     assert placed.g83 == pytest.approx(0.83)
     assert placed.best == pytest.approx(1.6)
@@ -127,32 +133,34 @@ def test_interpolation_between_saturations() -> None:
 def test_pairing_cancels_what_photographs_have_in_common() -> None:
     rng = np.random.default_rng(4)
     ramp = np.array(SATURATIONS)
-    ours, theirs = [], []
+    ours, reference = [], []
     for i in range(50):
         slope = rng.normal(0, 3)  # the scatter between photographs
         made = Score(f"{i}", 1.0, tuple(ramp), tuple(20 + slope * ramp), 0, 0, 0, 0, 1, 1, 20, None)
         better = tuple(20 + (slope + 0.1 + rng.normal(0, 0.01)) * ramp)
-        theirs.append(made)
+        reference.append(made)
         ours.append(dataclasses.replace(made, psnr=better))
-    found = paired(ours, theirs)
+    paired = pair_gains(ours, reference)
     for name, share in color_plane.SHARES.items():
-        difference = found[name]
+        difference = getattr(paired, name)
         assert difference is not None
         assert difference.mean == pytest.approx(0.1 * share, abs=0.005)
         assert difference.error < 0.005, "the scatter of 3 dB did not cancel"
-        one, two = getattr(plane(ours), name), getattr(plane(theirs), name)
+        one, two = getattr(compute_plane(ours), name), getattr(compute_plane(reference), name)
         assert difference.mean == pytest.approx(one - two), "pairing must agree with the two planes"
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(DataError, match="No photograph"):
-        plane([])
+        compute_plane([])
     _, gray = photograph(PHOTOGRAPHS[0])
-    colorless = score("gray.png", as_rgb(gray), gray, as_rgb(gray), TINT)
+    colorless = score_photograph(
+        "gray.png", original=as_rgb(gray), gray=gray, finished=as_rgb(gray), tint=TINT
+    )
     with pytest.raises(DataError, match="no color"):
-        plane([colorless])
+        compute_plane([colorless])
     with pytest.raises(DataError, match="different photographs"):
-        paired([colorless], [dataclasses.replace(colorless, name="other.png")])
+        pair_gains([colorless], [dataclasses.replace(colorless, name="other.png")])
 
 
 def test_what_the_model_would_be_without_its_own_saturation() -> None:

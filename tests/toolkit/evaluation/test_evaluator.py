@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,11 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.cli.measure.evaluate import table
 from edgecolor.data.photographs import list_photographs
-from edgecolor.evaluation.evaluator import Shown, evaluate, square
+from edgecolor.evaluation.evaluator import ColoredPhotograph, crop_square, evaluate_predictor
 from edgecolor.evaluation.predictor import ExportedPredictor, finish, open_predictor
-from edgecolor.records.evaluation import chosen
 from edgecolor.records.identity import identify
+from edgecolor.records.thumbnails import choose_thumbnails
+from edgecolor.support.json_records import to_json
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError, ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -42,7 +42,7 @@ class Oracle:
         self._gain, self._offset = gain, offset
         self._ab: dict[bytes, F32] = {}
         for path in PHOTOGRAPHS:
-            lab = rgb_to_lab(square(Image.open(path)))
+            lab = rgb_to_lab(crop_square(Image.open(path)))
             ab = np.stack([block_mean(lab[..., 1]), block_mean(lab[..., 2])], axis=-1)
             self._ab[lightness_to_gray(lab[..., 0]).tobytes()] = ab
 
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_true_color_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> None:
-    result = evaluate(Oracle("true"), folder)
+    result = evaluate_predictor(Oracle("true"), folder)
     assert result.plane.gain > 10
     assert 0.9 < result.plane.share < 1.01, "56 x 56 loses a little color, not a tenth"
     assert result.plane.colorfulness_error < 0.1
@@ -68,15 +68,15 @@ def test_true_color_at_56_x_56_gains_more_than_ten_decibels(folder: Path) -> Non
 
 
 def test_gray_gains_nothing(folder: Path) -> None:
-    result = evaluate(Oracle("gray", gain=0), folder)
+    result = evaluate_predictor(Oracle("gray", gain=0), folder)
     assert result.plane.gain == result.plane.best == 0
     assert result.plane.colorfulness_error == 1
     assert result.plane.g56 is None
 
 
 def test_the_models_own_saturation_is_one_on_the_plane(folder: Path) -> None:
-    plain = evaluate(Oracle("half", gain=0.5), folder)
-    raised = evaluate(Oracle("half", gain=0.5, saturation=2), folder)
+    plain = evaluate_predictor(Oracle("half", gain=0.5), folder)
+    raised = evaluate_predictor(Oracle("half", gain=0.5, saturation=2), folder)
     assert plain.saturation == 1
     assert raised.saturation == 2
     assert raised.plane.gain > plain.plane.gain + 3
@@ -87,32 +87,32 @@ def test_the_models_own_saturation_is_one_on_the_plane(folder: Path) -> None:
 
 
 def test_fidelity_measures_what_was_changed(folder: Path) -> None:
-    shifted = evaluate(Oracle("shifted", offset=0.75), folder, reference=Oracle("true")).fidelity
+    shifted = evaluate_predictor(Oracle("shifted", offset=0.75), folder, reference=Oracle("true")).fidelity
     assert shifted is not None
     assert shifted.ab_difference == pytest.approx(0.75, abs=1e-4)
     assert shifted.worst == pytest.approx(0.75, abs=1e-4)
-    weaker = evaluate(Oracle("weaker", gain=0.9), folder, reference=Oracle("true")).fidelity
+    weaker = evaluate_predictor(Oracle("weaker", gain=0.9), folder, reference=Oracle("true")).fidelity
     assert weaker is not None
     assert weaker.chroma_ratio == pytest.approx(0.9, abs=1e-4)
-    gain = weaker.paired["gain"]
+    gain = weaker.paired.gain
     assert gain is not None
     assert gain.mean < -2 * gain.error, "a tenth less of the true color is a clear loss"
 
 
 def test_the_reference_is_its_own_equal(folder: Path) -> None:
     # The reference has no saturation of its own: it is shown with the model's.
-    same = evaluate(Oracle("true", saturation=0.8), folder, reference=Oracle("reference")).fidelity
+    same = evaluate_predictor(Oracle("true", saturation=0.8), folder, reference=Oracle("reference")).fidelity
     assert same is not None
     assert (same.ab_difference, same.chroma_ratio) == (0, 1)
-    for difference in same.paired.values():
+    for difference in (same.paired.g56, same.paired.g83, same.paired.gain):
         assert difference is not None
         assert (difference.mean, difference.error) == (0, 0)
 
 
 def test_photographs_come_in_order_with_what_was_made_of_them(folder: Path) -> None:
-    shown: list[Shown] = []
+    shown: list[ColoredPhotograph] = []
     counts: list[tuple[int, int]] = []
-    evaluate(
+    evaluate_predictor(
         Oracle("true"), folder, show=shown.append, progress=lambda done, total: counts.append((done, total))
     )
     assert [s.photograph.name for s in shown] == [p.name for p in PHOTOGRAPHS]
@@ -126,10 +126,10 @@ def test_photographs_come_in_order_with_what_was_made_of_them(folder: Path) -> N
 def test_the_set_is_known_by_its_contents(folder: Path, tmp_path: Path) -> None:
     for path in PHOTOGRAPHS:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    one, two = (evaluate(Oracle("gray", gain=0), where).data for where in (folder, tmp_path))
+    one, two = (evaluate_predictor(Oracle("gray", gain=0), where).data for where in (folder, tmp_path))
     assert one == two
     (tmp_path / PHOTOGRAPHS[0].name).unlink()
-    assert evaluate(Oracle("gray", gain=0), tmp_path).data.sha256 != one.sha256
+    assert evaluate_predictor(Oracle("gray", gain=0), tmp_path).data.sha256 != one.sha256
 
 
 def test_photographs_are_found_in_subfolders_and_other_files_are_not(tmp_path: Path) -> None:
@@ -146,14 +146,14 @@ def test_bad_data_is_named(folder: Path, tmp_path: Path) -> None:
         list_photographs(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes()[:2000])
     with pytest.raises(DataError, match=r"broken\.jpg: not a readable picture"):
-        evaluate(Oracle("gray", gain=0), tmp_path)
+        evaluate_predictor(Oracle("gray", gain=0), tmp_path)
 
 
 def test_a_square_is_the_middle_of_the_photograph() -> None:
     wide = Image.new("RGB", (900, 300), (200, 0, 0))
     wide.paste((0, 0, 200), (300, 0, 600, 300))
-    assert square(wide).shape == (224, 224, 3)
-    assert (square(wide) == (0, 0, 200)).all()
+    assert crop_square(wide).shape == (224, 224, 3)
+    assert (crop_square(wide) == (0, 0, 200)).all()
 
 
 def test_finishing_is_the_colorizers() -> None:
@@ -187,16 +187,16 @@ def test_the_command_writes_json_and_a_sheet(
     assert main(words) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    found = json.loads(out)
-    assert found == json.loads(report.read_text())
-    assert found["fidelity"]["ab_difference"] == 0
-    assert found["fidelity"]["chroma_ratio"] == 1
-    gains = {s["name"]: s["psnr"][10] - s["psnr"][0] for s in found["scores"]}
-    assert found["best"][0] == max(gains, key=lambda name: gains[name])
-    assert found["worst"][0] == min(gains, key=lambda name: gains[name])
-    assert found["recognition"] is None
-    assert len(found["plane"]["curve"]) == 17
-    assert [s["name"] for s in found["scores"]] == [p.name for p in PHOTOGRAPHS]
+    record = json.loads(out)
+    assert record == json.loads(report.read_text())
+    assert record["fidelity"]["ab_difference"] == 0
+    assert record["fidelity"]["chroma_ratio"] == 1
+    gains = {s["name"]: s["psnr"][10] - s["psnr"][0] for s in record["scores"]}
+    assert record["best"][0] == max(gains, key=lambda name: gains[name])
+    assert record["worst"][0] == min(gains, key=lambda name: gains[name])
+    assert record["recognition"] is None
+    assert len(record["plane"]["curve"]) == 17
+    assert [s["name"] for s in record["scores"]] == [p.name for p in PHOTOGRAPHS]
     with Image.open(sheet) as picture:
         assert picture.width > 6 * 224
     assert sorted(p.name for p in tmp_path.iterdir()) == ["extremes.png", "report.json", "sheet.jpg"]
@@ -216,7 +216,7 @@ def test_the_record_knows_its_file_and_keeps_pictures(
     record = json.loads(out.read_text("utf-8"))
     assert record["schema"] == "edgecolor-evaluation/1"
     data = TINY.read_bytes()
-    assert record["file"] == asdict(identify(str(TINY)))
+    assert record["file"] == to_json(identify(str(TINY)))
     assert (record["file"]["file"], record["file"]["bytes"]) == (TINY.name, len(data))
     assert record["file"]["sha256"] == hashlib.sha256(data).hexdigest() != record["file"]["flatbuffer_sha256"]
     (kept,) = record["pictures"]
@@ -226,7 +226,7 @@ def test_the_record_knows_its_file_and_keeps_pictures(
         for key in ("original", "finished")
     )
     with Image.open(PHOTOGRAPHS[2]) as photograph:
-        assert np.abs(original - square(photograph)).mean() < 4
+        assert np.abs(original - crop_square(photograph)).mean() < 4
     luma, truth = (np.asarray(Image.fromarray(p.astype(np.uint8)).convert("L")) for p in (finished, original))
     assert np.abs(luma.astype(np.int16) - truth).mean() < 12
     assert np.abs(original - finished).mean() > 1, "not a copy"
@@ -236,23 +236,32 @@ def test_the_record_knows_its_file_and_keeps_pictures(
 def test_pictures_are_spread_and_the_same_for_every_model(tmp_path: Path) -> None:
     for i in range(20):
         (tmp_path / f"{i:02d}.jpg").touch()
-    assert chosen(tmp_path, "*") == ("00.jpg", "03.jpg", "06.jpg", "10.jpg", "13.jpg", "16.jpg")
-    assert chosen(tmp_path, "1[89]*") == ("18.jpg", "19.jpg")
+    assert choose_thumbnails(tmp_path, "*") == ("00.jpg", "03.jpg", "06.jpg", "10.jpg", "13.jpg", "16.jpg")
+    assert choose_thumbnails(tmp_path, "1[89]*") == ("18.jpg", "19.jpg")
 
 
 def test_a_network_is_known_by_its_file_and_facts() -> None:
     path = TESTS.parent / "models/s/s.keras"
-    found = identify(str(path))
-    assert (found.file, found.name, found.precision, found.alpha) == ("s.keras", "s", "float32", 0.25)
-    assert (found.flatbuffer_sha256, found.parameters, found.bytes) == (None, None, path.stat().st_size)
+    identity = identify(str(path))
+    assert (identity.file, identity.name, identity.precision, identity.alpha) == (
+        "s.keras",
+        "s",
+        "float32",
+        0.25,
+    )
+    assert (identity.flatbuffer_sha256, identity.parameters, identity.bytes) == (
+        None,
+        None,
+        path.stat().st_size,
+    )
 
 
 def test_one_photograph_has_no_standard_error(tmp_path: Path) -> None:
     """Which is no number, and JSON knows none that is none."""
     (tmp_path / "one.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes())
-    found = evaluate(Oracle("true"), tmp_path, reference=Oracle("weak", gain=0.9)).to_json()
-    assert found["fidelity"]["paired"]["gain"]["error"] is None
-    json.dumps(found, allow_nan=False)
+    record = evaluate_predictor(Oracle("true"), tmp_path, reference=Oracle("weak", gain=0.9)).to_json()
+    assert record["fidelity"]["paired"]["gain"]["error"] is None
+    json.dumps(record, allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +271,8 @@ def test_one_photograph_has_no_standard_error(tmp_path: Path) -> None:
         ([str(TINY), str(CALIBRATION), "--classifier", str(TINY)], 5, "expected (1, 224, 224, 3)"),
         ([str(TINY), str(CALIBRATION), "--classifier", "nowhere.tflite"], 5, "nowhere.tflite: no such file"),
         ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
-        ([str(TINY), str(CALIBRATION), "--pictures", "*"], 2, "add -o or --json"),
-        ([str(TINY), str(CALIBRATION), "--pictures", "no*", "--json"], 2, "no photograph of"),
+        ([str(TINY), str(CALIBRATION), "--pictures", "*"], 2, "add -o FILE or --json"),
+        ([str(TINY), str(CALIBRATION), "--pictures", "no*", "--json"], 2, "no photograph in"),
         ([str(TINY), str(CALIBRATION), "--sheet", "sheet.xyz"], 2, "cannot write .xyz"),
         ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),
     ],

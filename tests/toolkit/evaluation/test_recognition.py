@@ -15,8 +15,14 @@ from PIL import Image
 
 from edgecolor.cli import main
 from edgecolor.evaluation.color_plane import tinted
-from edgecolor.evaluation.evaluator import square
-from edgecolor.evaluation.recognition import Classifier, Recognized, Seen, recognition, recognize
+from edgecolor.evaluation.evaluator import crop_square
+from edgecolor.evaluation.recognition import (
+    Answer,
+    Classifier,
+    RecognizedPhotograph,
+    recognize_photograph,
+    summarize_recognition,
+)
 from edgecolor_runtime.colors.spaces import F32, lightness_to_gray, rgb_to_lab
 
 TESTS = Path(__file__).parents[2]
@@ -61,34 +67,35 @@ def reddish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_pixels_arrive_on_the_scale_that_the_classifier_takes(
     reddish: Path, color: tuple[int, int, int], first: int
 ) -> None:
-    said = Classifier.open(reddish)(np.full((224, 224, 3), color, np.uint8))
-    assert said.shape == (4,)
-    assert said.argmax() == first
-    assert said.sum() == pytest.approx(1, abs=0.03)
+    probabilities = Classifier.open(reddish)(np.full((224, 224, 3), color, np.uint8))
+    assert probabilities.shape == (4,)
+    assert probabilities.argmax() == first
+    assert probabilities.sum() == pytest.approx(1, abs=0.03)
 
 
 def test_the_true_color_recovers_what_gray_loses(reddish: Path) -> None:
     classifier = Classifier.open(reddish)
-    found = []
+    photographs = []
     for path in PHOTOGRAPHS:
-        rgb = square(Image.open(path))
+        rgb = crop_square(Image.open(path))
         lab = rgb_to_lab(rgb)
         gray, mean = lightness_to_gray(lab[..., 0]), lab[..., 1:].mean((0, 1))
-        found.append(recognize(classifier, rgb, gray, tinted(gray, mean), mean))
-    assert all(one.original.agrees for one in found)
-    result = recognition("reddish", found)
+        finished = tinted(gray, mean)
+        photographs.append(recognize_photograph(classifier, rgb, gray=gray, finished=finished, tint=mean))
+    assert all(one.original.agrees for one in photographs)
+    result = summarize_recognition("reddish", photographs)
     assert result.probability is not None
     assert result.probability.true_ab.mean > 0.7
     assert result.probability.ours == result.probability.tint, "ours was the tint"
 
 
 def test_shares_of_the_gap_and_their_errors() -> None:
-    def one(gray: float, ours: float) -> Recognized:
-        certain, nothing = Seen(True, 1.0), Seen(gray > 0.5, gray)
-        return Recognized(certain, nothing, nothing, Seen(ours > 0.5, ours), certain)
+    def one(gray: float, ours: float) -> RecognizedPhotograph:
+        certain, nothing = Answer(True, 1.0), Answer(gray > 0.5, gray)
+        return RecognizedPhotograph(certain, nothing, nothing, Answer(ours > 0.5, ours), certain)
 
     photographs = [one(0.0, 0.3), one(0.2, 0.2), one(0.4, 1.0), one(0.2, 0.4)]
-    probability = recognition("c", photographs).probability
+    probability = summarize_recognition("c", photographs).probability
     assert probability is not None
     gained, gap = np.array([0.3, 0.0, 0.6, 0.2]), np.array([1.0, 0.8, 0.6, 0.8])
     share = gained.sum() / gap.sum()
@@ -96,7 +103,7 @@ def test_shares_of_the_gap_and_their_errors() -> None:
     assert probability.ours.error == pytest.approx((gained - share * gap).std(ddof=1) / 2 / 0.8)
     assert (probability.tint.mean, probability.tint.error) == (0, 0)
     assert (probability.true_ab.mean, probability.true_ab.error) == (1, 0)
-    assert recognition("c", [one(1.0, 1.0)] * 2).top1 is None, "gray loses nothing"
+    assert summarize_recognition("c", [one(1.0, 1.0)] * 2).top1 is None, "gray loses nothing"
 
 
 def test_the_command_reports_it(reddish: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +115,6 @@ def test_the_command_reports_it(reddish: Path, tmp_path: Path, capsys: pytest.Ca
     assert "reddish.tflite: its first choice for the original is the truth" in out
     assert "true ab" in out
     assert main([*words, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["recognition"]
-    assert found["classifier"] == "reddish.tflite"
-    assert found["probability"]["true_ab"]["mean"] > 0.7
+    recognition = json.loads(capsys.readouterr().out)["recognition"]
+    assert recognition["classifier"] == "reddish.tflite"
+    assert recognition["probability"]["true_ab"]["mean"] > 0.7

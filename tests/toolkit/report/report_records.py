@@ -54,6 +54,6 @@ def machine_of(record: Record, **about: Any) -> Record:
 
 
 def model_of(record: Record, name: str) -> Record:
-    (found,) = (model for model in record["models"] if model["file"] == name)
-    one: Record = found
-    return one
+    models: list[Record] = [model for model in record["models"] if model["file"] == name]
+    assert len(models) == 1
+    return models[0]

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from edgecolor.benchmarking import measure
 from edgecolor.cli import main
-from edgecolor.records import evaluation
-from edgecolor.records.reader import LARGEST
-from edgecolor.records.types import distribution
-from edgecolor.report.choice import ms
-from edgecolor.report.drawing import BADGE, LARGEST_MARK, plot, strips
+from edgecolor.records.reader import MAX_RECORD_BYTES
+from edgecolor.records.schemas import SCHEMAS
+from edgecolor.report.choice import ms_text
+from edgecolor.report.drawing import HALF_BADGE, MAX_RADIUS, draw_plot, draw_strips
+from edgecolor.support.statistics import distribution
 
 from .report_records import Record, evaluation_of, machine_of, model_of, timing_of, write
 
@@ -28,9 +27,9 @@ def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
         paths = [str(write(tmp_path / f"{i:02d}.json", record)) for i, record in enumerate(records)]
         outputs = ["-o", str(tmp_path / "report.html"), "--json", str(tmp_path / "out.json"), "--force"]
         assert main(["report", *paths, *outputs, *words]) == 0
-        told = capsys.readouterr()
-        found: dict[str, Any] = json.loads((tmp_path / "out.json").read_text("utf-8"))
-        return found | {"out": told.out, "err": told.err}
+        output = capsys.readouterr()
+        figures: dict[str, Any] = json.loads((tmp_path / "out.json").read_text("utf-8"))
+        return figures | {"out": output.out, "err": output.err}
 
     return run
 
@@ -38,25 +37,25 @@ def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
 Report = Callable[..., dict[str, Any]]
 
 
-def files(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {file["label"]: file for file in found["files"]}
+def files(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {file["label"]: file for file in figures["files"]}
 
 
 def test_real_records_give_their_own_figures(evaluated: Record, benched: Record, report: Report) -> None:
-    found = report(evaluated, benched)
-    (s,) = (f for f in found["files"] if f["label"] == "s")
+    figures = report(evaluated, benched)
+    (s,) = (f for f in figures["files"] if f["label"] == "s")
     assert s["sha256"] == evaluated["file"]["sha256"]
     assert s["g56"] == pytest.approx(evaluated["plane"]["g56"], abs=1e-4)
     assert s["gain"] == pytest.approx(evaluated["plane"]["gain"], abs=1e-4)
     assert s["released"]
-    (device,) = found["devices"]
+    (device,) = figures["devices"]
     (timing,) = (t for t in device["timings"] if t["letter"] == s["letter"])
     (model,) = (m for m in benched["models"] if m["file"] == "s")
     assert timing["frame_ms"]["p50"] == pytest.approx(model["runs"][0]["frame"]["total"]["p50"], abs=0.002)
     assert device["take"] == s["letter"]
-    assert files(found)["m"]["notes"] == ["nobody evaluated its colors"]
-    assert found["out"].splitlines()[0].startswith(f"On {device['title']}, take s: ")
-    assert found["out"].splitlines()[-1].endswith("report.html")
+    assert files(figures)["m"]["notes"] == ["colors not evaluated"]
+    assert figures["out"].splitlines()[0].startswith(f"On {device['title']}, take s: ")
+    assert figures["out"].splitlines()[-1].endswith("report.html")
 
 
 def test_the_fastest_within_the_limit_is_taken(evaluated: Record, benched: Record, report: Report) -> None:
@@ -66,18 +65,19 @@ def test_the_fastest_within_the_limit_is_taken(evaluated: Record, benched: Recor
         for name, gain in (("best", 0.3), ("good", 0.25), ("poor", -0.2))
     )
     times = timing_of(benched, best=30.0, good=10.0, poor=5.0)
-    found = report(best, good, poor, times)
-    (device,) = found["devices"]
-    letters = {label: file["letter"] for label, file in files(found).items()}
+    figures = report(best, good, poor, times)
+    (device,) = figures["devices"]
+    letters = {label: file["letter"] for label, file in files(figures).items()}
     assert letters == {"best": "A", "good": "B", "poor": "C"}
-    assert (found["reference"], device["take"], device["unbeaten"]) == ("A", "B", ["C", "B", "A"])
+    assert (figures["reference"], device["take"], device["unbeaten"]) == ("A", "B", ["C", "B", "A"])
     first, second = device["words"]
     assert (
-        "take good: 10 ms a frame (100 a second, 1 thread), the fastest of the 2 files within 0.1 dB" in first
+        "take good: 10 ms per frame (100 per second, 1 thread), the fastest of the 2 files within 0.1 dB"
+        in first
     )
     assert "of best (it loses 0.05 ± 0.00 dB)" in first
     assert second == "If speed matters more: poor takes 5 ms and loses 0.50 ± 0.00 dB."
-    assert files(found)["poor"]["against_reference"]["mean"] == pytest.approx(-0.5, abs=1e-4)
+    assert files(figures)["poor"]["against_reference"]["mean"] == pytest.approx(-0.5, abs=1e-4)
 
     assert report(best, good, poor, times, words=("--within", "0.01"))["devices"][0]["take"] == "A"
     assert report(best, good, poor, times, words=("--within", "1"))["devices"][0]["take"] == "C"
@@ -97,8 +97,8 @@ def test_the_reference_of_equals_is_the_one_that_gave_up_least(
 ) -> None:
     half = evaluation_of(evaluated, "half", gain=0.005, bytes=500_000)
     whole = evaluation_of(evaluated, "whole", bytes=900_000)
-    found = report(half, whole, timing_of(benched, half=10.0, whole=10.0))
-    assert found["reference"] == files(found)["whole"]["letter"]
+    figures = report(half, whole, timing_of(benched, half=10.0, whole=10.0))
+    assert figures["reference"] == files(figures)["whole"]["letter"]
 
 
 def test_the_error_is_that_of_paired_differences(evaluated: Record, benched: Record, report: Report) -> None:
@@ -108,12 +108,12 @@ def test_the_error_is_that_of_paired_differences(evaluated: Record, benched: Rec
         score["psnr"] = [p - (0.2 if i % 2 else 0.1) * (at > 0) for at, p in enumerate(score["psnr"])]
     count = len(other["scores"])
     assert count == 4
-    found = files(report(evaluated, other, timing_of(benched, other=10.0)))["other"]
-    assert found["against_reference"]["mean"] == pytest.approx(-0.15, abs=1e-6)
+    figures = files(report(evaluated, other, timing_of(benched, other=10.0)))["other"]
+    assert figures["against_reference"]["mean"] == pytest.approx(-0.15, abs=1e-6)
     deviation = 0.05 * (count / (count - 1)) ** 0.5
-    assert found["against_reference"]["error"] == pytest.approx(deviation / count**0.5, abs=1e-6)
-    assert found["worst_against_reference"]["photograph"] == other["scores"][1]["name"]
-    assert found["worst_against_reference"]["db"] == pytest.approx(-0.2, abs=1e-6)
+    assert figures["against_reference"]["error"] == pytest.approx(deviation / count**0.5, abs=1e-6)
+    assert figures["worst_against_reference"]["photograph"] == other["scores"][1]["name"]
+    assert figures["worst_against_reference"]["db"] == pytest.approx(-0.2, abs=1e-6)
 
 
 def test_the_number_of_threads_that_suits_each_file(
@@ -133,14 +133,16 @@ def test_devices_and_frame_sizes_stand_apart(evaluated: Record, benched: Record,
     large = machine_of(timing_of(benched, one=95.0, two=99.0), board="Raspberry Pi 5")
     large["settings"] |= {"width": 1920, "height": 1080}
     other = machine_of(timing_of(benched, one=5.0), board=None, cpu="A fast one")
-    found = report(one, two, pi, large, other)
-    taken = [(d["title"], d["settings"]["width"], d["words"][0].split("take ")[1]) for d in found["devices"]]
+    figures = report(one, two, pi, large, other)
+    taken = [
+        (d["title"], d["settings"]["width"], d["words"][0].split("take ")[1]) for d in figures["devices"]
+    ]
     assert [(title, width, words.split(":")[0]) for title, width, words in taken] == [
         ("Raspberry Pi 5 (1)", 160, "two"),
         ("Raspberry Pi 5 (2)", 1920, "one"),
         ("A fast one", 160, "one"),
     ]
-    assert len(found["out"].splitlines()) == 4
+    assert len(figures["out"].splitlines()) == 4
 
 
 def test_several_benches_of_one_machine_are_one_device(
@@ -149,10 +151,10 @@ def test_several_benches_of_one_machine_are_one_device(
     one, two = (evaluation_of(evaluated, name) for name in ("one", "two"))
     old = timing_of(benched, one=10.0) | {"started": "2026-01-01T10:00:00+00:00"}
     new = timing_of(benched, one=20.0) | {"started": "2026-01-02T09:00:00+02:00"}
-    found = report(one, two, new, old, timing_of(benched, two=30.0))
-    (device,) = found["devices"]
+    figures = report(one, two, new, old, timing_of(benched, two=30.0))
+    (device,) = figures["devices"]
     assert [t["frame_ms"]["p50"] for t in device["timings"]] == [20.0, 30.0]
-    assert "03.json: left out, 02.json measured the same later." in device["warnings"]
+    assert "03.json: left out, because 02.json measured the same later." in device["warnings"]
 
 
 def test_a_board_that_was_held_back_gets_no_verdict(
@@ -160,12 +162,12 @@ def test_a_board_that_was_held_back_gets_no_verdict(
 ) -> None:
     times = timing_of(benched, s=10.0) | {"verdict": {"result": "void", "because": ["under-voltage"]}}
     times["models"][0]["sha256"] = evaluated["file"]["sha256"]
-    found = report(evaluated, times)
-    (device,) = found["devices"]
+    figures = report(evaluated, times)
+    (device,) = figures["devices"]
     assert device["take"] is None
     assert device["words"][0].startswith("No choice on ") and "void" in device["words"][0]
-    assert any("held back while it was measured: under-voltage" in line for line in device["warnings"])
-    assert "under-voltage" in found["err"]
+    assert any("throttled during the measurement: under-voltage" in line for line in device["warnings"])
+    assert "under-voltage" in figures["err"]
 
 
 def test_what_to_beware_of(evaluated: Record, benched: Record, report: Report) -> None:
@@ -179,49 +181,49 @@ def test_what_to_beware_of(evaluated: Record, benched: Record, report: Report) -
     samples[::2] = [20.0] * 100
     times["others"] = 3.25
     times["verdict"] = {"result": "unknown", "because": []}
-    told = " ".join(report(steady, shaky, times)["devices"][0]["warnings"])
-    assert "does not say whether it was throttled" in told
-    assert "kept up to 3.2 processors busy" in told
-    assert "times vary by more than half: shaky." in told
+    warnings = " ".join(report(steady, shaky, times)["devices"][0]["warnings"])
+    assert "does not report throttling" in warnings
+    assert "kept up to 3.2 processors busy" in warnings
+    assert "times vary by more than half: shaky." in warnings
     assert len(report(steady, shaky, times)["devices"][0]["words"]) == 1, "it is slower at its best, too"
     samples[1::2] = [8.0] * 100
-    assert "measure again" in report(steady, shaky, times)["devices"][0]["words"][-1]
+    assert "Measure again" in report(steady, shaky, times)["devices"][0]["words"][-1]
 
 
 def test_two_files_of_one_name_are_not_mixed(evaluated: Record, benched: Record, report: Report) -> None:
     mine = evaluation_of(evaluated, "mine.tflite")
     times = timing_of(benched, **{"mine.tflite": 10.0, "other": 10.0})
     model_of(times, "mine.tflite")["sha256"] = "ab" * 32
-    found = report(mine, evaluation_of(evaluated, "other"), times)
-    (line,) = found["warnings"]
+    figures = report(mine, evaluation_of(evaluated, "other"), times)
+    (line,) = figures["warnings"]
     assert line.startswith(f"mine.tflite was evaluated as {mine['file']['sha256'][:8]} and timed as abababab")
-    assert {f"mine.tflite ({mine['file']['sha256'][:8]})", "mine.tflite (abababab)"} < files(found).keys()
+    assert {f"mine.tflite ({mine['file']['sha256'][:8]})", "mine.tflite (abababab)"} < files(figures).keys()
 
 
 def test_a_pale_file_is_shown_and_not_compared(evaluated: Record, benched: Record, report: Report) -> None:
     pale = evaluation_of(evaluated, "pale")
     for score in pale["scores"]:
         score["colorfulness"] = [0.1 * c for c in score["colorfulness"]]
-    found = report(
+    figures = report(
         evaluated,
         pale,
         timing_of(benched, pale=1.0)
         | {"models": [*timing_of(benched, pale=1.0)["models"], model_of(benched, "s")]},
     )
-    assert files(found)["pale"]["g56"] is None
-    assert "too pale" in files(found)["pale"]["notes"][0]
-    assert found["devices"][0]["take"] == files(found)["s"]["letter"]
+    assert files(figures)["pale"]["g56"] is None
+    assert "too pale" in files(figures)["pale"]["notes"][0]
+    assert figures["devices"][0]["take"] == files(figures)["s"]["letter"]
 
 
 def test_markdown_says_the_same(evaluated: Record, benched: Record, report: Report, tmp_path: Path) -> None:
     name = "a|b <img src=x> [x](y) `c`"
-    found = report(
+    figures = report(
         evaluation_of(evaluated, name),
         timing_of(benched, **{name: 10.0}),
         words=("--markdown", str(tmp_path / "report.md")),
     )
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert files(found)[name]["letter"] == "A"
+    assert files(figures)[name]["letter"] == "A"
     (row,) = (line for line in text.splitlines() if line.startswith("| A |"))
     assert row.replace("\\|", "").count("|") == 11
     assert "\\<img src=x\\> \\[x\\](y) \\`c\\`" in row
@@ -268,18 +270,18 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "cut": (lambda e, b: [json.dumps(e)[:-40], b], 1, "not a JSON record"),
     "not UTF-8": (lambda e, b: ["\udcff"], 1, "not a JSON record"),
     "deep": (lambda e, b: ["[" * 100_000], 1, "not a JSON record"),
-    "a list": (lambda e, b: ["[]"], 1, "no record of"),
-    "another schema": (lambda e, b: ['{"schema": "edgecolor-report/1"}'], 1, "no record of"),
-    "a schema that is no text": (lambda e, b: ['{"schema": {}}'], 1, "no record of"),
+    "a list": (lambda e, b: ["[]"], 1, "not a record"),
+    "another schema": (lambda e, b: ['{"schema": "edgecolor-report/1"}'], 1, "not a record"),
+    "a schema that is no text": (lambda e, b: ['{"schema": {}}'], 1, "not a record"),
     "an older evaluation": (
         lambda e, b: [{k: v for k, v in e.items() if k not in ("schema", "file")}, b],
         1,
         "an older edgecolor",
     ),
-    "NaN": (text_with('"saturation": 1.', '"saturation": NaN, "x": 1.'), 1, "NaN is no number"),
-    "infinite": (text_with('"saturation": 1.', '"saturation": 1e999, "x": 1.'), 1, "1e999 is no number"),
-    "absurd": (text_with('"truth": ', '"truth": 1e99'), 1, "is no number that can be measured"),
-    "a huge integer": (text_with('"truth": ', f'"truth": {"9" * 5000}'), 1, "is no number that can be"),
+    "NaN": (text_with('"saturation": 1.', '"saturation": NaN, "x": 1.'), 1, "NaN is not a number"),
+    "infinite": (text_with('"saturation": 1.', '"saturation": 1e999, "x": 1.'), 1, "1e999 is not a number"),
+    "absurd": (text_with('"truth": ', '"truth": 1e99'), 1, "is not a number that can be measured"),
+    "a huge integer": (text_with('"truth": ', f'"truth": {"9" * 5000}'), 1, "is not a number that can be"),
     "a text for a number": (
         evaluation_with(lambda r: r.update(saturation="1")),
         1,
@@ -288,29 +290,29 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "something missing": (evaluation_with(lambda r: r.pop("file")), 1, "'file' is a required property"),
     "something more": (bench_with(lambda r: r.update({"x" * 9999: 1})), 1, "additionalProperties"),
     "no scores": (evaluation_with(lambda r: r["scores"].clear()), 1, "$.scores"),
-    "a score missing": (evaluation_with(lambda r: r["scores"].pop()), 1, "not one for each photograph"),
+    "a score missing": (evaluation_with(lambda r: r["scores"].pop()), 1, "not one for each of the 4"),
     "a score twice": (
         evaluation_with(lambda r: r["scores"][0].update(name=r["scores"][1]["name"])),
         1,
-        "not one for each",
+        "not one for each of the",
     ),
     "short scores": (evaluation_with(lambda r: r["scores"][0]["psnr"].pop()), 1, "$.scores[0].psnr"),
-    "no time": (evaluation_with(lambda r: r.update(started="yesterday")), 1, "which is no time"),
-    "no time zone": (bench_with(lambda r: r.update(started="2026-01-01T10:00:00")), 1, "time zone"),
+    "no time": (evaluation_with(lambda r: r.update(started="yesterday")), 1, "is not a time in ISO 8601"),
+    "no time zone": (bench_with(lambda r: r.update(started="2026-01-01T10:00:00")), 1, "has no time zone"),
     "a picture of nothing": (
         evaluation_with(lambda r: r["pictures"][0].update(name="x.jpg")),
         1,
-        "which was not evaluated",
+        "a photograph that was not evaluated",
     ),
     "a picture that is none": (
         evaluation_with(lambda r: r["pictures"][0].update(finished="AAAA")),
         1,
-        "is no JPEG of 224 pixels",
+        "is not a JPEG of 224 pixels",
     ),
     "a picture of another size": (
         evaluation_with(lambda r: r["pictures"][0].update(original=JPEG_OF_8_PIXELS)),
         1,
-        "is no JPEG of 224",
+        "is not a JPEG of 224",
     ),
     "frames in no time": (
         bench_with(lambda r: r["models"][0]["runs"][0]["frame"]["total"]["samples_ms"].__setitem__(0, 0)),
@@ -320,7 +322,7 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "fewer samples": (
         bench_with(lambda r: r["models"][0]["runs"][0]["invoke"]["samples_ms"].pop()),
         1,
-        "199 samples where 200",
+        "199 samples, but a count of 200",
     ),
     "other photographs": (
         second_with(lambda r: r["data"].update(sha256="0" * 64)),
@@ -331,15 +333,15 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "photographs that only claim to be the same": (
         second_with(lambda r: r["scores"][0].update(truth=1.0)),
         1,
-        "whatever it says",
+        "although the hashes agree",
     ),
     "gray photographs": (
         evaluation_with(lambda r: [s.update(truth=0) for s in r["scores"]]),
         1,
         "have no color to compare with",
     ),
-    "no evaluation": (lambda e, b: [b], 2, "No record of colors"),
-    "no bench": (lambda e, b: [e], 2, "No record of speed"),
+    "no evaluation": (lambda e, b: [b], 2, "There is no evaluation"),
+    "no bench": (lambda e, b: [e], 2, "There is no benchmark"),
 }
 
 
@@ -354,16 +356,16 @@ def test_refused_in_one_line(
         path.write_text(record if isinstance(record, str) else json.dumps(record), "utf-8", "surrogateescape")
         paths.append(str(path))
     assert main(["report", *paths, "-o", str(tmp_path / "report.html")]) == code
-    told = capsys.readouterr()
-    assert text in told.err
-    assert told.out == "" and told.err.count("\n") == 1 and len(told.err) < 600
+    output = capsys.readouterr()
+    assert text in output.err
+    assert output.out == "" and output.err.count("\n") == 1 and len(output.err) < 600
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "large.json"
     with path.open("wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(MAX_RECORD_BYTES + 1)
     assert main(["report", str(path), "-o", str(tmp_path / "report.html")]) == 1
     assert "larger than 64 MiB" in capsys.readouterr().err
 
@@ -381,8 +383,8 @@ def test_wrong_calls(
         ([*records, "-o", str(page), "--reference", "nobody"], 2, "--reference nobody: not the name of one"),
     ):
         assert main(["report", *words]) == code
-        told = capsys.readouterr()
-        assert text in told.err and told.err.count("\n") == 1 and not page.exists()
+        output = capsys.readouterr()
+        assert text in output.err and output.err.count("\n") == 1 and not page.exists()
 
 
 @pytest.mark.parametrize("command", [["report", "x.json"], ["compare", "s", "--data", "x"]])
@@ -391,25 +393,25 @@ def test_what_is_missing_is_named_before_the_work(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main([*command, "-o", str(tmp_path / "page.html")]) == 4
-    told = capsys.readouterr().err
-    assert told == f"edgecolor: `edgecolor {command[0]}` needs jinja2: pip install 'edgecolor[report]'\n"
+    message = capsys.readouterr().err
+    assert message == f"edgecolor: `edgecolor {command[0]}` needs jinja2: pip install 'edgecolor[report]'\n"
 
 
 def test_both_schemas_are_schemas_and_know_their_records(evaluated: Record, benched: Record) -> None:
     from jsonschema import Draft202012Validator
 
-    for module, record in ((evaluation, evaluated), (measure, benched)):
-        schema = json.loads(module.SCHEMA_FILE.read_text("utf-8"))
+    for record in (evaluated, benched):
+        schema = SCHEMAS[record["schema"]].read()
         Draft202012Validator.check_schema(schema)
         Draft202012Validator(schema).validate(record)
-        assert schema["title"] == module.SCHEMA == record["schema"]
+        assert schema["title"] == record["schema"]
 
 
 def test_letters_lie_apart_and_areas_are_sizes(evaluated: Record, benched: Record, tmp_path: Path) -> None:
     """Ten files at nearly one place."""
     from edgecolor.records.reader import read_record
     from edgecolor.records.types import BenchRecord, EvaluationRecord
-    from edgecolor.report.build import report as compared
+    from edgecolor.report.build import build_report
 
     names = {f"file-{i}": 10 + 0.01 * i for i in range(10)}
     evaluations = []
@@ -419,21 +421,21 @@ def test_letters_lie_apart_and_areas_are_sizes(evaluated: Record, benched: Recor
         evaluations.append(record)
     times = read_record(write(tmp_path / "times", timing_of(benched, **names)))
     assert isinstance(times, BenchRecord)
-    (device,) = compared(evaluations, [times], within=0.1).devices
-    drawn = plot(device.timings, device.pareto, None)
+    (device,) = build_report(evaluations, [times], within=0.1).devices
+    drawn = draw_plot(device.timings, device.unbeaten, reference_g56=None)
     assert drawn is not None and len(drawn.marks) == 10
     places = [(mark.letter_x, mark.letter_y) for mark in drawn.marks]
     apart = [abs(a - c) + abs(b - d) for i, (a, b) in enumerate(places) for c, d in places[:i]]
-    assert min(apart) >= 2 * BADGE
+    assert min(apart) >= 2 * HALF_BADGE
     for mark in drawn.marks:
-        assert mark.radius**2 == pytest.approx(LARGEST_MARK**2 * mark.timing.variant.file.bytes / 1_000_000)
+        assert mark.radius**2 == pytest.approx(MAX_RADIUS**2 * mark.timing.file.identity.bytes / 1_000_000)
     assert [mark.radius for mark in drawn.marks] == sorted((m.radius for m in drawn.marks), reverse=True)
 
 
 @pytest.mark.parametrize("values", [[5.0], [1.0, 1.5], [3.0, 200.0], [0.004, 12345.0]])
 @pytest.mark.parametrize("logarithmic", [False, True])
 def test_axes_hold_what_they_show(values: list[float], logarithmic: bool) -> None:
-    (drawn,), ticks = strips([distribution(values)], logarithmic=logarithmic)
+    (drawn,), ticks = draw_strips([distribution(values)], logarithmic=logarithmic)
     quantiles = [drawn.p10, drawn.p25, drawn.p50, drawn.p75, drawn.p90, drawn.p99]
     assert quantiles == sorted(quantiles)
     lowest, highest = drawn.samples[0], drawn.samples[-1]  # to a tenth
@@ -444,12 +446,12 @@ def test_axes_hold_what_they_show(values: list[float], logarithmic: bool) -> Non
 
 
 def test_one_sample_far_out_does_not_squeeze_the_others() -> None:
-    (drawn,), _ = strips([distribution([-1000.0, *map(float, range(200))])], logarithmic=False)
+    (drawn,), _ = draw_strips([distribution([-1000.0, *map(float, range(200))])], logarithmic=False)
     assert drawn.p10 < 15 and drawn.p90 > 85 and drawn.samples[0] == 0
 
 
 def test_milliseconds_in_three_digits() -> None:
-    assert [ms(v) for v in (0.01234, 9.996, 12.34, 999.4, 999.6, 12345.6)] == [
+    assert [ms_text(v) for v in (0.01234, 9.996, 12.34, 999.4, 999.6, 12345.6)] == [
         "0.0123",
         "10",
         "12.3",

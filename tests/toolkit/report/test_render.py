@@ -77,14 +77,14 @@ def ten(make: Make, evaluated: Record, benched: Record) -> Path:
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a page that must ask nobody for anything, and have nothing to complain of."""
     contexts = []
-    asked: list[str] = []
+    requests: list[str] = []
     complaints: list[str] = []
 
     def run(path: Path, **options: Any) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
@@ -95,8 +95,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
 
 
 Open = Callable[..., Any]
@@ -193,8 +193,8 @@ def violations(page: Page) -> list[str]:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install '.[dev]' brings it"
     )
-    found = axe.Axe().run(page).response["violations"]
-    return [f"{v['impact']}: {v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
+    broken_rules = axe.Axe().run(page).response["violations"]
+    return [f"{v['impact']}: {v['id']}: {v['nodes'][0]['html'][:200]}" for v in broken_rules]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

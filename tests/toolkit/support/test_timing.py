@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from edgecolor.support.timing import Taken, in_turns, quantile, ratios, spread
+from edgecolor.support.statistics import quantile
+from edgecolor.support.timing import Taken, in_turns, ratios, spread
 
 
 def test_spread_interpolates() -> None:

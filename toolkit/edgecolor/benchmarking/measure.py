@@ -1,283 +1,313 @@
-"""How fast models are on this machine, and whether the machine kept its speed while it was asked.
+"""Measure how fast models are on this machine, and whether the machine kept its full speed meanwhile.
 
-The record is what `bench.schema.json` describes. Each model and number of threads is measured in a process of
-its own (`bench_run.py`), while this one looks at temperature, clock, throttling and power. They take
-turns, so that what else the machine does in these minutes strikes all alike.
+Each model and number of threads is measured in a process of its own (`worker.py`). This process watches
+temperature, clock, throttling and power. The models take turns. Therefore background load slows all alike.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-import edgecolor_runtime
-from edgecolor.benchmarking.worker import Job, words
+from edgecolor.benchmarking.worker import ContinuousRun, TimedRuns, WorkerTask
 from edgecolor.records.identity import identify_exported
-from edgecolor.support.timing import quantile
-from edgecolor_runtime import errors
-from edgecolor_runtime.errors import EdgecolorError, UsageError
+from edgecolor.records.types import (
+    BenchedModel,
+    BenchRecord,
+    BenchRun,
+    BenchSettings,
+    BenchVerdict,
+    FrameRate,
+    FrameTimes,
+    MachineIdentity,
+    MachineState,
+    Series,
+    StageTimes,
+    SustainedRun,
+    SustainedSample,
+    Verdict,
+    created_by,
+)
+from edgecolor.support.child_process import run_module
+from edgecolor.support.json_records import from_json, to_json
+from edgecolor.support.statistics import quantile
+from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.system import machine
 from edgecolor_runtime.system.machine import cores
 
-SCHEMA = "edgecolor-bench/1"
-SCHEMA_FILE = Path(__file__).parents[1] / "records" / "bench.schema.json"
-CAPTURE = "a gray JPEG frame, decoded by Pillow"  # what the stage of this name does
-TURNS, RUNS_A_TURN = 4, 50  # 200 timed invocations, and 200 timed frames
-MOST_THREADS = 4  # tried unless told otherwise: the cores of a Raspberry Pi
-BUSY = 0.25  # processors that other programs keep busy; beyond, times are too long
-_LOOK = 1.0  # s to see how many they are
-SECONDS_A_LINE = 10  # of progress, in a sustained run
-LIBRARIES = ("numpy", "pillow", "simplejpeg")  # that the stages of a frame spend their time in
+WORKER = "edgecolor.benchmarking.worker"
+ROUNDS, RUNS_PER_ROUND = 4, 50  # 200 timed inferences, and 200 timed frames
+MAX_DEFAULT_THREADS = 4  # the cores of a Raspberry Pi
+LOAD_SECONDS = 1.0  # for which the load of other programs is measured
+SECONDS_PER_LINE = 10  # of progress, in a continuous run
+LIBRARIES = ("numpy", "pillow", "simplejpeg")  # the stages of a frame spend their time in these
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to measure.
-
-    Attributes:
-        threads: numbers of CPU threads, one after another.
-        sustained: seconds of frames without a pause, with the last of `threads`; 0 for none.
-    """
-
-    threads: tuple[int, ...]
-    delegate: str | None
-    width: int
-    height: int
-    sustained: float
-
-
-def default_threads(delegate: str | None) -> tuple[int, ...]:
-    """1 to as many as there are cores for, at most 4; with a delegate, which computes by itself, just 1."""
-    return (1,) if delegate else tuple(range(1, min(MOST_THREADS, cores()) + 1))
-
-
-def bench(models: Sequence[str], options: Options, say: Say, *, root: Path = machine.ROOT) -> dict[str, Any]:
-    """Measures models, and watches the machine meanwhile.
+def bench(
+    models: Sequence[str | Path],
+    *,
+    threads: Sequence[int] = (),
+    delegate: str | None = None,
+    width: int = 640,
+    height: int = 480,
+    sustained: float = 0,
+    progress: PrintLine | None = None,
+    root: Path = machine.ROOT,
+) -> BenchRecord:
+    """Measure models on this machine: inference alone, a whole frame and its stages, peak memory.
 
     Args:
-        models: names of shipped models, or paths.
-        options: what to measure.
-        say: takes a line of progress.
-        root: the folder that stands for `/` where the machine is watched.
-
-    Returns:
-        The record.
+        models: model files, or names of shipped models.
+        threads: numbers of CPU threads (default: 1 to 4, at most the number of cores; with a delegate, 1).
+        delegate: `edgetpu`, or the path of a TFLite delegate (default: the CPU).
+        width: of a frame, pixels.
+        height: of a frame, pixels.
+        sustained: seconds of an additional continuous run, with the last number of threads; 0: none.
+        progress: called with lines of progress.
+        root: folder that stands for `/` when the machine is watched.
 
     Raises:
-        UsageError: more threads than cores.
-        ModelFileError: a file is no model of ours; before anything is measured.
-        MissingError: no interpreter here, or the delegate cannot be loaded.
+        UsageError: there are more threads than cores.
+        ModelFileError: a file is not a model; raised before anything is measured.
+        MissingError: no interpreter is installed, or the delegate cannot be loaded.
     """
-    refuse_threads(options)
-    files = {name: asdict(identify_exported(name)) for name in dict.fromkeys(models)}
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    before, throttled, others = watch(root), machine.throttled(root), _others(root)
-    with _held_back(root) as seen:
-        runs = _in_turns(list(files), options, say)
-        for name, about in files.items():
-            interpreters = {run.pop("interpreter") for run in runs[name]}
-            about.update(interpreter=interpreters.pop(), runs=runs[name])
-            about["sustained"] = _sustained(name, options, say, root) if options.sustained else None
-    return {
-        "schema": SCHEMA,
-        "created_by": f"edgecolor {edgecolor_runtime.__version__}",
-        "started": started,
-        "machine": machine.identity(root),
-        "libraries": libraries(),
-        "settings": settings(options),
-        "verdict": verdict(throttled, machine.throttled(root), seen),
-        "before": before,
-        "others": others,
-        "after": watch(root),
-        "models": list(files.values()),
-    }
+    settings = bench_settings(
+        threads=threads, delegate=delegate, width=width, height=height, sustained=sustained
+    )
+    return bench_with(models, settings, progress=progress, root=root)
 
 
-def refuse_threads(options: Options) -> None:
-    """Raise UsageError if there are more of them than cores."""
-    if max(options.threads) > cores():
-        raise UsageError(f"--threads {max(options.threads)}: this machine has {cores()} cores to compute on.")
+def bench_settings(
+    *, threads: Sequence[int], delegate: str | None, width: int, height: int, sustained: float = 0
+) -> BenchSettings:
+    """Return settings with the default numbers of threads filled in.
+
+    Raises:
+        UsageError: there are more threads than cores.
+    """
+    numbers = tuple(dict.fromkeys(threads)) or _default_threads(delegate)
+    if max(numbers) > cores():
+        raise UsageError(
+            f"--threads {max(numbers)}: this machine has {cores()} cores. Use at most {cores()} threads."
+        )
+    return BenchSettings(numbers, delegate, width=width, height=height, sustained=sustained)
 
 
-def settings(options: Options) -> dict[str, Any]:
-    """What a record says of how it was made."""
-    return asdict(options) | {"threads": list(options.threads), "capture": CAPTURE}
+def _default_threads(delegate: str | None) -> tuple[int, ...]:
+    return (1,) if delegate else tuple(range(1, min(MAX_DEFAULT_THREADS, cores()) + 1))
 
 
-def libraries() -> dict[str, str | None]:
-    """The versions of LIBRARIES here; None for one that is not installed."""
+def bench_with(
+    models: Sequence[str | Path],
+    settings: BenchSettings,
+    *,
+    progress: PrintLine | None = None,
+    root: Path = machine.ROOT,
+) -> BenchRecord:
+    """Measure models with settings; see `bench`."""
+    say = progress or _ignore
+    files = {name: identify_exported(name) for name in dict.fromkeys(map(str, models))}
+    started = datetime.now(timezone.utc).replace(microsecond=0)
+    before, throttled_before = read_state(root), machine.throttled(root)
+    others = _processors_of_others(root)
+    benched: list[BenchedModel] = []
+    with _watch_throttling(root) as causes:
+        timed = _time_in_rounds(list(files), settings, say)
+        for name, file in files.items():
+            runs = timed[name]
+            benched.append(
+                BenchedModel(
+                    file=file,
+                    interpreter=runs[0][0].interpreter,
+                    runs=tuple(
+                        _join_rounds(count, rounds)
+                        for count, rounds in zip(settings.threads, runs, strict=True)
+                    ),
+                    sustained=_run_sustained(name, settings, say, root) if settings.sustained else None,
+                )
+            )
+    return BenchRecord(
+        created_by=created_by(),
+        started=started,
+        machine=this_machine(root),
+        libraries=library_versions(),
+        settings=settings,
+        verdict=judge_throttling(throttled_before, machine.throttled(root), causes),
+        before=before,
+        others=others,
+        after=read_state(root),
+        models=tuple(benched),
+    )
+
+
+def this_machine(root: Path = machine.ROOT) -> MachineIdentity:
+    """Return the identity of this machine."""
+    return MachineIdentity(**machine.identity(root))
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the installed versions of LIBRARIES; None for a library that is not installed."""
     return {name: _version(name) for name in LIBRARIES}
 
 
-def _in_turns(names: Sequence[str], options: Options, say: Say) -> dict[str, list[dict[str, Any]]]:
-    """What `bench.schema.json` calls runs, by model: each number of threads, measured in several turns."""
-    taken: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for turn in range(1, TURNS + 1):
-        say(f"turn {turn} of {TURNS}")
+def _time_in_rounds(
+    names: Sequence[str], settings: BenchSettings, say: PrintLine
+) -> dict[str, list[list[TimedRuns]]]:
+    """Return, for each model and each number of threads, the times of every round."""
+    timed: dict[str, list[list[TimedRuns]]] = {name: [[] for _ in settings.threads] for name in names}
+    for number in range(1, ROUNDS + 1):
+        say(f"round {number} of {ROUNDS}")
         for name in names:
-            for threads in options.threads:
-                job = Job(name, threads, options.delegate, options.width, options.height, RUNS_A_TURN)
-                taken.setdefault((name, threads), []).append(_measured(job))
-    return {name: [_joined(taken[name, threads]) for threads in options.threads] for name in names}
+            for threads, rounds in zip(settings.threads, timed[name], strict=True):
+                task = replace(_task(name, settings), threads=threads, runs=RUNS_PER_ROUND)
+                result = run_module(WORKER, to_json(task), what=f"{name}: the measuring process")
+                rounds.append(from_json(TimedRuns, result))
+    return timed
 
 
-def _joined(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    stages = {
-        name: [sample for turn in turns for sample in turn["stages"][name]] for name in turns[0]["stages"]
-    }
-    whole = [sum(parts) for parts in zip(*stages.values(), strict=True)]
-    return {
-        "threads": turns[0]["threads"],
-        "interpreter": turns[0]["interpreter"],
-        "load_ms": turns[0]["load_ms"],  # of the first: later ones find the file in memory
-        "peak_memory_bytes": max(turn["peak_memory_bytes"] or 0 for turn in turns) or None,
-        "invoke": series([sample for turn in turns for sample in turn["invoke"]]),
-        "frame": {"total": series(whole), "stages": {name: series(taken) for name, taken in stages.items()}},
-    }
+def _task(name: str, settings: BenchSettings) -> WorkerTask:
+    return WorkerTask(
+        model=name,
+        threads=settings.threads[-1],
+        delegate=settings.delegate,
+        width=settings.width,
+        height=settings.height,
+    )
 
 
-def series(samples: Sequence[float]) -> dict[str, Any]:
-    """Milliseconds described: quantiles, extremes, and each sample, to 1 us."""
+def _join_rounds(threads: int, rounds: Sequence[TimedRuns]) -> BenchRun:
+    stages = {name: [sample for each in rounds for sample in each.stages[name]] for name in rounds[0].stages}
+    frames = [sum(parts) for parts in zip(*stages.values(), strict=True)]
+    return BenchRun(
+        threads=threads,
+        load_ms=rounds[0].load_ms,  # later rounds find the file in memory
+        peak_memory_bytes=max(each.peak_memory_bytes or 0 for each in rounds) or None,
+        invoke=describe_series([sample for each in rounds for sample in each.invoke]),
+        frame=FrameTimes(
+            total=describe_series(frames),
+            stages=StageTimes(**{name: describe_series(samples) for name, samples in stages.items()}),
+        ),
+    )
+
+
+def describe_series(samples: Sequence[float]) -> Series:
+    """Return milliseconds with their quantiles and extremes, to 1 us."""
     ordered = sorted(samples)
-    quantiles = {f"p{q}": quantile(ordered, q / 100) for q in (10, 50, 90, 99)}
-    told = {**quantiles, "min": ordered[0], "max": ordered[-1]}
-    return {
-        "count": len(ordered),
-        **{name: round(value, 3) for name, value in told.items()},
-        "samples_ms": [round(sample, 3) for sample in samples],
-    }
+    p10, p50, p90, p99 = (round(quantile(ordered, q / 100), 3) for q in (10, 50, 90, 99))
+    return Series(
+        count=len(ordered),
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        min=round(ordered[0], 3),
+        max=round(ordered[-1], 3),
+        samples_ms=tuple(round(sample, 3) for sample in samples),
+    )
 
 
-def watch(root: Path = machine.ROOT) -> dict[str, Any]:
-    """How the machine fares at this moment; None where it does not say."""
+def read_state(root: Path = machine.ROOT) -> MachineState:
+    """Return the state of the machine at this moment."""
     clock, throttled, power = machine.clock(root), machine.throttled(root), machine.power(root)
-    return {
-        "temperature_c": machine.temperature(root),
-        "clock_mhz": clock and clock.now,
-        "governor": clock and clock.governor,
-        "throttled": None if throttled is None else list(throttled.now),
-        "power_w": power and round(power.watts, 3),
-    }
+    return MachineState(
+        temperature_c=machine.temperature(root),
+        clock_mhz=clock.now if clock else None,
+        governor=clock.governor if clock else None,
+        throttled=throttled.now if throttled else None,
+        power_w=round(power.watts, 3) if power else None,
+    )
 
 
-def _others(root: Path) -> float | None:
-    """How many processors other programs keep busy: counted while this one sleeps.
+def _processors_of_others(root: Path) -> float | None:
+    """Return how many processors other programs keep busy, measured while this process sleeps.
 
-    The system's load would be a mean over minutes, with what this program itself did before in it.
+    The load average of the system covers minutes, and includes what this process did before.
     """
     first = machine.busy_seconds(root)
     if first is None:
         return None
-    begun = time.monotonic()
-    time.sleep(_LOOK)
+    start = time.monotonic()
+    time.sleep(LOAD_SECONDS)
     last = machine.busy_seconds(root)
-    return None if last is None else round((last - first) / (time.monotonic() - begun), 2)
+    return None if last is None else round((last - first) / (time.monotonic() - start), 2)
 
 
 @contextmanager
-def _held_back(root: Path) -> Iterator[set[str]]:
-    """What holds the board back meanwhile, looked at once a second: a set that grows."""
-    seen: set[str] = set()
+def _watch_throttling(root: Path) -> Iterator[set[str]]:
+    """Look once per second at what throttles the board; yields the set of causes, which grows."""
+    causes: set[str] = set()
     done = threading.Event()
 
     def look() -> None:
-        while (found := machine.throttled(root)) is not None:
-            seen.update(found.now)
+        while (throttling := machine.throttled(root)) is not None:
+            causes.update(throttling.now)
             if done.wait(1):
                 return
 
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
-        yield seen
+        yield causes
     finally:
         done.set()
         watcher.join()
 
 
-def verdict(
+def judge_throttling(
     before: machine.Throttling | None, after: machine.Throttling | None, between: Iterable[str]
-) -> dict[str, Any]:
-    """Whether the figures are the machine's own.
+) -> BenchVerdict:
+    """Return whether the times are those of the machine at full speed.
 
     Args:
-        before: what the machine said before the first run.
-        after: and after the last.
-        between: what held it back in between, wherever one looked.
-
-    Returns:
-        "result": "valid", "void" where the board was held back, or "unknown" where it does not say;
-        "because": what held it back.
+        before: throttling before the first run; None if the machine does not report it.
+        after: throttling after the last run.
+        between: causes seen in between.
     """
     if before is None or after is None:
-        return {"result": "unknown", "because": []}
-    # What is noted since boot shows as well what happened between two looks; but only the first time.
-    seen = {*before.now, *between, *after.now, *(set(after.since_boot) - set(before.since_boot))}
-    because = [name for name in machine.THROTTLING if name in seen]
-    return {"result": "void" if because else "valid", "because": because}
+        return BenchVerdict(Verdict.UNKNOWN, ())
+    # The causes since boot include what happened between two looks; but each is noted only once.
+    new_since_boot = set(after.since_boot) - set(before.since_boot)
+    causes = {*before.now, *between, *after.now, *new_since_boot}
+    because = tuple(name for name in machine.THROTTLING if name in causes)
+    return BenchVerdict(Verdict.VOID if because else Verdict.VALID, because)
 
 
-def _sustained(name: str, options: Options, say: Say, root: Path) -> dict[str, Any]:
-    threads = options.threads[-1]
-    job = Job(name, threads, options.delegate, options.width, options.height, 0, options.sustained)
-    samples: list[dict[str, Any]] = []
+def _run_sustained(name: str, settings: BenchSettings, say: PrintLine, root: Path) -> SustainedRun:
+    task = replace(_task(name, settings), sustained=settings.sustained)
+    samples: list[SustainedSample] = []
 
-    def second(line: dict[str, Any]) -> None:
-        samples.append(line | watch(root))
-        if len(samples) % SECONDS_A_LINE == 0:
-            say(f"{job.model}: {_second(samples[-1])}")
+    def keep(record: dict[str, object]) -> None:
+        samples.append(SustainedSample(from_json(FrameRate, record), read_state(root)))
+        if len(samples) % SECONDS_PER_LINE == 0:
+            say(f"{name}: {_sample_text(samples[-1])}")
 
-    say(f"{job.model}: {job.sustained:g} s of frames without a pause, {_threads(job.threads)}")
-    result = _measured(job, second)
-    kept = ("threads", "seconds", "frames", "fps", "peak_memory_bytes")
-    return {name: result[name] for name in kept} | {"samples": samples}
+    say(f"{name}: {task.sustained:g} s of frames without a pause, {_threads_text(task.threads)}")
+    result = run_module(WORKER, to_json(task), what=f"{name}: the measuring process", on_record=keep)
+    totals = from_json(ContinuousRun, result)
+    return SustainedRun(
+        threads=task.threads,
+        seconds=totals.seconds,
+        frames=totals.frames,
+        fps=totals.fps,
+        peak_memory_bytes=totals.peak_memory_bytes,
+        samples=tuple(samples),
+    )
 
 
-def _second(state: dict[str, Any]) -> str:
-    parts = [f"{state['seconds']:.0f} s", f"{state['fps']:.1f} frames/s"]
-    parts += [f"{state['temperature_c']:.0f} C"] if state["temperature_c"] is not None else []
-    parts += [f"{state['clock_mhz']:.0f} MHz"] if state["clock_mhz"] is not None else []
-    return ", ".join([*parts, *(state["throttled"] or ())])
-
-
-def _measured(job: Job, each: Callable[[dict[str, Any]], None] = lambda line: None) -> dict[str, Any]:
-    """The child's result; `each` gets what it says before, line by line."""
-    safe = {"PYTHONSAFEPATH": "1"}  # a numpy.py in the user's folder is not imported for numpy
-    with (
-        tempfile.TemporaryFile("w+", errors="replace") as stderr,
-        subprocess.Popen(
-            words(job), stdout=subprocess.PIPE, stderr=stderr, text=True, env=os.environ | safe
-        ) as child,
-    ):
-        assert child.stdout is not None
-        try:
-            for line in map(json.loads, child.stdout):
-                if "error" in line:
-                    raise getattr(errors, line["error"]["kind"])(line["error"]["text"])
-                if "result" in line:
-                    result: dict[str, Any] = line["result"]
-                    return result
-                each(line)
-            code = child.wait()
-        finally:
-            child.kill()  # nothing to an ended one; else nobody needs it any more
-            child.wait()
-        stderr.seek(0)
-        last = (stderr.read().strip().splitlines() or ["it said nothing"])[-1]
-    raise EdgecolorError(f"{job.model}: the measuring process ended with {code}: {last}")
+def _sample_text(sample: SustainedSample) -> str:
+    rate, state = sample.rate, sample.state
+    parts = [f"{rate.seconds:.0f} s", f"{rate.fps:.1f} frames per second"]
+    parts += [f"{state.temperature_c:.0f} C"] if state.temperature_c is not None else []
+    parts += [f"{state.clock_mhz:.0f} MHz"] if state.clock_mhz is not None else []
+    return ", ".join([*parts, *(state.throttled or ())])
 
 
 def _version(distribution: str) -> str | None:
@@ -287,5 +317,9 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _threads(count: int) -> str:
+def _threads_text(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
+
+
+def _ignore(line: str) -> None:
+    pass

@@ -1,46 +1,48 @@
-"""Measures one model with one number of threads: a process of its own, so that its peak memory is its own.
+"""Measure one model with one number of threads, in a process of its own: its peak memory is its own, too.
 
-`measure.py` starts `python -m edgecolor.benchmarking.worker JOB`, where JOB is JSON. It prints lines of
-JSON: one a second in a sustained run, and at the end the result or the error.
+`measure.py` runs this module with a `WorkerTask`; see `edgecolor.support.child_process` for the protocol. The
+worker sends a `FrameRate` about every second of a continuous run, and at the end the times.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from edgecolor.data.calibration import CHECK_PICTURES
-from edgecolor.support.timing import Taken, in_turns, quantile
-from edgecolor_runtime.errors import EdgecolorError
+from edgecolor.records.types import STAGES, FrameRate
+from edgecolor.support.child_process import answer_request
+from edgecolor.support.json_records import from_json, to_json
+from edgecolor.support.statistics import quantile
+from edgecolor.support.timing import in_turns
 from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.system import machine
 
-STAGES = ("capture", "prepare", "invoke", "finish", "encode")
-"""What becomes of a frame: JPEG decoded to luma; to 224 x 224; the network; ab to colors; to JPEG."""
+WARM_UP = 20  # runs before the timed ones
 
-WARM_UP = 20  # runs before those that count
+Task = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class WorkerTask:
     """What to measure.
 
     Attributes:
-        model: a shipped model's name, or a path.
+        model: path, or name of a shipped model.
+        threads: number of CPU threads.
+        delegate: `edgetpu`, or the path of a TFLite delegate; None: the CPU.
         width: of the frame, pixels.
         height: of the frame, pixels.
-        runs: timed invocations, and timed frames.
-        sustained: seconds of frames without a pause, instead of timed runs; 0: timed runs.
+        runs: number of timed inferences, and of timed frames.
+        sustained: seconds of a continuous run instead of timed runs; 0: timed runs.
     """
 
     model: str
@@ -48,43 +50,99 @@ class Job:
     delegate: str | None
     width: int
     height: int
-    runs: int
+    runs: int = 0
     sustained: float = 0
 
 
-def measure(job: Job, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Measures as told.
+@dataclass(frozen=True, kw_only=True)
+class TimedRuns:
+    """Times in milliseconds, to 1 us, run by run.
 
-    Args:
-        job: what.
-        tell: is given seconds, frames a second and the median of a frame, once a second of a sustained run.
+    Attributes:
+        interpreter: library and version.
+        load_ms: to load the model.
+        peak_memory_bytes: of the process; None if the machine does not report it.
+        invoke: inference alone.
+        stages: stages of whole frames by name; run i of every stage belongs to frame i.
+    """
 
-    Returns:
-        With all that was timed in milliseconds, to 1 us, run by run.
+    interpreter: str
+    load_ms: float
+    peak_memory_bytes: int | None
+    invoke: tuple[float, ...]
+    stages: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousRun:
+    """The totals of a continuous run.
+
+    Attributes:
+        peak_memory_bytes: of the process; None if the machine does not report it.
+        seconds: duration.
+        frames: number of frames.
+        fps: frames per second.
+    """
+
+    peak_memory_bytes: int | None
+    seconds: float
+    frames: int
+    fps: float
+
+
+def measure_runs(task: WorkerTask) -> TimedRuns:
+    """Time inferences and whole frames.
 
     Raises:
         EdgecolorError: the model, the interpreter or the delegate fails.
     """
-    begun = time.perf_counter()
-    colorizer = Colorizer(open_model(job.model), threads=job.threads, delegate=job.delegate)
-    loaded = time.perf_counter() - begun
-    stages = _stages(colorizer, camera_frame(job.width, job.height))
-    if job.sustained:
-        result = _sustain(stages, job.sustained, tell)
-    else:
-        frames = _timed(stages, job.runs)
-        result = {"stages": frames, "invoke": _timed({"invoke": stages["invoke"]}, job.runs)["invoke"]}
-    return {
-        "threads": job.threads,
-        "interpreter": colorizer.interpreter.name,
-        "load_ms": round(1000 * loaded, 3),
-        "peak_memory_bytes": machine.peak_memory(),
-        **result,
-    }
+    start = time.perf_counter()
+    colorizer = _open_colorizer(task)
+    loaded = time.perf_counter() - start
+    stages = _frame_stages(colorizer, camera_frame(task.width, task.height))
+    frames = _time_tasks(stages, task.runs)
+    return TimedRuns(
+        interpreter=colorizer.interpreter.name,
+        load_ms=round(1000 * loaded, 3),
+        invoke=_time_tasks({"invoke": stages["invoke"]}, task.runs)["invoke"],
+        stages=frames,
+        peak_memory_bytes=machine.peak_memory(),
+    )
+
+
+def run_continuously(task: WorkerTask, send: Callable[[FrameRate], None]) -> ContinuousRun:
+    """Color frames without a pause.
+
+    Args:
+        task: what to measure.
+        send: called about once per second.
+
+    Raises:
+        EdgecolorError: the model, the interpreter or the delegate fails.
+    """
+    stages = _frame_stages(_open_colorizer(task), camera_frame(task.width, task.height))
+    start = last = time.monotonic()
+    total, times = 0, []
+    while last - start < task.sustained:
+        frame_start = time.perf_counter()
+        for run_stage in stages.values():
+            run_stage()
+        times.append(time.perf_counter() - frame_start)
+        now = time.monotonic()
+        if now - last >= 1 or now - start >= task.sustained:
+            rate, median = len(times) / (now - last), quantile(sorted(times), 0.5)
+            send(FrameRate(round(now - start, 2), round(rate, 2), round(1000 * median, 3)))
+            total, times, last = total + len(times), [], now
+    return ContinuousRun(
+        seconds=round(last - start, 2),
+        frames=total,
+        fps=round(total / (last - start), 2),
+        peak_memory_bytes=machine.peak_memory(),
+    )
 
 
 def camera_frame(width: int, height: int) -> bytes:
-    """A frame as a camera that speaks JPEG sends it: the check set's photographs side by side, in gray."""
+    """Return a gray JPEG frame, as from a camera: the photographs of the check set side by side."""
     mosaic = Image.new("L", (width, height))
     files = sorted(CHECK_PICTURES.glob("*.jpg"))
     with Image.open(files[0]) as first:
@@ -96,74 +154,46 @@ def camera_frame(width: int, height: int) -> bytes:
     return encode_gray(mosaic)
 
 
-def _stages(colorizer: Colorizer, jpeg: bytes) -> dict[str, Callable[[], None]]:
-    """The steps of one frame in their order; each leaves what the next one needs."""
-    at: dict[str, Any] = {}
+def _open_colorizer(task: WorkerTask) -> Colorizer:
+    return Colorizer(open_model(task.model), threads=task.threads, delegate=task.delegate)
+
+
+def _frame_stages(colorizer: Colorizer, jpeg: bytes) -> dict[str, Task]:
+    """Return the stages of one frame in their order; each leaves the input of the next one."""
+    state: dict[str, Any] = {}
 
     def capture() -> None:
         with Image.open(io.BytesIO(jpeg)) as image:
             image.load()
-            at["gray"] = image
+            state["gray"] = image
 
     def prepare() -> None:
-        at["seen"] = colorizer.prepare(at["gray"])
+        state["input"] = colorizer.prepare(state["gray"])
 
     def invoke() -> None:
-        at["ab"] = colorizer.predict(at["seen"])
+        state["ab"] = colorizer.predict(state["input"])
 
     def finish() -> None:
-        at["frame"] = colorizer.finish(at["gray"], at["seen"], at["ab"])
+        state["frame"] = colorizer.finish(state["gray"], state["input"], state["ab"])
 
     def encode() -> None:
-        encode_jpeg(at["frame"])
+        encode_jpeg(state["frame"])
 
     return dict(zip(STAGES, (capture, prepare, invoke, finish, encode), strict=True))
 
 
-def _timed(tasks: dict[str, Callable[[], None]], runs: int) -> dict[str, list[float]]:
-    """Milliseconds of each run of each task, in turns: run i of every stage belongs to frame i."""
-    taken: dict[str, list[Taken]] = in_turns(tasks, repeats=WARM_UP + runs)
-    return {name: [round(1000 * run.wall, 3) for run in each[WARM_UP:]] for name, each in taken.items()}
+def _time_tasks(tasks: Mapping[str, Task], runs: int) -> dict[str, tuple[float, ...]]:
+    """Return the milliseconds of each run of each task; the tasks take turns."""
+    timed = in_turns(tasks, repeats=WARM_UP + runs)
+    return {name: tuple(round(1000 * run.wall, 3) for run in each[WARM_UP:]) for name, each in timed.items()}
 
 
-def _sustain(
-    stages: dict[str, Callable[[], None]], seconds: float, tell: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
-    """Frames as fast as they go, told about once a second."""
-    begun = last = time.monotonic()
-    total, frames = 0, []
-    while last - begun < seconds:
-        started = time.perf_counter()
-        for step in stages.values():
-            step()
-        frames.append(time.perf_counter() - started)
-        now = time.monotonic()
-        if now - last >= 1 or now - begun >= seconds:
-            rate, median = len(frames) / (now - last), quantile(sorted(frames), 0.5)
-            tell({"seconds": round(now - begun, 2), "fps": round(rate, 2), "p50_ms": round(1000 * median, 3)})
-            total, frames, last = total + len(frames), [], now
-    return {"seconds": round(last - begun, 2), "frames": total, "fps": round(total / (last - begun), 2)}
-
-
-def main(argv: Sequence[str]) -> int:
-    """The child process."""
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a delegate prints is none of our lines
-
-    def tell(line: dict[str, Any]) -> None:
-        print(json.dumps(line), file=out, flush=True)
-
-    try:
-        tell({"result": measure(Job(**json.loads(argv[0])), tell)})
-    except EdgecolorError as error:
-        tell({"error": {"kind": type(error).__name__, "text": str(error)}})
-    return 0
-
-
-def words(job: Job) -> list[str]:
-    """The command that measures a job."""
-    return [sys.executable, "-m", "edgecolor.benchmarking.worker", json.dumps(asdict(job))]
+def _answer(request: Any, send: Callable[[object], None]) -> object:
+    task = from_json(WorkerTask, request)
+    if task.sustained:
+        return to_json(run_continuously(task, lambda rate: send(to_json(rate))))
+    return to_json(measure_runs(task))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(answer_request(_answer))

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgecolor.checking.export_diff import Deviation, compare_exports, only_rounding
 from edgecolor.data.calibration import CHECK_PICTURES, read_calibration
-from edgecolor.evaluation.evaluator import evaluate
+from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.fidelity import Fidelity
 from edgecolor.evaluation.predictor import ExportedPredictor, FloatReference, devices
 from edgecolor.exporting.conversion import Conversion
@@ -93,7 +93,7 @@ def check_reference(
     golden = _apart(said, model.golden.reference)
     across = max((_apart(said, other.output(model.golden.gray)) for other in others), default=None)
     say(f"coloring the check set with the float network on {first.device}")
-    result = evaluate(ExportedPredictor(name, colorizer), data, reference=first)
+    result = evaluate_predictor(ExportedPredictor(name, colorizer), data, reference=first)
     assert result.fidelity is not None
     failures = (
         *_weights(deviations, model, remade),
@@ -169,7 +169,7 @@ def _color(color: Fidelity, photographs: int, precision: Precision) -> list[str]
         verify_fidelity(ExportFidelity(photographs, color.ab_difference, color.chroma_ratio), precision)
     except GateError as error:
         failures.append(str(error))
-    g56 = color.paired["g56"]
+    g56 = color.paired.g56
     if g56 is not None and not g56.mean >= -G56_LOSS:
         failures.append(f"G56 is {-g56.mean:.3f} dB below the float network's (at most {G56_LOSS:g}).")
     return failures

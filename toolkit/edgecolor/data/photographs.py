@@ -6,7 +6,9 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from edgecolor.support.json_records import Count, Schema, Sha256
 from edgecolor.support.picture_files import find_pictures
 from edgecolor_runtime.errors import DataError
 
@@ -15,8 +17,8 @@ from edgecolor_runtime.errors import DataError
 class DataId:
     """The identity of a set of photographs: their number, and the SHA-256 of their names and contents."""
 
-    photographs: int
-    sha256: str
+    photographs: Count
+    sha256: Annotated[Sha256, Schema(description="of the names and contents of the photographs")]
 
 
 def list_photographs(folder: Path) -> list[Path]:

@@ -1,32 +1,47 @@
-"""How well a model colors a folder of photographs, and how far an exported file strays from its reference.
+"""How well a model colors a folder of photographs, and how far an exported file is from its reference.
 
-What counts is the finished picture: each photograph's gray goes through the model, then through the runtime's
-own way to an 8-bit picture, and the color is read back from that. `plane` then places it.
+The finished picture counts: each photograph's gray goes through the model, then the runtime makes an 8-bit
+picture of the output, and the color is read back from that picture. `color_plane` then places the model.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from edgecolor.data.photographs import DataId, identify_data, list_photographs
-from edgecolor.evaluation.color_plane import AS_IS, PROTOCOL, Plane, Score, paired, plane, score
-from edgecolor.evaluation.fidelity import Fidelity, _Drift, _drift, _fidelity
+from edgecolor.evaluation.color_plane import (
+    AS_IS,
+    PROTOCOL,
+    Plane,
+    Score,
+    compute_plane,
+    pair_gains,
+    score_photograph,
+)
+from edgecolor.evaluation.fidelity import Drift, Fidelity, measure_drift, summarize_fidelity
 from edgecolor.evaluation.predictor import Predictor, finish
-from edgecolor.evaluation.recognition import Classifier, Recognition, Recognized, recognition, recognize
+from edgecolor.evaluation.recognition import (
+    Classifier,
+    Recognition,
+    RecognizedPhotograph,
+    recognize_photograph,
+    summarize_recognition,
+)
 from edgecolor.support.contact_sheet import contact_sheet
+from edgecolor.support.json_records import NonNegative, Schema, to_json
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
 from edgecolor_runtime.system.machine import cores
 
+DECIMALS = 5  # of a figure in JSON
 EXTREMES = 6  # photographs that are named as worst, and as best
 CHUNK = 64  # photographs held in memory at a time
 
@@ -39,8 +54,8 @@ class Photograph(NamedTuple):
     gray: U8
 
 
-class Shown(NamedTuple):
-    """A photograph and what a model made of it, finished uint8 (224, 224, 3)."""
+class ColoredPhotograph(NamedTuple):
+    """A photograph and the picture that a model made of it, uint8 (224, 224, 3)."""
 
     photograph: Photograph
     finished: U8
@@ -48,81 +63,111 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result, with what is needed to repeat it."""
+    """How well a model colors a set of photographs.
+
+    Attributes:
+        model: name of the model.
+        saturation: the model's own gain on ab, which is 1 on the plane.
+        data: the photographs.
+        fidelity: None if no reference was given.
+        recognition: None if no classifier was given.
+        worst: names of the photographs that gain least over gray at saturation 1, worst first.
+        best: names of the photographs that gain most, best first.
+        scores: one for each photograph, in the order of their names.
+        protocol: how the figures were measured.
+    """
 
     model: str
-    saturation: float  # the model's own gain, which is 1 on the plane
+    saturation: Annotated[NonNegative, Schema(description="the model's own gain, which is 1 on the plane")]
     data: DataId
     plane: Plane
     fidelity: Fidelity | None
     recognition: Recognition | None
-    worst: tuple[str, ...]  # names of the photographs that gain least over gray at saturation 1, worst first
-    best: tuple[str, ...]  # and most, best first
-    scores: tuple[Score, ...]
+    worst: Annotated[
+        tuple[str, ...], Schema(description="photographs that gain least over gray, worst first")
+    ]
+    best: Annotated[tuple[str, ...], Schema(description="photographs that gain most over gray, best first")]
+    scores: Annotated[tuple[Score, ...], Schema(minItems=1)]
     protocol: str = PROTOCOL
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers; figures to five decimals, None for one that is not finite."""
-        return dict(_plain(asdict(self)))
+        """Return the evaluation as a JSON object; null for a figure that is not finite."""
+        return to_json(self, decimals=DECIMALS)
 
 
-def evaluate(
+def evaluate_predictor(
     model: Predictor,
     folder: Path,
     *,
     reference: Predictor | None = None,
     classifier: Classifier | None = None,
     progress: Callable[[int, int], None] | None = None,
-    show: Callable[[Shown], None] | None = None,
+    show: Callable[[ColoredPhotograph], None] | None = None,
 ) -> Evaluation:
-    """Places a model on the color plane.
+    """Evaluate a model on a folder of color photographs.
 
     Args:
-        model: what colors.
-        folder: of photographs; its subfolders count too.
-        reference: what `model` was made from; gives `fidelity`. It is finished with `model`'s saturation.
-        classifier: recognizes originals and colored pictures; gives `recognition`.
-        progress: called with photographs done and photographs in all.
+        model: the model.
+        folder: photographs; its subfolders count too.
+        reference: the network that `model` was made from; adds `fidelity`. It gets `model`'s saturation.
+        classifier: classifies originals and colored pictures; adds `recognition`.
+        progress: called with the number of photographs done and of all photographs.
         show: called with every photograph and the model's picture of it, in order.
 
     Raises:
-        DataError: no photographs, an unreadable one, or none with color.
+        DataError: there are no photographs, one cannot be read, or none has color.
     """
     paths = list_photographs(folder)
     saturation = 1.0 if model.saturation is None else model.saturation
     scores: list[Score] = []
     reference_scores: list[Score] = []
-    drifts: list[_Drift] = []
-    recognized: list[Recognized] = []
+    drifts: list[Drift] = []
+    recognized: list[RecognizedPhotograph] = []
     with ThreadPoolExecutor(cores()) as pool:
         means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
         tint: F32 = np.asarray(means.mean(axis=0))
 
-        def place(chunk: Sequence[Photograph], ab: F32) -> Iterator[tuple[U8, Score]]:
-            def one(photograph: Photograph, predicted: F32) -> tuple[U8, Score]:
-                finished = finish(photograph.gray, predicted, saturation)
-                return finished, score(photograph.name, photograph.rgb, photograph.gray, finished, tint)
+        def finish_and_score(photograph: Photograph, ab: F32) -> tuple[U8, Score]:
+            finished = finish(photograph.gray, ab, saturation)
+            original, gray = photograph.rgb, photograph.gray
+            return finished, score_photograph(
+                photograph.name, original=original, gray=gray, finished=finished, tint=tint
+            )
 
-            return pool.map(one, chunk, ab)
+        def drift(photograph: Photograph, outputs: tuple[F32, F32], pictures: tuple[U8, U8]) -> Drift:
+            return measure_drift(
+                photograph.name,
+                ab=outputs[0],
+                reference_ab=outputs[1],
+                finished=pictures[0],
+                reference_finished=pictures[1],
+            )
 
         for start in range(0, len(paths), CHUNK):
             chunk = list(pool.map(lambda path: _read(path, folder), paths[start : start + CHUNK]))
             grays = np.stack([p.gray for p in chunk])
             ab = model.predict(grays)
-            ours: list[U8] = []
-            for photograph, (finished, placed) in zip(chunk, place(chunk, ab), strict=True):
-                scores.append(placed)
-                ours.append(finished)
+            pictures: list[U8] = []
+            for photograph, (finished, score) in zip(
+                chunk, pool.map(finish_and_score, chunk, ab), strict=True
+            ):
+                scores.append(score)
+                pictures.append(finished)
                 if classifier:
-                    recognized.append(recognize(classifier, photograph.rgb, photograph.gray, finished, tint))
+                    recognized.append(
+                        recognize_photograph(
+                            classifier, photograph.rgb, gray=photograph.gray, finished=finished, tint=tint
+                        )
+                    )
                 if show:
-                    show(Shown(photograph, finished))
+                    show(ColoredPhotograph(photograph, finished))
             if reference:
-                true_ab = reference.predict(grays)
-                theirs = list(place(chunk, true_ab))
-                reference_scores += [placed for _, placed in theirs]
-                names, pictures = [p.name for p in chunk], [finished for finished, _ in theirs]
-                drifts += pool.map(_drift, names, ab, true_ab, ours, pictures)
+                reference_ab = reference.predict(grays)
+                placed = list(pool.map(finish_and_score, chunk, reference_ab))
+                reference_scores += [score for _, score in placed]
+                both_outputs = zip(ab, reference_ab, strict=True)
+                both_pictures = zip(pictures, [finished for finished, _ in placed], strict=True)
+                drifts += pool.map(drift, chunk, both_outputs, both_pictures)
             if progress:
                 progress(len(scores), len(paths))
     ordered = [s.name for s in sorted(scores, key=lambda s: s.psnr[AS_IS] - s.psnr[0])]
@@ -130,23 +175,27 @@ def evaluate(
         model=model.name,
         saturation=saturation,
         data=identify_data(folder),
-        plane=plane(scores),
-        fidelity=_fidelity(reference.name, drifts, paired(scores, reference_scores)) if reference else None,
-        recognition=recognition(classifier.name, recognized) if classifier else None,
+        plane=compute_plane(scores),
+        fidelity=summarize_fidelity(reference.name, drifts, pair_gains(scores, reference_scores))
+        if reference
+        else None,
+        recognition=summarize_recognition(classifier.name, recognized) if classifier else None,
         worst=tuple(ordered[:EXTREMES]),
         best=tuple(ordered[::-1][:EXTREMES]),
         scores=tuple(scores),
     )
 
 
-def sheet_of(shown: Sequence[Shown], *, columns: int = 2) -> Image.Image:
-    """Gray, ours and original of each photograph, in groups of rows side by side."""
-    rows = [[Image.fromarray(p) for p in (s.photograph.gray, s.finished, s.photograph.rgb)] for s in shown]
+def draw_sheet(photographs: Sequence[ColoredPhotograph], *, columns: int = 2) -> Image.Image:
+    """Draw gray, ours and original of each photograph, in groups of rows side by side."""
+    rows = [
+        [Image.fromarray(p) for p in (c.photograph.gray, c.finished, c.photograph.rgb)] for c in photographs
+    ]
     return contact_sheet(rows, captions=["gray", "ours", "original"], columns=columns)
 
 
-def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
-    """The protocol's view of a photograph: center square, bicubic, uint8 (size, size, 3)."""
+def crop_square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
+    """Return the center square of a photograph, bicubic, uint8 (size, size, 3): the input of the protocol."""
     photo = photo.convert("RGB")
     side = min(photo.size)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
@@ -157,7 +206,7 @@ def square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
 def _read(path: Path, folder: Path) -> Photograph:
     try:
         with Image.open(path) as file:
-            rgb = square(ImageOps.exif_transpose(file))
+            rgb = crop_square(ImageOps.exif_transpose(file))
     except Exception as error:  # Pillow raises anything on a damaged file
         raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
     return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
@@ -165,13 +214,3 @@ def _read(path: Path, folder: Path) -> Photograph:
 
 def _mean_ab(path: Path, folder: Path) -> F32:
     return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return round(value, 5) if math.isfinite(value) else None  # the error of a mean of one
-    return value

@@ -1,4 +1,4 @@
-"""Fidelity: how far an exported file is from its reference."""
+"""Fidelity: how far a model is from the network that it was made from."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ from typing import NamedTuple
 import numpy as np
 
 from edgecolor.evaluation import metrics
-from edgecolor.evaluation.color_plane import Difference
+from edgecolor.evaluation.color_plane import PairedGains
+from edgecolor.support.json_records import NonNegative
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """A model against its reference on the same photographs: ab at 56 x 56, Lab units, without saturation."""
+    """A model against its reference on the same photographs: ab at 56 x 56, Lab units, without saturation.
+
+    Attributes:
+        reference: name of the reference.
+        ab_difference: mean over photographs, pixels and both channels.
+        worst: largest ab difference of one photograph.
+        worst_name: name of that photograph.
+        chroma_ratio: mean chroma over that of the reference.
+        ciede2000: between the finished pictures, mean over photographs and pixels.
+        hue_error: degrees between the finished pictures, where both have chroma; None if none has.
+        paired: PSNR gains, model minus reference, dB.
+    """
 
     reference: str
-    ab_difference: float  # mean over photographs, pixels and both channels
-    worst: float  # of one photograph
+    ab_difference: NonNegative
+    worst: NonNegative
     worst_name: str
-    chroma_ratio: float  # mean chroma over the reference's
-    ciede2000: float  # between their finished pictures, mean over photographs and pixels
-    hue_error: float | None  # degrees between those, where both have chroma; None where none has
-    paired: dict[str, Difference | None]  # dB, model minus reference
+    chroma_ratio: NonNegative
+    ciede2000: NonNegative
+    hue_error: float | None
+    paired: PairedGains
 
 
-class _Drift(NamedTuple):
+class Drift(NamedTuple):
+    """How far a model is from its reference on one photograph; units as in `Fidelity`."""
+
     name: str
     ab_difference: float
     chroma: float
@@ -37,26 +51,40 @@ class _Drift(NamedTuple):
     hue_error: float | None
 
 
-def _drift(name: str, ab: F32, reference: F32, finished: U8, reference_finished: U8) -> _Drift:
-    lab, true_lab = rgb_to_lab(finished), rgb_to_lab(reference_finished)
-    return _Drift(
-        name,
-        metrics.ab_difference(ab, reference),
-        metrics.mean_chroma(ab),
-        metrics.mean_chroma(reference),
-        float(metrics.ciede2000(lab, true_lab).mean()),
-        metrics.hue_error(lab[..., 1:], true_lab[..., 1:]),
+def measure_drift(name: str, *, ab: F32, reference_ab: F32, finished: U8, reference_finished: U8) -> Drift:
+    """Compare a model with its reference on one photograph.
+
+    Args:
+        name: name of the photograph.
+        ab: output of the model in Lab units, shape (56, 56, 2).
+        reference_ab: output of the reference, likewise.
+        finished: the model's finished picture, 8-bit RGB (224, 224, 3).
+        reference_finished: the reference's finished picture, likewise.
+    """
+    lab, reference_lab = rgb_to_lab(finished), rgb_to_lab(reference_finished)
+    return Drift(
+        name=name,
+        ab_difference=metrics.ab_difference(ab, reference_ab),
+        chroma=metrics.mean_chroma(ab),
+        reference_chroma=metrics.mean_chroma(reference_ab),
+        ciede2000=float(metrics.ciede2000(lab, reference_lab).mean()),
+        hue_error=metrics.hue_error(lab[..., 1:], reference_lab[..., 1:]),
     )
 
 
-def _fidelity(
-    reference: str, drifts: Sequence[_Drift], differences: dict[str, Difference | None]
-) -> Fidelity:
+def summarize_fidelity(reference: str, drifts: Sequence[Drift], paired: PairedGains) -> Fidelity:
+    """Return the fidelity over all photographs.
+
+    Raises:
+        DataError: the reference gives no color.
+    """
     worst = max(drifts, key=lambda d: d.ab_difference)
     reference_chroma = float(np.mean([d.reference_chroma for d in drifts]))
     if reference_chroma == 0:
-        raise DataError(f"{reference}: this reference gives no color at all to compare with.")
-    hues = [d.hue_error for d in drifts if d.hue_error is not None]
+        raise DataError(
+            f"{reference}: the reference gives no color at all. There is nothing to compare with."
+        )
+    hue_errors = [d.hue_error for d in drifts if d.hue_error is not None]
     return Fidelity(
         reference=reference,
         ab_difference=float(np.mean([d.ab_difference for d in drifts])),
@@ -64,6 +92,6 @@ def _fidelity(
         worst_name=worst.name,
         chroma_ratio=float(np.mean([d.chroma for d in drifts])) / reference_chroma,
         ciede2000=float(np.mean([d.ciede2000 for d in drifts])),
-        hue_error=float(np.mean(hues)) if hues else None,
-        paired=differences,
+        hue_error=float(np.mean(hue_errors)) if hue_errors else None,
+        paired=paired,
     )

@@ -1,6 +1,7 @@
-"""A model as evaluation sees it: gray pictures in, ab out, then the runtime's way to a finished picture.
+"""Predictors: models as evaluation uses them, from gray pictures to ab.
 
-The exported file and the .keras that it was made from are finished alike, so that their results compare.
+`finish` makes the picture of every predictor's output. Therefore results of an exported file and of the
+.keras that it was made from can be compared.
 """
 
 from __future__ import annotations

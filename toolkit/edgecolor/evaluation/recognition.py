@@ -1,9 +1,9 @@
-"""Recolor, then classify: does a classifier see in the colored picture what it saw in the original?
+"""Recolor, then classify: does a classifier recognize in the colored picture what is in the original?
 
-A classifier that was trained on color photographs loses some of its sight in gray. What it says of the
-original is the measure: the gap between gray and original is 1, and a coloring recovers a part of it. Two
-bounds stand beside: one tint for all pixels, which adds no knowledge, and the true ab at 56 x 56, the most
-that a network with this output could do. After Zhang, Isola and Efros, "Colorful Image Colorization", 2016
+A classifier that was trained on color photographs recognizes less in gray. Its first choice for the original
+counts as the truth. The gap between gray and original is 1, and a coloring recovers a part of it. Two bounds
+are measured with it: one tint for all pixels, which adds no knowledge, and the true ab at 56 x 56, the best
+that a network with this output can do. After Zhang, Isola and Efros, "Colorful Image Colorization", 2016
 (arXiv:1603.08511), section 3.1.
 """
 
@@ -28,29 +28,42 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the classifier makes of one version of a photograph."""
+class Answer:
+    """The classifier's answer to one version of a photograph.
 
-    agrees: bool  # its first choice is the one for the original
-    probability: float  # that it gives to the first choice for the original
+    Attributes:
+        agrees: its first choice is the one for the original.
+        probability: of the first choice for the original.
+    """
+
+    agrees: bool
+    probability: float
 
 
 @dataclass(frozen=True)
-class Recognized:
-    """One photograph in all its versions."""
+class RecognizedPhotograph:
+    """The classifier's answers to all versions of one photograph."""
 
-    original: Seen
-    gray: Seen
-    tint: Seen
-    ours: Seen
-    true_ab: Seen
+    original: Answer
+    gray: Answer
+    tint: Answer
+    ours: Answer
+    true_ab: Answer
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Shares of the gap between gray and original, 0 to 1, each with its standard error."""
+    """Recovered shares of the gap between gray and original, 0 to 1.
 
-    gray: float  # of the classifier's agreement, or of its probability, in gray
+    Attributes:
+        gray: the classifier's mean agreement, or mean probability, in gray.
+        original: likewise, in the original.
+        tint: share that one tint for all pixels recovers.
+        ours: share that the model recovers.
+        true_ab: share that the true ab at 56 x 56 recovers.
+    """
+
+    gray: float
     original: float
     tint: Difference
     ours: Difference
@@ -59,10 +72,16 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Recognition:
-    """Over all photographs, by first choice and by probability."""
+    """What a classifier recognizes, over all photographs; null: gray loses nothing.
+
+    Attributes:
+        classifier: name of the classifier.
+        top1: by first choice.
+        probability: by probability.
+    """
 
     classifier: str
-    top1: Recovery | None  # None where gray loses nothing, so that there is no gap
+    top1: Recovery | None
     probability: Recovery | None
 
 
@@ -70,10 +89,10 @@ class Classifier:
     """An ImageNet classifier as a TFLite file."""
 
     def __init__(self, name: str, interpreter: Interpreter) -> None:
-        """Takes a graph of (1, 224, 224, 3) to (1, classes).
+        """Keep a graph of (1, 224, 224, 3) to (1, classes).
 
         Raises:
-            ModelFileError: another signature; says the shapes found and expected.
+            ModelFileError: the graph has another signature.
         """
         entry, result = interpreter.input, interpreter.output
         if entry.shape != (1, INPUT_SIZE, INPUT_SIZE, 3) or len(result.shape) != 2 or result.shape[1] < 2:
@@ -86,22 +105,22 @@ class Classifier:
 
     @classmethod
     def open(cls, path: Path) -> Classifier:
-        """Opens a file.
+        """Open a .tflite file.
 
         Raises:
-            ModelFileError: no such file, or not a classifier.
+            ModelFileError: there is no such file, or it is not a classifier.
         """
         if not path.is_file():
-            raise ModelFileError(f"{path}: no such file. Name a classifier's .tflite.")
+            raise ModelFileError(f"{path}: no such file. Name the .tflite file of a classifier.")
         return cls(path.name, load_interpreter(path.read_bytes()))
 
     def __call__(self, rgb: U8) -> Numbers:
-        """Probabilities of the classes, (classes,), for 8-bit RGB (224, 224, 3)."""
+        """Return the probabilities of the classes, shape (classes,), for 8-bit RGB (224, 224, 3)."""
         info = self._interpreter.output
         out = self._interpreter(self._input(rgb))[0].astype(np.float64)
         if info.scale:
             out = (out - info.zero_point) * info.scale
-        if out.min() >= 0 and out.sum() < 1.5:  # it ends with a softmax, but for rounding
+        if out.min() >= 0 and out.sum() < 1.5:  # the graph ends with a softmax; rounding moves its sum
             return np.asarray(out)
         weights = np.exp(out - out.max())
         return np.asarray(weights / weights.sum())
@@ -118,15 +137,17 @@ class Classifier:
         return np.asarray(np.clip(steps, limits.min, limits.max).astype(info.dtype))
 
 
-def recognize(classifier: Classifier, original: U8, gray: U8, finished: U8, tint: F32) -> Recognized:
-    """Shows the classifier all versions of one photograph.
+def recognize_photograph(
+    classifier: Classifier, original: U8, *, gray: U8, finished: U8, tint: F32
+) -> RecognizedPhotograph:
+    """Classify all versions of one photograph.
 
     Args:
-        classifier: what looks.
+        classifier: the classifier.
         original: 8-bit RGB (224, 224, 3).
-        gray: (224, 224), what the model was given.
-        finished: (224, 224, 3), what it made of it.
-        tint: (2,), the mean ab of the set, Lab units.
+        gray: 8-bit luma (224, 224), the input of the model.
+        finished: 8-bit RGB (224, 224, 3), the picture that the model colored.
+        tint: mean ab of the set in Lab units, shape (2,).
     """
     ab = rgb_to_lab(original)[..., 1:]
     true_ab = np.stack([block_mean(ab[..., i]) for i in (0, 1)], axis=-1)
@@ -137,13 +158,19 @@ def recognize(classifier: Classifier, original: U8, gray: U8, finished: U8, tint
         "ours": finished,
         "true_ab": finish(gray, true_ab, 1.0),
     }
-    said = {name: classifier(picture) for name, picture in versions.items()}
-    first = int(said["original"].argmax())
-    return Recognized(**{name: Seen(int(p.argmax()) == first, float(p[first])) for name, p in said.items()})
+    probabilities = {name: classifier(picture) for name, picture in versions.items()}
+    first = int(probabilities["original"].argmax())
+    answers = {name: Answer(int(p.argmax()) == first, float(p[first])) for name, p in probabilities.items()}
+    return RecognizedPhotograph(**answers)
 
 
-def recognition(classifier: str, photographs: Sequence[Recognized]) -> Recognition:
-    """How much of the gap each version recovers."""
+def summarize_recognition(classifier: str, photographs: Sequence[RecognizedPhotograph]) -> Recognition:
+    """Return how much of the gap each version recovers.
+
+    Args:
+        classifier: name of the classifier.
+        photographs: its answers.
+    """
 
     def recovery(figure: str) -> Recovery | None:
         values = {
@@ -163,7 +190,7 @@ def recognition(classifier: str, photographs: Sequence[Recognized]) -> Recogniti
 
 
 def _share(gained: Numbers, gap: Numbers) -> Difference:
-    """Ratio of two means over the same photographs, and its standard error to first order."""
+    """Return the ratio of two means over the same photographs, and its standard error to first order."""
     share = gained.mean() / gap.mean()
     scatter = (gained - share * gap).std(ddof=1) if len(gap) > 1 else np.inf
     return Difference(float(share), float(scatter / np.sqrt(len(gap)) / gap.mean()))

@@ -1,4 +1,4 @@
-"""Which file a record is about: its hashes, its size, and what it says of itself."""
+"""The identity of a model file in a record: hashes, size and the model's own description."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from pathlib import Path
 
 from edgecolor import __version__
 from edgecolor.network.sidecar import read_facts
-from edgecolor.records.types import FileIdentity
+from edgecolor.records.types import ExportedIdentity, FileIdentity
 from edgecolor_runtime.errors import ModelFileError
+from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.shipped import SHIPPED, open_model, shipped_bytes
 
 
 def identify(name: str) -> FileIdentity:
-    """Reads a shipped model by its name, a .keras, or a one-file model.
+    """Read a shipped model by its name, a .keras, or a one-file model.
 
     Raises:
-        ModelFileError: no such file, or a broken or foreign one.
+        ModelFileError: there is no such file, or it is broken or foreign.
     """
-    return _keras(Path(name)) if Path(name).suffix == ".keras" else identify_exported(name)
+    return _identify_keras(Path(name)) if Path(name).suffix == ".keras" else identify_exported(name)
 
 
-def identify_exported(name: str) -> FileIdentity:
-    """Reads a shipped model by its name, or a one-file model.
+def identify_exported(name: str) -> ExportedIdentity:
+    """Read a shipped model by its name, or a one-file model.
 
     Raises:
-        ModelFileError: no such file, or a broken or foreign one.
+        ModelFileError: there is no such file, or it is broken or foreign.
     """
     model = open_model(name)
     data = shipped_bytes(name) if name in SHIPPED else Path(name).read_bytes()
     info = model.info
-    return FileIdentity(
+    return ExportedIdentity(
         file=name if name in SHIPPED else Path(name).name,
         sha256=hashlib.sha256(data).hexdigest(),
         flatbuffer_sha256=model.sha256,
@@ -43,7 +44,7 @@ def identify_exported(name: str) -> FileIdentity:
     )
 
 
-def _keras(path: Path) -> FileIdentity:
+def _identify_keras(path: Path) -> FileIdentity:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -57,7 +58,7 @@ def _keras(path: Path) -> FileIdentity:
         bytes=len(data),
         name=str(facts.get("name", path.stem)),
         version=str(facts.get("version", __version__)),
-        precision="float32",
+        precision=Precision.FLOAT32,
         alpha=alpha if isinstance(alpha, (int, float)) else None,
         parameters=None,
     )

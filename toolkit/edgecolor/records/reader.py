@@ -1,48 +1,47 @@
-"""Records of `evaluate` and `bench`, read with distrust: they come from other machines.
+"""Read records with distrust: they come from other machines.
 
-A record is refused as a whole or taken as a whole. What can be computed from single photographs and single
-runs is computed again from them, so that a record cannot say one thing and mean another.
+A record is refused or accepted as a whole. Means are computed again from the single photographs, and the
+report computes quantiles from the single samples. Therefore a record cannot state figures that its samples
+contradict.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from PIL import Image
-
-from edgecolor.benchmarking import measure
-from edgecolor.data.photographs import DataId
-from edgecolor.evaluation.color_plane import Score
-from edgecolor.records import evaluation
-from edgecolor.records.types import BenchRecord, EvaluationRecord, FileIdentity, Picture
-from edgecolor_runtime.colors.spaces import U8
+from edgecolor.evaluation.color_plane import compute_plane
+from edgecolor.records.schemas import SCHEMAS
+from edgecolor.records.thumbnails import decode_thumbnail
+from edgecolor.records.types import (
+    EVALUATION_SCHEMA,
+    BenchRecord,
+    BenchRun,
+    EvaluationRecord,
+    Thumbnail,
+)
+from edgecolor.support.json_records import from_json
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
-SCHEMAS = {
-    measure.SCHEMA: measure.SCHEMA_FILE,
-    evaluation.SCHEMA: evaluation.SCHEMA_FILE,
-}
-LARGEST = 64 << 20  # bytes of one record; 321 photographs take half a megabyte
-GREATEST = 1e15  # no number of a record is beyond: a petabyte, thirty million years of milliseconds
-LONGEST = 1000  # characters of a text that are kept
+MAX_RECORD_BYTES = 64 << 20  # 321 photographs take half a megabyte
+MAX_NUMBER = 1e15  # no number of a record is larger: a petabyte, thirty million years of milliseconds
+MAX_TEXT_CHARACTERS = 1000  # longer texts are cut
+
+Record = TypeVar("Record", EvaluationRecord, BenchRecord)
 
 
 def read_records(paths: Sequence[Path]) -> tuple[list[EvaluationRecord], list[BenchRecord]]:
-    """Reads records of both kinds, in the order given.
+    """Read records of both kinds, in the order given.
 
     Raises:
-        DataError: one is no record, is damaged, or holds a number that cannot be.
-        OSError: one cannot be read.
+        DataError: a file is no record, is damaged, or holds an impossible number.
+        OSError: a file cannot be read.
     """
     evaluations, benches = [], []
     for path in paths:
@@ -55,25 +54,24 @@ def read_records(paths: Sequence[Path]) -> tuple[list[EvaluationRecord], list[Be
 
 
 def read_record(path: Path) -> EvaluationRecord | BenchRecord:
-    """Reads one record; see `read_records`."""
+    """Read one record; see `read_records`."""
     value = _parse(path)
-    pictures = value.pop("pictures", []) if isinstance(value, dict) else []
-    value = _printable(value)
-    kind = value.get("schema") if isinstance(value, dict) else None
-    if isinstance(value, dict) and kind is None and {"plane", "scores"} <= value.keys():
+    title = value.get("schema") if isinstance(value, dict) else None
+    if isinstance(value, dict) and title is None and {"plane", "scores"} <= value.keys():
         raise DataError(f"{path}: an evaluation of an older edgecolor. Evaluate the file again.")
-    if not isinstance(kind, str) or kind not in SCHEMAS:
-        raise DataError(f"{path}: no record of `edgecolor evaluate -o` or `edgecolor bench -o`.")
-    if kind == evaluation.SCHEMA:
-        _verify(path, value | {"pictures": pictures}, kind)
-        return _evaluation(path, value, pictures)
-    _verify(path, value, kind)
-    return _bench(path, value)
+    if not isinstance(title, str) or title not in SCHEMAS:
+        raise DataError(
+            f"{path}: not a record. `edgecolor evaluate -o` and `edgecolor bench -o` write records."
+        )
+    _verify_schema(path, value, title)
+    if title == EVALUATION_SCHEMA:
+        return _verify_evaluation(path, _convert(path, EvaluationRecord, _printable_evaluation(value)))
+    return _verify_bench(path, _convert(path, BenchRecord, _printable(value)))
 
 
 def _parse(path: Path) -> Any:
-    if path.stat().st_size > LARGEST:
-        raise DataError(f"{path}: larger than {LARGEST >> 20} MiB: no record of edgecolor.")
+    if path.stat().st_size > MAX_RECORD_BYTES:
+        raise DataError(f"{path}: larger than {MAX_RECORD_BYTES >> 20} MiB: not a record of edgecolor.")
     try:
         return json.loads(
             path.read_text("utf-8"), parse_constant=_number, parse_float=_number, parse_int=_integer
@@ -85,8 +83,8 @@ def _parse(path: Path) -> Any:
 
 def _number(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value) or abs(value) > GREATEST:
-        raise ValueError(f"{text[:30]} is no number that can be measured")
+    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+        raise ValueError(f"{text[:30]} is not a number that can be measured")
     return value
 
 
@@ -95,97 +93,79 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _verify_schema(path: Path, value: Any, title: str) -> None:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    if error := best_match(Draft202012Validator(SCHEMAS[title].read()).iter_errors(value)):
+        where = _printable(error.json_path[:100])
+        why = _printable(error.message) if len(error.message) < 200 else error.validator
+        raise DataError(f"{path}: not valid as {title}: {where}: {why}.")
+
+
 def _printable(value: Any) -> Any:
-    """The same without control characters, also those that turn the direction of text, and not too long."""
+    """Return the value with control characters (also of text direction) replaced and long texts cut."""
     if isinstance(value, str):
-        shown = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in value[:LONGEST])
-        return shown if len(value) <= LONGEST else f"{shown}…"
+        shown = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in value[:MAX_TEXT_CHARACTERS])
+        return shown if len(value) <= MAX_TEXT_CHARACTERS else f"{shown}…"
     if isinstance(value, dict):
         return {_printable(key): _printable(inner) for key, inner in value.items()}
     return [_printable(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _verify(path: Path, value: Any, kind: str) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    schema = json.loads(SCHEMAS[kind].read_text("utf-8"))
-    if error := best_match(Draft202012Validator(schema).iter_errors(value)):
-        where, why = error.json_path[:100], error.message if len(error.message) < 200 else error.validator
-        raise DataError(f"{path}: not as {kind} has it: {where}: {why}.")
+def _printable_evaluation(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the same as `_printable`, but keep the Base64 of the pictures whole."""
+    pictures = [picture | {"name": _printable(picture["name"])} for picture in value["pictures"]]
+    return dict(_printable(value | {"pictures": []})) | {"pictures": pictures}
 
 
-def _evaluation(path: Path, value: dict[str, Any], pictures: Sequence[dict[str, str]]) -> EvaluationRecord:
-    scores = tuple(
-        Score(**s | {key: tuple(s[key]) for key in ("colorfulness", "psnr")}) for s in value["scores"]
-    )
-    names = {s.name for s in scores}
-    if not len(names) == len(scores) == value["data"]["photographs"]:
-        raise DataError(f"{path}: {len(scores)} scores, which are not one for each photograph.")
-    return EvaluationRecord(
-        path=path,
-        started=_moment(path, value["started"]),
-        created_by=value["created_by"],
-        file=FileIdentity(**value["file"]),
-        data=DataId(**value["data"]),
-        protocol=value["protocol"],
-        scores=scores,
-        pictures=tuple(_picture(path, p, names) for p in pictures),
-    )
+def _convert(path: Path, kind: type[Record], value: dict[str, Any]) -> Record:
+    try:
+        return replace(from_json(kind, value), path=path)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from error
 
 
-def _bench(path: Path, value: dict[str, Any]) -> BenchRecord:
-    identity = FileIdentity.__dataclass_fields__
-    for model in value["models"]:
-        for run in model["runs"]:
+def _verify_evaluation(path: Path, record: EvaluationRecord) -> EvaluationRecord:
+    scores, data = record.evaluation.scores, record.evaluation.data
+    names = {score.name for score in scores}
+    if not len(names) == len(scores) == data.photographs:
+        raise DataError(
+            f"{path}: {len(scores)} scores of {len(names)} photographs, not one for each of the "
+            f"{data.photographs} photographs."
+        )
+    for picture in record.pictures:
+        _verify_thumbnail(path, picture, names)
+    return replace(record, evaluation=replace(record.evaluation, plane=compute_plane(scores)))
+
+
+def _verify_thumbnail(path: Path, thumbnail: Thumbnail, names: set[str]) -> None:
+    name = thumbnail.name[:60]
+    if thumbnail.name not in names:
+        raise DataError(f"{path}: a picture of {name!r}, a photograph that was not evaluated.")
+    for jpeg in (thumbnail.original, thumbnail.finished):
+        try:
+            decode_thumbnail(jpeg)
+        except ValueError as error:
+            raise DataError(
+                f"{path}: the picture of {name!r} is not a JPEG of {INPUT_SIZE} pixels: {error}."
+            ) from error
+
+
+def _verify_bench(path: Path, record: BenchRecord) -> BenchRecord:
+    for model in record.models:
+        for run in model.runs:
             _verify_run(path, run)
-    return BenchRecord(
-        path=path,
-        started=_moment(path, value["started"]),
-        created_by=value["created_by"],
-        machine=value["machine"],
-        libraries=value["libraries"],
-        settings=value["settings"],
-        verdict=value["verdict"],
-        before=value["before"],
-        others=value["others"],
-        models=tuple((FileIdentity(**{key: m[key] for key in identity}), m) for m in value["models"]),
-    )
+    return record
 
 
-def _verify_run(path: Path, run: dict[str, Any]) -> None:
-    total, stages = run["frame"]["total"], run["frame"]["stages"]
-    for series in (run["invoke"], total, *stages.values()):
-        if series["count"] != len(series["samples_ms"]):
-            raise DataError(f"{path}: {len(series['samples_ms'])} samples where {series['count']} are told.")
-    if not all(run["invoke"]["samples_ms"]) or not all(total["samples_ms"]):
+def _verify_run(path: Path, run: BenchRun) -> None:
+    total, stages = run.frame.total, run.frame.stages
+    stage_series = (stages.capture, stages.prepare, stages.invoke, stages.finish, stages.encode)
+    for series in (run.invoke, total, *stage_series):
+        if series.count != len(series.samples_ms):
+            raise DataError(f"{path}: {len(series.samples_ms)} samples, but a count of {series.count}.")
+    if not all(run.invoke.samples_ms) or not all(total.samples_ms):
         raise DataError(f"{path}: a run that took no time at all.")
-    if any(series["count"] != total["count"] for series in stages.values()):
-        raise DataError(f"{path}: stages of another number of frames than were measured.")
-
-
-def _moment(path: Path, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise DataError(f"{path}: started at {text[:40]!r}, which is no time.") from None
-    if moment.tzinfo is None:
-        raise DataError(f"{path}: started at {text[:40]!r}, without a time zone.")
-    return moment
-
-
-def _picture(path: Path, value: dict[str, str], names: set[str]) -> Picture:
-    name = _printable(value["name"])
-    if name not in names:
-        raise DataError(f"{path}: a picture of {name[:60]!r}, which was not evaluated.")
-    return Picture(name, *(_decoded(path, name, value[key]) for key in ("original", "finished")))
-
-
-def _decoded(path: Path, name: str, encoded: str) -> U8:
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True)), formats=["JPEG"]) as image:
-            if (image.mode, image.size) != ("RGB", (INPUT_SIZE, INPUT_SIZE)):
-                raise ValueError(f"{image.mode} {image.size}")  # before any of its pixels are decoded
-            return np.asarray(image)
-    except Exception as error:  # Pillow raises anything on a damaged file
-        raise DataError(f"{path}: the picture of {name[:60]!r} is no JPEG of {INPUT_SIZE} pixels.") from error
+    if any(series.count != total.count for series in stage_series):
+        raise DataError(f"{path}: the stages have another number of frames than the run.")

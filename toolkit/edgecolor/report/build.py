@@ -1,77 +1,76 @@
-"""What records say together: which file to take on each device, what each costs and loses, what to beware of.
+"""Combine records: which file to take on each device, what each costs and loses, and what to distrust.
 
-Times of different devices, frame sizes, delegates or libraries never stand in one list.
+Times of different devices, frame sizes, delegates or libraries are never compared with each other.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from edgecolor.benchmarking.measure import BUSY
-from edgecolor.records.types import BenchRecord, EvaluationRecord
-from edgecolor.report.choice import (
-    Choice,
-    Timing,
-    Variant,
-    choose,
-    pareto_of,
-    refuse_unlike,
-    timing,
-    variants_of,
+from edgecolor.records.types import (
+    MAX_OTHERS,
+    BenchedModel,
+    BenchRecord,
+    BenchSettings,
+    EvaluationRecord,
+    MachineIdentity,
+    Verdict,
 )
+from edgecolor.report.choice import Choice, FileTiming, choose_file, find_unbeaten, summarize_timing
+from edgecolor.report.compared_files import ComparedFile, compare_files, verify_comparable
 from edgecolor_runtime.errors import UsageError
 
-_One = TypeVar("_One")
+_Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True)
-class Device:
+@dataclass(frozen=True, kw_only=True)
+class BenchedDevice:
     """One machine with one frame size, delegate and set of libraries.
 
     Attributes:
-        machine, libraries, settings: as `bench.schema.json` has them.
+        title: what the report calls it.
+        settings: of its first record; the numbers of threads of its records may differ.
         benches: the records that were used.
-        timings: fastest first.
-        missing: files without a time here.
-        pareto: those that no other one beats in both speed and accuracy, fastest first.
+        timings: timed files, fastest first.
+        missing: files that were not timed here.
+        unbeaten: timings that no other one beats in both speed and accuracy, fastest first.
     """
 
     title: str
-    machine: dict[str, Any]
-    libraries: dict[str, Any]
-    settings: dict[str, Any]
+    machine: MachineIdentity
+    libraries: dict[str, str | None]
+    settings: BenchSettings
     benches: tuple[BenchRecord, ...]
-    timings: tuple[Timing, ...]
-    missing: tuple[Variant, ...]
-    pareto: tuple[Timing, ...]
+    timings: tuple[FileTiming, ...]
+    missing: tuple[ComparedFile, ...]
+    unbeaten: tuple[FileTiming, ...]
     choice: Choice
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """All of it.
+    """Files compared on all devices.
 
     Attributes:
-        variants: by accuracy, best first, those without at the end.
-        reference: the one of them that the others are compared with.
-        within: dB that a choice may lose against it.
-        warnings: that are not about one device.
+        files: by accuracy, best first, files without one at the end.
+        reference: the file that the others are compared with.
+        within: dB that a choice may lose against the reference.
+        warnings: warnings that are not about one device.
     """
 
-    variants: tuple[Variant, ...]
-    reference: Variant
+    files: tuple[ComparedFile, ...]
+    reference: ComparedFile
     within: float
-    devices: tuple[Device, ...]
+    devices: tuple[BenchedDevice, ...]
     warnings: tuple[str, ...]
 
 
-def report(
+def build_report(
     evaluations: Sequence[EvaluationRecord],
     benches: Sequence[BenchRecord],
     *,
@@ -79,76 +78,86 @@ def report(
     reference: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Report:
-    """Compares files.
+    """Compare files.
 
     Args:
         evaluations: of one set of photographs by one protocol.
         benches: of any machines.
         within: dB that a choice may lose against the reference.
-        reference: label or file name of the file that the others are compared with; None: the most accurate.
-        labels: by SHA-256, what to call a file instead of its name.
+        reference: label or file name of the reference; None: the most accurate file.
+        labels: labels to use instead of file names, by SHA-256.
 
     Raises:
-        UsageError: no such `within`, records of one kind are missing, or no file is called as the reference.
-        DataError: evaluations that cannot be compared, or none with enough color.
+        UsageError: `within` is invalid, records of one kind are missing, or no file has the reference's name.
+        DataError: the evaluations cannot be compared, or none has enough color.
     """
     if not 0 <= within < math.inf:
         raise UsageError(f"--within {within:g}: expected dB, 0 or more.")
     if not evaluations:
-        raise UsageError("No record of colors: make one with `edgecolor evaluate MODEL PHOTOGRAPHS -o FILE`.")
+        raise UsageError(
+            "There is no evaluation. Make one with `edgecolor evaluate MODEL PHOTOGRAPHS -o FILE`."
+        )
     if not benches:
-        raise UsageError("No record of speed: make one with `edgecolor bench MODEL -o FILE`.")
-    refuse_unlike(evaluations)
+        raise UsageError("There is no benchmark. Make one with `edgecolor bench MODEL -o FILE`.")
+    verify_comparable(evaluations)
     warnings: list[str] = []
     newest = _newest(((e.file.sha256, e) for e in evaluations), lambda e: e, warnings)
-    timed = {file.sha256: file for bench in benches for file, _ in bench.models}
-    variants, base = variants_of(newest, timed, reference=reference, labels=labels or {})
-    devices = _devices(variants, benches, within, base)
-    warnings += _same_name_other_file(variants)
-    return Report(tuple(variants), base, within, devices, tuple(warnings))
+    timed = {model.file.sha256: model.file for bench in benches for model in bench.models}
+    files, base = compare_files(newest, timed, reference=reference, labels=labels or {})
+    devices = _devices(files, benches, within, base)
+    warnings += _different_files_of_one_name(files)
+    return Report(
+        files=tuple(files), reference=base, within=within, devices=devices, warnings=tuple(warnings)
+    )
 
 
 def _newest(
-    found: Iterable[tuple[str, _One]],
-    record: Callable[[_One], EvaluationRecord | BenchRecord],
+    keyed: Iterable[tuple[str, _Item]],
+    record_of: Callable[[_Item], EvaluationRecord | BenchRecord],
     warnings: list[str],
-) -> dict[str, _One]:
-    """By key the one of the newest record; says which others were left out."""
-    kept: dict[str, _One] = {}
-    for key, one in found:
-        if key not in kept:
-            kept[key] = one
+) -> dict[str, _Item]:
+    """Return the item of the newest record for each key; warn of the other records."""
+    newest: dict[str, _Item] = {}
+    for key, item in keyed:
+        if key not in newest:
+            newest[key] = item
             continue
-        old, new = sorted((kept[key], one), key=lambda o: record(o).started)
+        old, new = sorted((newest[key], item), key=lambda i: record_of(i).started)
         warnings.append(
-            f"{record(old).path.name}: left out, {record(new).path.name} measured the same later."
+            f"{record_of(old).source}: left out, because {record_of(new).source} measured the same later."
         )
-        kept[key] = new
-    return kept
+        newest[key] = new
+    return newest
 
 
 def _devices(
-    variants: Sequence[Variant], benches: Sequence[BenchRecord], within: float, reference: Variant
-) -> tuple[Device, ...]:
-    def like(bench: BenchRecord) -> str:
-        kept = {key: bench.settings[key] for key in ("delegate", "width", "height", "capture")}
-        return json.dumps([bench.machine, bench.libraries, kept], sort_keys=True)
-
-    groups: dict[str, list[BenchRecord]] = {}
+    files: Sequence[ComparedFile], benches: Sequence[BenchRecord], within: float, reference: ComparedFile
+) -> tuple[BenchedDevice, ...]:
+    groups: list[list[BenchRecord]] = []
     for bench in benches:
-        groups.setdefault(like(bench), []).append(bench)
-    titles = _titles([group[0] for group in groups.values()])
+        group = next((group for group in groups if _same_device(group[0], bench)), None)
+        if group is None:
+            groups.append([bench])
+        else:
+            group.append(bench)
+    titles = _titles([group[0] for group in groups])
     return tuple(
-        _device(title, group, variants, within, reference)
-        for title, group in zip(titles, groups.values(), strict=True)
+        _device(title, group, files, within=within, reference=reference)
+        for title, group in zip(titles, groups, strict=True)
     )
+
+
+def _same_device(one: BenchRecord, other: BenchRecord) -> bool:
+    """Return whether two records can be compared: their settings may differ in threads and continuous run."""
+    settings = replace(other.settings, threads=one.settings.threads, sustained=one.settings.sustained)
+    return (one.machine, one.libraries, one.settings) == (other.machine, other.libraries, settings)
 
 
 def _titles(benches: Sequence[BenchRecord]) -> list[str]:
     names = []
     for bench in benches:
-        about, delegate = bench.machine, bench.settings["delegate"]
-        name = about["board"] or about["cpu"] or about["architecture"] or "a machine without a name"
+        machine, delegate = bench.machine, bench.settings.delegate
+        name = machine.board or machine.cpu or machine.architecture or "a machine without a name"
         names.append(f"{name} with {PurePosixPath(delegate).name}" if delegate else name)
     return [
         f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name
@@ -157,50 +166,65 @@ def _titles(benches: Sequence[BenchRecord]) -> list[str]:
 
 
 def _device(
-    title: str, benches: Sequence[BenchRecord], variants: Sequence[Variant], within: float, reference: Variant
-) -> Device:
+    title: str,
+    benches: Sequence[BenchRecord],
+    files: Sequence[ComparedFile],
+    *,
+    within: float,
+    reference: ComparedFile,
+) -> BenchedDevice:
     warnings: list[str] = []
-    models = ((file.sha256, (bench, model)) for bench in benches for file, model in bench.models)
+    models: list[tuple[str, tuple[BenchRecord, BenchedModel]]] = [
+        (model.file.sha256, (bench, model)) for bench in benches for model in bench.models
+    ]
     newest = _newest(models, lambda pair: pair[0], warnings)
     used = [bench for bench in benches if any(bench is b for b, _ in newest.values())]
-    found = [timing(v, newest[v.file.sha256][1]) for v in variants if v.file.sha256 in newest]
-    timings = tuple(sorted(found, key=lambda t: t.ms))
-    if any(bench.verdict["result"] == "void" for bench in used):
-        choice = Choice(None, (f"No choice on {title}: the board was held back, and its times are void.",))
+    summaries = (
+        summarize_timing(file, newest[file.identity.sha256][1])
+        for file in files
+        if file.identity.sha256 in newest
+    )
+    timings = tuple(sorted(summaries, key=lambda t: t.ms))
+    if any(bench.verdict.result is Verdict.VOID for bench in used):
+        choice = Choice(None, (f"No choice on {title}: the board was throttled, and its times are void.",))
     else:
-        choice = choose(title, timings, within, reference)
-    return Device(
+        choice = choose_file(title, timings, within=within, reference=reference)
+    return BenchedDevice(
         title=title,
         machine=benches[0].machine,
         libraries=benches[0].libraries,
         settings=benches[0].settings,
         benches=tuple(used),
         timings=timings,
-        missing=tuple(v for v in variants if v.file.sha256 not in newest),
-        pareto=pareto_of(timings),
+        missing=tuple(file for file in files if file.identity.sha256 not in newest),
+        unbeaten=find_unbeaten(timings),
         choice=choice,
-        warnings=(*warnings, *_beware(used, timings)),
+        warnings=(*warnings, *_device_warnings(used, timings)),
     )
 
 
-def _beware(benches: Sequence[BenchRecord], timings: Sequence[Timing]) -> Iterator[str]:
-    if void := sorted({why for bench in benches for why in bench.verdict["because"]}):
-        yield f"held back while it was measured: {', '.join(void)}. Cool it or feed it better, and repeat."
-    elif any(bench.verdict["result"] == "unknown" for bench in benches):
-        yield "this machine does not say whether it was throttled."
-    others = [bench.others for bench in benches if bench.others and bench.others > BUSY]
+def _device_warnings(benches: Sequence[BenchRecord], timings: Sequence[FileTiming]) -> Iterator[str]:
+    if causes := sorted({cause for bench in benches for cause in bench.verdict.because}):
+        yield (
+            f"throttled during the measurement: {', '.join(causes)}. Cool the board or use a stronger power "
+            "supply, and measure again."
+        )
+    elif any(bench.verdict.result is Verdict.UNKNOWN for bench in benches):
+        yield "this machine does not report throttling."
+    others = [bench.others for bench in benches if bench.others and bench.others > MAX_OTHERS]
     if others:
-        yield f"other programs kept up to {max(others):.1f} processors busy: times are too long."
-    if unsteady := [t.variant.label for t in timings if t.unsteady]:
-        yield f"times vary by more than half: {', '.join(unsteady)}."
+        yield f"other programs kept up to {max(others):.1f} processors busy. The times are too long."
+    if unsteady := [t.file.label for t in timings if t.unsteady]:
+        yield f"the times vary by more than half: {', '.join(unsteady)}."
 
 
-def _same_name_other_file(variants: Sequence[Variant]) -> Iterator[str]:
-    """An evaluation and a bench of one name, but of two files: somebody exported in between."""
-    for v in variants:
-        for w in variants:
-            if v.file.file == w.file.file and v.evaluation and not w.evaluation:
+def _different_files_of_one_name(files: Sequence[ComparedFile]) -> Iterator[str]:
+    """Warn of an evaluation and a benchmark of two files of one name: the file was exported in between."""
+    for evaluated in files:
+        for timed in files:
+            name = evaluated.identity.file
+            if name == timed.identity.file and evaluated.record and not timed.record:
                 yield (
-                    f"{v.file.file} was evaluated as {v.file.sha256[:8]} and timed as {w.file.sha256[:8]}: "
-                    "two files of one name, whose figures do not belong together."
+                    f"{name} was evaluated as {evaluated.identity.sha256[:8]} and timed as "
+                    f"{timed.identity.sha256[:8]}: two files of one name. Do not combine their figures."
                 )

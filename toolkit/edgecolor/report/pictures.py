@@ -1,4 +1,4 @@
-"""The pictures of a report: gray, original and what each file made of it, with a map of where it is wrong."""
+"""The pictures of a report: gray, original, each file's picture, and a map of its color errors."""
 
 from __future__ import annotations
 
@@ -11,68 +11,78 @@ import numpy as np
 from PIL import Image
 
 from edgecolor.evaluation.metrics import ciede2000
-from edgecolor.report.choice import Variant
+from edgecolor.records.thumbnails import decode_thumbnail
+from edgecolor.report.compared_files import ComparedFile
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_lab
 from edgecolor_runtime.inference.preprocess import block_mean
 
-QUALITY = 80  # of JPEG: pictures to be looked at, twelve of one photograph and more
-MOST = 160  # pictures on a page, at about 15 kB: it stays below 5 MB
-WRONG = 30.0  # CIEDE2000 that a map shows as white; 0 is black
+QUALITY = 80  # of JPEG: a page shows twelve and more pictures of one photograph
+MAX_PICTURES = 160  # of a page; at about 15 kB each the page stays below 5 MB
+WHITE_ERROR = 30.0  # CIEDE2000 that an error map shows as white; 0 is black
 
 
 @dataclass(frozen=True)
-class Colored:
-    """What one file made of a photograph, as data URIs."""
+class ColoredVersion:
+    """One file's picture of a photograph, as data URIs.
 
-    variant: Variant
+    Attributes:
+        map: CIEDE2000 against the original, of blocks of 4 x 4 pixels: black 0, white WHITE_ERROR and more.
+        error: mean of the map.
+    """
+
+    file: ComparedFile
     picture: str
-    map: str  # CIEDE2000 against the original, blocks of 4 x 4 pixels: black 0, white WRONG and more
-    wrong: float  # its mean
+    map: str
+    error: float
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One photograph."""
+class PhotographPictures:
+    """All pictures of one photograph, as data URIs."""
 
     name: str
     gray: str
     original: str
-    colored: tuple[Colored, ...]
+    colored: tuple[ColoredVersion, ...]
 
 
-def pictures_of(variants: Sequence[Variant]) -> tuple[Shown, ...]:
-    """The photographs whose pictures are in the records of all that keep any; fewer where files are many."""
+def collect_pictures(files: Sequence[ComparedFile]) -> tuple[PhotographPictures, ...]:
+    """Return the photographs that all records with thumbnails contain; fewer if there are many files."""
     kept = [
-        (v, {p.name: p for p in v.evaluation.pictures})
-        for v in variants
-        if v.evaluation and v.evaluation.pictures
+        (file, {thumbnail.name: thumbnail for thumbnail in file.record.pictures})
+        for file in files
+        if file.record and file.record.pictures
     ]
     if not kept:
         return ()
-    names = sorted(set.intersection(*(set(pictures) for _, pictures in kept)))
-    names = names[: max(1, MOST // (len(kept) + 2))]
+    names = sorted(set.intersection(*(set(thumbnails) for _, thumbnails in kept)))
+    names = names[: max(1, MAX_PICTURES // (len(kept) + 2))]
     return tuple(
-        _shown(name, [(v, pictures[name].finished) for v, pictures in kept], kept[0][1][name].original)
+        _photograph(
+            name,
+            decode_thumbnail(kept[0][1][name].original),
+            [(file, decode_thumbnail(thumbnails[name].finished)) for file, thumbnails in kept],
+        )
         for name in names
     )
 
 
-def _shown(name: str, finished: Sequence[tuple[Variant, U8]], original: U8) -> Shown:
-    # The finished picture has the luma of the gray one that it was made from.
+def _photograph(name: str, original: U8, finished: Sequence[tuple[ComparedFile, U8]]) -> PhotographPictures:
+    # The finished picture has the luma of the gray picture that it was made from.
     gray = np.asarray(Image.fromarray(finished[0][1]).convert("L"))
-    return Shown(
+    return PhotographPictures(
         name=name,
-        gray=_uri(gray, "JPEG"),
-        original=_uri(original, "JPEG"),
-        colored=tuple(_colored(variant, rgb, original) for variant, rgb in finished),
+        gray=_data_uri(gray, "JPEG"),
+        original=_data_uri(original, "JPEG"),
+        colored=tuple(_colored(file, rgb, original) for file, rgb in finished),
     )
 
 
-def _colored(variant: Variant, rgb: U8, original: U8) -> Colored:
-    # Means of blocks first: what JPEG changed in single pixels is none of the network's.
-    wrong = ciede2000(_blocks(rgb), _blocks(original))
-    shade = np.rint(np.clip(wrong / WRONG, 0, 1) * 255).astype(np.uint8)
-    return Colored(variant, _uri(rgb, "JPEG"), _uri(shade, "PNG"), float(wrong.mean()))
+def _colored(file: ComparedFile, rgb: U8, original: U8) -> ColoredVersion:
+    # Means of blocks: JPEG changes single pixels, and these changes are not errors of the network.
+    errors = ciede2000(_blocks(rgb), _blocks(original))
+    shade = np.rint(np.clip(errors / WHITE_ERROR, 0, 1) * 255).astype(np.uint8)
+    return ColoredVersion(file, _data_uri(rgb, "JPEG"), _data_uri(shade, "PNG"), float(errors.mean()))
 
 
 def _blocks(rgb: U8) -> F32:
@@ -80,7 +90,7 @@ def _blocks(rgb: U8) -> F32:
     return np.stack([block_mean(lab[..., i]) for i in range(3)], axis=-1)
 
 
-def _uri(pixels: U8, form: str) -> str:
+def _data_uri(pixels: U8, form: str) -> str:
     encoded = io.BytesIO()
     options = {"quality": QUALITY, "optimize": True} if form == "JPEG" else {"optimize": True}
     Image.fromarray(pixels).save(encoded, form, **options)

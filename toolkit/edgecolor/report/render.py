@@ -1,91 +1,134 @@
-"""A report as one HTML page that asks nobody for anything, as Markdown, and as JSON."""
+"""Render a report as one self-contained HTML page, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecolor.benchmarking.worker import STAGES
-from edgecolor.evaluation.color_plane import Difference
-from edgecolor.records import evaluation
-from edgecolor.records.types import Distribution
-from edgecolor.report.build import Device, Report
-from edgecolor.report.choice import SAME_SPEED, Timing, Variant, ms, signed
-from edgecolor.report.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, plot, strips
-from edgecolor.report.pictures import WRONG, pictures_of
+from edgecolor.records.types import STAGES, created_by
+from edgecolor.report.build import BenchedDevice, Report
+from edgecolor.report.choice import EQUAL_SPEED_SHARE, FileTiming, ms_text, signed_text
+from edgecolor.report.compared_files import ComparedFile
+from edgecolor.report.drawing import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Plot,
+    Strip,
+    draw_plot,
+    draw_strips,
+)
+from edgecolor.report.pictures import WHITE_ERROR, collect_pictures
+from edgecolor.support.json_records import to_json
+from edgecolor.support.plot_axes import Tick
+from edgecolor.support.statistics import Distribution
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 SCHEMA = "edgecolor-report/1"
-PAGE = Path(__file__).with_name("templates")
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|~"} | {"\n": " "})
+TEMPLATES = Path(__file__).with_name("templates")
+_MARKDOWN_ESCAPES = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|~"} | {"\n": " "})
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all evaluations of a report have in common, and when and by what they were made."""
+
+    photographs: int
+    data_sha256: str
+    protocol: str
+    evaluated_by: tuple[str, ...]
+    newest: str
+
+
+@dataclass(frozen=True)
+class DeviceDrawings:
+    """The drawings of one device."""
+
+    device: BenchedDevice
+    plot: Plot | None
+    rows: tuple[tuple[ComparedFile, FileTiming], ...]
+    strips: tuple[list[Strip], tuple[Tick, ...]]
+
+
+@dataclass(frozen=True)
+class AccuracyDrawing:
+    """The drawing of the gains of every photograph."""
+
+    rows: tuple[tuple[ComparedFile, ComparedFile], ...]
+    strips: tuple[list[Strip], tuple[Tick, ...]]
 
 
 def html(report: Report) -> str:
-    """The page. Whatever comes from a record is escaped."""
+    """Return the page. All texts from records are escaped."""
     from markupsafe import Markup
 
-    script = (PAGE / "report.js").read_text("utf-8")
+    script = (TEMPLATES / "report.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    choices = [device.choice.timing.variant.letter for device in report.devices if device.choice.timing]
+    chosen = [device.choice.timing.file.letter for device in report.devices if device.choice.timing]
     return _template("report.html", escape=True).render(
         report=report,
-        about=_about(report),
-        devices=[_drawn(device, report.reference) for device in report.devices],
-        accuracy=_accuracy(report.variants),
-        pictures=pictures_of(report.variants),
-        taken=choices[0] if choices else "",
+        about=_origin(report),
+        devices=[_drawings(device, report.reference) for device in report.devices],
+        accuracy=_accuracy_drawing(report.files),
+        pictures=collect_pictures(report.files),
+        chosen=chosen[0] if chosen else "",
         stages=STAGES,
-        wrong=WRONG,
-        same_speed=round(100 * SAME_SPEED),
+        white_error=WHITE_ERROR,
+        equal_speed_percent=round(100 * EQUAL_SPEED_SHARE),
         plot_size=(WIDTH, HEIGHT),
         edges={"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "bottom": HEIGHT - BOTTOM},
-        style=Markup((PAGE / "report.css").read_text("utf-8")),
+        style=Markup((TEMPLATES / "report.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        spread_text=lambda t: f"{ms(t.frame.p50)} · {ms(t.frame.p90)} · {ms(t.frame.p99)}",
-        gain_text=lambda v: f"{_db(v.gains.p50)} · {_db(v.gains.p10)}",
+        spread_text=lambda t: f"{ms_text(t.frame.p50)} · {ms_text(t.frame.p90)} · {ms_text(t.frame.p99)}",
+        gain_text=lambda file: f"{_db(file.gains.p50)} · {_db(file.gains.p10)}",
     )
 
 
 def markdown(report: Report) -> str:
-    """Verdict, warnings and tables. Whatever comes from a record is escaped."""
-    return _template("report.md", escape=False).render(report=report, about=_about(report))
+    """Return verdict, warnings and tables as Markdown. All texts from records are escaped."""
+    return _template("report.md", escape=False).render(report=report, about=_origin(report))
 
 
 def as_json(report: Report) -> str:
-    """Verdict and figures, without samples and pictures."""
-    told = {
+    """Return verdict and figures as JSON, without samples and pictures."""
+    figures = {
         "schema": SCHEMA,
-        "created_by": evaluation.created_by(),
-        **_about(report),
+        "created_by": created_by(),
+        **to_json(_origin(report)),
         "within_db": report.within,
         "reference": report.reference.letter,
         "warnings": list(report.warnings),
-        "files": [_file(v) for v in report.variants],
-        "devices": [_device(d) for d in report.devices],
+        "files": [_file(file) for file in report.files],
+        "devices": [_device(device) for device in report.devices],
     }
-    return json.dumps(told, indent=1, allow_nan=False) + "\n"
+    return json.dumps(figures, indent=1, allow_nan=False) + "\n"
 
 
 def _template(name: str, *, escape: bool) -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(loader=FileSystemLoader(PAGE), autoescape=escape, undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=escape, undefined=StrictUndefined
+    )
     environment.filters |= {
-        "ms": ms,
+        "ms": ms_text,
         "db": _db,
         "mb": lambda size: f"{size / 1e6:.2f}",
-        "signed": signed,
+        "signed": signed_text,
         "places": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
-        "cell": lambda text: str(text).translate(_MARKDOWN),
+        "cell": lambda text: str(text).translate(_MARKDOWN_ESCAPES),
+        "members": to_json,
     }
     return environment.get_template(name)
 
@@ -94,81 +137,80 @@ def _db(value: float | None) -> str:
     return "–" if value is None else f"{value + 0.0:+.2f}"
 
 
-def _about(report: Report) -> dict[str, Any]:
-    evaluations = [v.evaluation for v in report.variants if v.evaluation]
-    begun = [e.started for e in evaluations]
-    begun += [bench.started for device in report.devices for bench in device.benches]
-    first = evaluations[0]
-    return {
-        "photographs": first.data.photographs,
-        "data_sha256": first.data.sha256,
-        "protocol": first.protocol,
-        "evaluated_by": sorted({e.created_by for e in evaluations}),
-        "newest": max(begun).date().isoformat(),
-    }
+def _origin(report: Report) -> Origin:
+    records = [file.record for file in report.files if file.record]
+    started = [record.started for record in records]
+    started += [bench.started for device in report.devices for bench in device.benches]
+    first = records[0].evaluation
+    return Origin(
+        photographs=first.data.photographs,
+        data_sha256=first.data.sha256,
+        protocol=first.protocol,
+        evaluated_by=tuple(sorted({record.created_by for record in records})),
+        newest=max(started).date().isoformat(),
+    )
 
 
-def _drawn(device: Device, reference: Variant) -> dict[str, Any]:
-    among = any(t.variant.file.sha256 == reference.file.sha256 for t in device.timings)
-    return {
-        "device": device,
-        "plot": plot(device.timings, device.pareto, None if among else reference.g56),
-        "rows": [(t.variant, t) for t in device.timings],
-        "strips": strips([t.frame for t in device.timings], logarithmic=True),
-    }
+def _drawings(device: BenchedDevice, reference: ComparedFile) -> DeviceDrawings:
+    marked = any(t.file.identity.sha256 == reference.identity.sha256 for t in device.timings)
+    return DeviceDrawings(
+        device=device,
+        plot=draw_plot(device.timings, device.unbeaten, reference_g56=None if marked else reference.g56),
+        rows=tuple((t.file, t) for t in device.timings),
+        strips=draw_strips([t.frame for t in device.timings], logarithmic=True),
+    )
 
 
-def _accuracy(variants: Sequence[Variant]) -> dict[str, Any] | None:
-    found = [(v, v.gains) for v in variants if v.gains]
-    if not found:
+def _accuracy_drawing(files: Sequence[ComparedFile]) -> AccuracyDrawing | None:
+    known = [(file, file.gains) for file in files if file.gains]
+    if not known:
         return None
+    return AccuracyDrawing(
+        rows=tuple((file, file) for file, _ in known),
+        strips=draw_strips([gains for _, gains in known], logarithmic=False),
+    )
+
+
+def _file(file: ComparedFile) -> dict[str, Any]:
+    plane = file.record and file.record.evaluation.plane
     return {
-        "rows": [(v, v) for v, _ in found],
-        "strips": strips([gains for _, gains in found], logarithmic=False),
+        "letter": file.letter,
+        "label": file.label,
+        **to_json(file.identity),
+        "released": file.released,
+        "notes": list(file.notes),
+        "g56": file.g56,
+        "g83": plane and plane.g83,
+        "gain": plane and plane.gain,
+        "ciede2000": plane and plane.ciede2000,
+        "against_reference": file.against and to_json(file.against),
+        "worst_against_reference": file.worst and {"photograph": file.worst.name, "db": file.worst.decibels},
     }
 
 
-def _file(variant: Variant) -> dict[str, Any]:
-    return {
-        "letter": variant.letter,
-        "label": variant.label,
-        **asdict(variant.file),
-        "released": variant.released,
-        "notes": list(variant.notes),
-        "g56": variant.g56,
-        "g83": variant.plane and variant.plane.g83,
-        "gain": variant.plane and variant.plane.gain,
-        "ciede2000": variant.plane and variant.plane.ciede2000,
-        "against_reference": _difference(variant.against),
-        "worst_against_reference": variant.worst and {"photograph": variant.worst[0], "db": variant.worst[1]},
-    }
-
-
-def _difference(found: Difference | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"mean": found.mean, "error": found.error if math.isfinite(found.error) else None}
-
-
-def _device(device: Device) -> dict[str, Any]:
-    taken = device.choice.timing
+def _device(device: BenchedDevice) -> dict[str, Any]:
+    chosen, settings = device.choice.timing, device.settings
     return {
         "title": device.title,
-        "machine": device.machine,
+        "machine": to_json(device.machine),
         "libraries": device.libraries,
-        "settings": {key: device.settings[key] for key in ("delegate", "width", "height")},
-        "records": [bench.path.name for bench in device.benches],
-        "take": taken and taken.variant.letter,
+        "settings": {
+            "delegate": settings.delegate,
+            "width": settings.width,
+            "height": settings.height,
+        },
+        "records": [bench.source for bench in device.benches],
+        "take": chosen and chosen.file.letter,
         "words": list(device.choice.words),
         "warnings": list(device.warnings),
-        "unbeaten": [t.variant.letter for t in device.pareto],
+        "unbeaten": [t.file.letter for t in device.unbeaten],
         "timings": [_timing(t) for t in device.timings],
     }
 
 
-def _timing(timing: Timing) -> dict[str, Any]:
+def _timing(timing: FileTiming) -> dict[str, Any]:
     return {
-        "letter": timing.variant.letter,
+        "letter": timing.file.letter,
         "threads": timing.threads,
         "interpreter": timing.interpreter,
         "frame_ms": _quantiles(timing.frame),
@@ -178,5 +220,5 @@ def _timing(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _quantiles(found: Distribution) -> dict[str, float]:
-    return {name: round(getattr(found, name), 3) for name in ("p10", "p50", "p90", "p99")}
+def _quantiles(distribution: Distribution) -> dict[str, float]:
+    return {name: round(getattr(distribution, name), 3) for name in ("p10", "p50", "p90", "p99")}

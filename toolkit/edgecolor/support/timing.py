@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecolor.support.statistics import quantile
+
 Task = Callable[[], object]
 
 
@@ -23,14 +25,6 @@ def spread(samples: Sequence[float]) -> Spread:
     """Summarizes samples; percentiles are linearly interpolated."""
     ordered = sorted(samples)
     return Spread(quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), len(ordered))
-
-
-def quantile(ordered: Sequence[float], q: float) -> float:
-    """The quantile q, 0 to 1, of samples in ascending order, linearly interpolated."""
-    at = q * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
 
 
 @dataclass(frozen=True)

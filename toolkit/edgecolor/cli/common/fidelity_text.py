@@ -19,8 +19,8 @@ def fidelity_lines(fidelity: Fidelity) -> Iterator[str]:
     yield f"chroma       {fidelity.chroma_ratio:.3f} of the reference's"
     yield f"CIEDE2000    {fidelity.ciede2000:.2f} between the finished pictures"
     yield f"hue          {hue_error_text(fidelity.hue_error)}"
-    for name, title in (("g56", "G56"), ("g83", "G83"), ("gain", "as it is")):
-        difference = fidelity.paired[name]
+    paired = fidelity.paired
+    for title, difference in (("G56", paired.g56), ("G83", paired.g83), ("as it is", paired.gain)):
         if difference is None:
             yield f"{title:13}not reached"
         else:

@@ -1,55 +1,66 @@
-"""`edgecolor bench`: how fast is it here?"""
+"""`edgecolor bench`: how fast are models on this machine?"""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-_HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'a second':>10}"
+from edgecolor.cli.common.messages import print_line, progress_printer
+from edgecolor.cli.common.options import (
+    AsJson,
+    Delegate,
+    Force,
+    FrameHeight,
+    FrameWidth,
+    Quiet,
+    ThreadCounts,
+)
+
+if TYPE_CHECKING:
+    from edgecolor.records.types import (
+        BenchedModel,
+        BenchRecord,
+        BenchRun,
+        BenchVerdict,
+        Series,
+        SustainedRun,
+    )
+
+_HEAD = f"{'threads':9}{'what':10}{'p50 ms':>9}{'p90':>9}{'p99':>9}{'spread':>8}{'per second':>12}"
 
 
 def bench(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="Model files, or names of shipped ones. Else all shipped."),
+        typer.Argument(
+            metavar="MODEL", help="Model files, or names of shipped models (default: all shipped models)."
+        ),
     ] = None,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write all of it to this file, as JSON.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the record to FILE, as JSON.")
     ] = None,
-    threads: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="CPU threads; may be given several times. Else 1 to 4, as far as cores go.",
-        ),
-    ] = None,
-    delegate: Annotated[
-        str | None, typer.Option(help="edgetpu, or the path of a TFLite delegate's library. Else the CPU.")
-    ] = None,
-    width: Annotated[int, typer.Option(min=16, max=8192, help="Of the frame, pixels.")] = 640,
-    height: Annotated[int, typer.Option(min=16, max=8192, help="Of the frame, pixels.")] = 480,
+    threads: ThreadCounts = None,
+    delegate: Delegate = None,
+    width: FrameWidth = 640,
+    height: FrameHeight = 480,
     sustained: Annotated[
-        float,
-        typer.Option(min=0, metavar="SECONDS", help="Also color frames without a pause for so long. 0: not."),
+        float, typer.Option(min=0, metavar="SECONDS", help="Then run continuously for SECONDS (0: skip).")
     ] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a record that is there already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of the table.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Measure models on this machine: the network alone, a whole frame and its stages, peak memory.
+    r"""Measure models on this machine: inference alone, a whole frame and its stages, peak memory.
 
-    Each model and number of threads is measured in processes of its own: 200 runs of the network and 200
-    frames, each after a warm-up, in four turns with the others. --sustained adds a long run, with the last
-    number of threads, during which temperature, clock, throttling and power are noted every second; 600
-    seconds make a small board as hot as it gets. If the board throttled at any time, the record says that it
-    is void.
+    Each model and number of threads is measured in processes of its own: 200 inferences and 200 frames after
+    a warm-up, in four rounds. The models take turns within a round. --sustained adds a continuous run with
+    the last number of threads, and records temperature, clock, throttling and power every second; 600 seconds
+    heat a small board as far as it goes. If the board throttled at any time, the record is void.
 
     \b
     Examples:
@@ -58,118 +69,121 @@ def bench(
       edgecolor bench s --sustained 600 -o raspberry-pi-5.json
       edgecolor bench model_edgetpu.tflite --delegate edgetpu
     """
-    from edgecolor.benchmarking.measure import Options, default_threads
-    from edgecolor.benchmarking.measure import bench as measure
+    import edgecolor
     from edgecolor_runtime.models.shipped import SHIPPED
     from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
     if output is not None:
         refuse_existing(output, force)
-    chosen = tuple(dict.fromkeys(threads or default_threads(delegate)))
-    options = Options(chosen, delegate, width, height, sustained)
-    names = models or sorted(SHIPPED, reverse=True)
-    record = measure(names, options, _silent if quiet else _progress)
-    text = json.dumps(record, indent=1) + "\n"
+    record = edgecolor.bench(
+        models or sorted(SHIPPED, reverse=True),
+        threads=threads or (),
+        delegate=delegate,
+        width=width,
+        height=height,
+        sustained=sustained,
+        progress=progress_printer(quiet),
+    )
+    text = json.dumps(record.to_json(), indent=1) + "\n"
     if output is not None:
         write_bytes(output, text.encode(), force=force)
     print(text if as_json else "\n".join(_table(record)), end="" if as_json else "\n", flush=True)
-    if record["verdict"]["result"] == "void":
-        because = ", ".join(record["verdict"]["because"])
-        print(
-            f"edgecolor: the board was held back ({because}): these figures are void. See "
-            "`edgecolor doctor`, cool it or feed it better, and measure again.",
-            file=sys.stderr,
+    if record.verdict.result.value == "void":
+        print_line(
+            f"edgecolor: the board was throttled ({', '.join(record.verdict.because)}): the times are void. "
+            "`edgecolor doctor` names the cause. Cool the board or use a stronger power supply, and repeat."
         )
 
 
-def _table(record: dict[str, Any]) -> Iterator[str]:
+def _table(record: BenchRecord) -> Iterator[str]:
     yield from _machine_lines(record)
-    for model in record["models"]:
+    for model in record.models:
         yield ""
-        yield (
-            f"{model['file']}: {model['name']} {model['version']}, {model['precision']}, "
-            f"{model['bytes'] / 1000:.0f} kB, {model['interpreter']}"
-        )
-        yield _HEAD
-        for run in model["runs"]:
-            for title, what in (("network", run["invoke"]), ("frame", run["frame"]["total"])):
-                yield f"{run['threads']:<9}{title:10}{_row(what)}"
-        for run in model["runs"]:
-            stages = run["frame"]["stages"]
-            parts = ", ".join(f"{name} {found['p50']:.2f}" for name, found in stages.items())
-            yield f"a frame, {_threads(run)}: {parts} ms{_peak(run)}"
-        if model["sustained"]:
-            yield from _sustained_lines(model["sustained"])
+        yield from _model_lines(model)
     yield ""
-    yield _verdict(record["verdict"])
+    yield f"verdict   {_verdict(record.verdict)}"
 
 
-def _peak(run: dict[str, Any]) -> str:
-    peak = run["peak_memory_bytes"]
-    return "" if peak is None else f"; {peak / 1e6:.0f} MB at the peak"
-
-
-def _row(what: dict[str, Any]) -> str:
-    spread = (what["p90"] - what["p10"]) / what["p50"]
-    return f"{what['p50']:9.2f}{what['p90']:9.2f}{what['p99']:9.2f}{spread:8.0%}{1000 / what['p50']:10.1f}"
-
-
-def _machine_lines(record: dict[str, Any]) -> Iterator[str]:
-    from edgecolor.benchmarking.measure import BUSY
-
-    about, settings, before, others = (record[key] for key in ("machine", "settings", "before", "others"))
-    known = (
-        about["board"],
-        about["cpu"] and f"{about['cores']} x {about['cpu']}",
-        about["architecture"],
-        about["memory_bytes"] and f"{about['memory_bytes'] / 1e9:.1f} GB",
+def _model_lines(model: BenchedModel) -> Iterator[str]:
+    file = model.file
+    yield (
+        f"{file.file}: {file.name} {file.version}, {file.precision.value}, {file.bytes / 1000:.0f} kB, "
+        f"{model.interpreter}"
     )
-    yield f"machine   {', '.join(part for part in known if part)}"
-    libraries = [f"{name} {version}" for name, version in record["libraries"].items() if version]
-    yield f"system    {', '.join(part for part in (about['os'], about['kernel']) if part)}"
-    yield f"software  Python {about['python']}, {', '.join(libraries)}"
+    yield _HEAD
+    for run in model.runs:
+        for title, series in (("inference", run.invoke), ("frame", run.frame.total)):
+            yield f"{run.threads:<9}{title:10}{_row(series)}"
+    for run in model.runs:
+        yield f"stages of a frame, {_threads(run.threads)}: {_stages(run)} ms{_peak(run)}"
+    if model.sustained:
+        yield from _sustained_lines(model.sustained)
+
+
+def _row(series: Series) -> str:
+    spread = (series.p90 - series.p10) / series.p50
+    return f"{series.p50:9.2f}{series.p90:9.2f}{series.p99:9.2f}{spread:8.0%}{1000 / series.p50:12.1f}"
+
+
+def _stages(run: BenchRun) -> str:
+    from edgecolor.records.types import STAGES
+
+    return ", ".join(f"{name} {getattr(run.frame.stages, name).p50:.2f}" for name in STAGES)
+
+
+def _peak(run: BenchRun) -> str:
+    peak = run.peak_memory_bytes
+    return "" if peak is None else f"; peak memory {peak / 1e6:.0f} MB"
+
+
+def _machine_lines(record: BenchRecord) -> Iterator[str]:
+    from edgecolor.records.types import MAX_OTHERS
+
+    machine, settings, before, others = record.machine, record.settings, record.before, record.others
+    hardware = (
+        machine.board,
+        machine.cpu and f"{machine.cores} x {machine.cpu}",
+        machine.architecture,
+        machine.memory_bytes and f"{machine.memory_bytes / 1e9:.1f} GB",
+    )
+    yield f"machine   {', '.join(part for part in hardware if part)}"
+    libraries = [f"{name} {version}" for name, version in record.libraries.items() if version]
+    yield f"system    {', '.join(part for part in (machine.os, machine.kernel) if part)}"
+    yield f"software  Python {machine.python}, {', '.join(libraries)}"
     state = (
-        before["temperature_c"] is not None and f"{before['temperature_c']:.0f} C",
-        before["clock_mhz"] is not None and f"{before['clock_mhz']:.0f} MHz",
-        before["governor"],
+        before.temperature_c is not None and f"{before.temperature_c:.0f} C",
+        before.clock_mhz is not None and f"{before.clock_mhz:.0f} MHz",
+        before.governor,
         others is not None and f"other programs on {others:.2f} processors",
-        (others or 0) > BUSY and "which makes figures worse, and spread more",
+        (others or 0) > MAX_OTHERS and "which makes times longer and less even",
     )
     yield f"before    {', '.join(part for part in state if part)}"
-    yield f"frame     {settings['width']} x {settings['height']}; capture is {settings['capture']}"
+    yield f"frame     {settings.width} x {settings.height}; capture is {settings.capture}"
 
 
-def _sustained_lines(found: dict[str, Any]) -> Iterator[str]:
-    samples = found["samples"]
-    first, last = samples[0]["fps"], samples[-1]["fps"]
+def _sustained_lines(run: SustainedRun) -> Iterator[str]:
+    first, last = run.samples[0].rate.fps, run.samples[-1].rate.fps
     yield (
-        f"sustained, {_threads(found)}: {found['frames']} frames in {found['seconds']:.0f} s, "
-        f"{found['fps']:.1f} a second; {first:.1f} in the first second, {last:.1f} in the last"
+        f"continuous run, {_threads(run.threads)}: {run.frames} frames in {run.seconds:.0f} s, "
+        f"{run.fps:.1f} per second; {first:.1f} in the first second, {last:.1f} in the last"
     )
-    for key, title, unit in (
-        ("temperature_c", "temperature", "C"),
-        ("clock_mhz", "clock", "MHz"),
-        ("power_w", "power", "W"),
+    states = [sample.state for sample in run.samples]
+    for title, unit, readings in (
+        ("temperature", "C", [state.temperature_c for state in states]),
+        ("clock", "MHz", [state.clock_mhz for state in states]),
+        ("power", "W", [state.power_w for state in states]),
     ):
-        if values := [s[key] for s in samples if s[key] is not None]:
+        if values := [value for value in readings if value is not None]:
             yield f"  {title} {values[0]:.4g} {unit} at first, {min(values):.4g} to {max(values):.4g}"
 
 
-def _verdict(found: dict[str, Any]) -> str:
+def _verdict(verdict: BenchVerdict) -> str:
     return {
-        "valid": "verdict   valid: the board did not throttle",
-        "void": f"verdict   VOID: {', '.join(found['because'])}",
-        "unknown": "verdict   this machine does not say whether it throttles",
-    }[found["result"]]
+        "valid": "valid: the board did not throttle",
+        "void": f"VOID: {', '.join(verdict.because)}",
+        "unknown": "unknown: this machine does not report throttling",
+    }[verdict.result.value]
 
 
-def _threads(run: dict[str, Any]) -> str:
-    return "1 thread" if run["threads"] == 1 else f"{run['threads']} threads"
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _silent(line: str) -> None:
-    pass
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"

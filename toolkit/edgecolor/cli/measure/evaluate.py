@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,52 +11,69 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
+from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.options import AsJson, Force, Quiet
 from edgecolor_runtime.system import files
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from edgecolor.evaluation.evaluator import Evaluation, Shown
+    from edgecolor.evaluation.evaluator import ColoredPhotograph, Evaluation
     from edgecolor.evaluation.recognition import Recognition
 
 SHEET_PHOTOGRAPHS = 24
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="An exported .tflite, a .keras, or a shipped model's name.")],
-    data: Annotated[Path, typer.Argument(help="A folder of color photographs that the model has not seen.")],
+    model: Annotated[
+        str, typer.Argument(help="An exported .tflite, a .keras, or the name of a shipped model.")
+    ],
+    data: Annotated[
+        Path, typer.Argument(help="A folder of color photographs that the model was not trained on.")
+    ],
     *,
     reference: Annotated[
-        str | None, typer.Option(help="What MODEL was exported from: adds how far MODEL strays from it.")
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Network that MODEL was made from; adds how far MODEL is from it."
+        ),
     ] = None,
     classifier: Annotated[
         Path | None,
-        typer.Option(help="A classifier's .tflite: adds how much of its sight the color recovers."),
+        typer.Option(
+            metavar="FILE", help="ImageNet classifier (.tflite); adds what the colors let it recognize."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, scores per photograph too.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write JSON here.")] = None,
+    as_json: AsJson = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the record to FILE, as JSON.")
+    ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(help=f"Also draw gray, ours, original of up to {SHEET_PHOTOGRAPHS} here."),
+        typer.Option(
+            metavar="FILE",
+            help=f"Draw gray, ours and original of up to {SHEET_PHOTOGRAPHS} photographs to FILE.",
+        ),
     ] = None,
     extremes: Annotated[
         Path | None,
-        typer.Option(help="Also draw the photographs that gain least and most over gray here."),
+        typer.Option(metavar="FILE", help="Draw the photographs that gain least and most over gray to FILE."),
     ] = None,
     pictures: Annotated[
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Keep small pictures of up to 6 photographs called so ('*': any) in the JSON, for a report.",
+            help="Store thumbnails of up to 6 photographs whose names match PATTERN ('*' matches all). "
+            "`edgecolor report` shows them.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure how well a model colors photographs whose color is known.
 
-    More color costs PSNR, so no single figure will do. The curve gives, for each saturation, the
-    colorfulness as a share of the originals' and the PSNR gain over gray; G56 and G83 are the gains where
+    More color costs PSNR. Therefore no single figure ranks models. The curve gives, for each saturation, the
+    colorfulness as a share of the originals' and the PSNR gain over gray. G56 and G83 are the gains where
     that share is 56 % and 83 %.
 
     \b
@@ -66,41 +82,43 @@ def evaluate(
       edgecolor evaluate out.tflite photos/ --reference model.keras -o out.json --sheet sheet.jpg
       edgecolor evaluate out.tflite photos/ -o out.json --pictures 'holiday*'
       edgecolor evaluate s photos/ --classifier mobilenet_v2.tflite --extremes extremes.jpg
-    """  # noqa: D301 - the mark that keeps the lines apart is no backslash
+    """  # noqa: D301 - the mark that keeps the lines apart is not a backslash
+    import edgecolor
     from edgecolor.data.photographs import list_photographs
-    from edgecolor.evaluation.evaluator import sheet_of
-    from edgecolor.records.evaluation import evaluate_file
+    from edgecolor.evaluation.evaluator import draw_sheet
     from edgecolor_runtime.errors import UsageError
     from edgecolor_runtime.images.formats import format_of
 
     if pictures and not (output or as_json):
-        raise UsageError("--pictures go into the JSON: add -o or --json.")
+        raise UsageError("--pictures stores thumbnails in the JSON: add -o FILE or --json.")
     for target in filter(None, (output, sheet, extremes)):
         files.refuse_existing(target, force)
     for picture in filter(None, (sheet, extremes)):
-        format_of(picture)  # refused now rather than after the work
-    # Few of many, evenly spread: a sheet of hundreds shows nothing.
+        format_of(picture)  # fails now rather than after the work
+    # A sheet of hundreds of photographs shows nothing: it shows some of them, evenly spread.
     every = -(-len(list_photographs(data)) // SHEET_PHOTOGRAPHS)
-    shown: list[Shown] = []
+    colored: list[ColoredPhotograph] = []
+    say = progress_printer(quiet)
 
-    result, record = evaluate_file(
+    record = edgecolor.evaluate(
         model,
         data,
         reference=reference,
         classifier=classifier,
         pictures=pictures,
-        progress=None if quiet else _progress,
-        show=shown.append if sheet or extremes else None,
+        progress=lambda done, total: say(f"{done} of {total} photographs"),
+        show=colored.append if sheet or extremes else None,
     )
-    text = json.dumps(record, indent=1)
+    text = json.dumps(record.to_json(), indent=1)
     if output:
         files.write_bytes(output, f"{text}\n".encode(), force=force)
     if sheet:
-        _draw(sheet, sheet_of(shown[::every]), force)
+        _draw(sheet, draw_sheet(colored[::every]), force)
     if extremes:
-        named = {picture.photograph.name: picture for picture in shown}
-        _draw(extremes, sheet_of([named[name] for name in (*result.worst, *result.best)]), force)
-    typer.echo(text if as_json else table(result))
+        by_name = {one.photograph.name: one for one in colored}
+        names = (*record.evaluation.worst, *record.evaluation.best)
+        _draw(extremes, draw_sheet([by_name[name] for name in names]), force)
+    typer.echo(text if as_json else table(record.evaluation))
 
 
 def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
@@ -112,7 +130,7 @@ def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
 
 
 def table(result: Evaluation) -> str:
-    """The result for a person, about 40 lines."""
+    """Return the evaluation as a table of about 40 lines."""
     plane = result.plane
     lines = [
         f"model        {result.model}, saturation {result.saturation:g}",
@@ -146,7 +164,6 @@ def table(result: Evaluation) -> str:
 
 
 def _without_its_own(result: Evaluation) -> Iterator[str]:
-    """As the network says it, without the gain that the model file asks for."""
     from edgecolor.evaluation.color_plane import plain_point
 
     if plain := plain_point(result.plane.curve, result.saturation):
@@ -155,18 +172,15 @@ def _without_its_own(result: Evaluation) -> Iterator[str]:
 
 def _recognition_lines(recognition: Recognition) -> Iterator[str]:
     yield f"classifier   {recognition.classifier}: its first choice for the original is the truth"
-    for title, found in (("first choice", recognition.top1), ("probability", recognition.probability)):
-        if found is None:
+    for title, recovery in (("first choice", recognition.top1), ("probability", recognition.probability)):
+        if recovery is None:
             yield f"{title:13}gray loses nothing: no gap to recover"
             continue
-        yield f"{title:13}gray {found.gray:.1%}, original {found.original:.1%}; of this gap is recovered:"
-        for name, share in (("ours", found.ours), ("one tint", found.tint), ("true ab", found.true_ab)):
+        yield f"{title:13}gray {recovery.gray:.1%}, original {recovery.original:.1%}; recovered of this gap:"
+        shares = (("ours", recovery.ours), ("one tint", recovery.tint), ("true ab", recovery.true_ab))
+        for name, share in shares:
             yield f"{'':13}{name:9}{share.mean:6.1%} +- {share.error:.1%}"
 
 
 def _gain(value: float | None) -> str:
     return "not reached: too little color at every saturation" if value is None else f"{value:+.3f} dB"
-
-
-def _progress(done: int, total: int) -> None:
-    print(f"{done} of {total} photographs", file=sys.stderr)

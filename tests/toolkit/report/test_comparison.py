@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.report.compare import short_names
+from edgecolor.report.comparison import short_names
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "models"
@@ -32,16 +32,16 @@ def test_three_files_to_a_page(photographs: Path, tmp_path: Path, capsys: pytest
     words = ["compare", *map(str, files), "s", "--data", str(photographs), "-o", str(page), *SMALL]
     words += ["--json", str(figures), "--force"]
     assert main(words) == 0
-    told = capsys.readouterr()
-    assert f"s: the same file as {files[0]}; left out" in told.err
-    assert told.err.count("colors the photographs") == 3 and "timed in turns: " in told.err
-    assert " take " in told.out and told.out.endswith(f"{page}\n")
-    found = json.loads(figures.read_text("utf-8"))
-    by_label = {file["label"]: file for file in found["files"]}
+    output = capsys.readouterr()
+    assert f"s: the same file as {files[0]}; left out" in output.err
+    assert output.err.count("coloring the photographs") == 3 and "timing in turns: " in output.err
+    assert " take " in output.out and output.out.endswith(f"{page}\n")
+    result = json.loads(figures.read_text("utf-8"))
+    by_label = {file["label"]: file for file in result["files"]}
     assert by_label.keys() == {"s_int8.tflite", "m_int8.tflite", "s.keras"}
     assert by_label["s_int8.tflite"]["bytes"] == files[0].stat().st_size
     assert by_label["s.keras"]["precision"] == "float32" and by_label["s.keras"]["alpha"] == 0.25
-    (device,) = found["devices"]
+    (device,) = result["devices"]
     timed = {t["letter"] for t in device["timings"]}
     assert timed == {by_label["s_int8.tflite"]["letter"], by_label["m_int8.tflite"]["letter"]}
     records = sorted((tmp_path / "out/page.records").iterdir())
@@ -49,16 +49,16 @@ def test_three_files_to_a_page(photographs: Path, tmp_path: Path, capsys: pytest
 
     before = [record.stat().st_mtime_ns for record in records]
     assert main(words) == 0
-    told = capsys.readouterr()
-    assert told.err.count("evaluated before") == 3 and told.err.count("timed before") == 2
+    output = capsys.readouterr()
+    assert output.err.count("evaluated before") == 3 and output.err.count("timed before") == 2
     assert [record.stat().st_mtime_ns for record in records] == before
 
     next(photographs.iterdir()).unlink()
     next(r for r in records if r.name.endswith("bench.json")).write_text("{")
     words.remove(str(files[2]))
     assert main(words) == 0
-    told = capsys.readouterr()
-    assert told.err.count("colors the photographs") == 2 and told.err.count("timed before") == 1
+    output = capsys.readouterr()
+    assert output.err.count("coloring the photographs") == 2 and output.err.count("timed before") == 1
     assert json.loads(figures.read_text("utf-8"))["photographs"] == 2
 
 
@@ -67,7 +67,7 @@ def test_three_files_to_a_page(photographs: Path, tmp_path: Path, capsys: pytest
     [
         (["nowhere.tflite"], 5, "no such model file"),
         ([str(MODELS / "s/s.keras")], 2, "A .keras cannot be timed"),
-        (["s", "--pictures", "nobody*"], 2, "no photograph of"),
+        (["s", "--pictures", "nobody*"], 2, "no photograph in"),
         (["s", "--threads", "999"], 2, "--threads 999"),
     ],
 )
@@ -81,14 +81,14 @@ def test_wrong_calls_end_before_anything_is_measured(
 ) -> None:
     page = tmp_path / "page.html"
     assert main(["compare", *words, "--data", str(photographs), "-o", str(page)]) == code
-    told = capsys.readouterr()
-    assert text in told.err and told.err.count("\n") == 1 and told.out == ""
+    output = capsys.readouterr()
+    assert text in output.err and output.err.count("\n") == 1 and output.out == ""
     assert not page.exists() and not page.with_suffix(".records").exists()
 
 
 def test_no_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "s", "--data", str(tmp_path), "-o", str(tmp_path / "page.html")]) == 1
-    assert "no photographs in it" in capsys.readouterr().err
+    assert "no photographs in this folder" in capsys.readouterr().err
 
 
 def test_names_are_as_short_as_they_may_be() -> None:
