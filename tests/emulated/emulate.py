@@ -1,11 +1,11 @@
-"""Installs the bundles in emulated Raspberry Pis, colors there, and compares with the colors made here.
+"""Install the bundles in emulated Raspberry Pis, color there, and compare with the colors of this machine.
 
     make emulated            some minutes; pip and apt fetch about 400 MB
     python tests/emulated/emulate.py bookworm-armhf --json report.json
 
-What is real: Debian's Python, C library, numpy and Pillow; the wheels for Arm; install.sh, from the checksums
-to the check of the golden vectors. What is not: the processor (QEMU has its instructions, not its speed), the
-kernel, systemd, a camera, and Raspberry Pi OS's own packages (it rebuilds some of Debian's).
+These parts are real: Debian's Python, C library, numpy and Pillow; the wheels for Arm; install.sh, from the
+checksums to the check of the golden vectors. These parts are not: the processor (QEMU has its instructions,
+not its speed), the kernel, systemd, a camera, and the packages that Raspberry Pi OS rebuilds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from foreign import Root, fetch_qemu
+from foreign import ForeignRoot, fetch_qemu
 from PIL import Image
 
 from edgecolor.bundle import wheels
@@ -32,20 +32,20 @@ from edgecolor_runtime.errors import EdgecolorError, GateError, MissingError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PHOTOGRAPH = REPOSITORY / "examples/photographs/kodim03.jpg"
-FRAMES = 10
-FRAME = (320, 240)  # pixels
+FRAME_COUNT = 10
+FRAME_SIZE = (320, 240)  # pixels
 
 
 @dataclass(frozen=True)
-class Case:
+class EmulatedDevice:
     """A device.
 
     Attributes:
-        target: of its bundle.
-        processor: as QEMU calls it.
-        interpreter: the distribution.
-        packages: what its owner installed from Debian besides Python.
-        video: whether its bundle has PyAV; else frames come from a folder.
+        target: target of its bundle.
+        processor: QEMU's name of the processor.
+        interpreter: name of the interpreter's distribution.
+        packages: Debian packages that its owner installed in addition to Python.
+        video: whether its bundle has PyAV; without PyAV the frames come from a folder.
     """
 
     target: str
@@ -55,32 +55,32 @@ class Case:
     video: bool = True
 
 
-CASES = {  # a Cortex-A72 is that of a Raspberry Pi 4, A76 of a 5, A7 of a 2
-    "bookworm-arm64": Case("bookworm-arm64", "cortex-a72", "ai-edge-litert"),
+DEVICES = {  # Raspberry Pi 4: Cortex-A72, 5: A76, 2: A7
+    "bookworm-arm64": EmulatedDevice("bookworm-arm64", "cortex-a72", "ai-edge-litert"),
     # As with picamera2: Debian's numpy 1.24 and Pillow 9.4 stay in use.
-    "bookworm-arm64-tflite": Case(
+    "bookworm-arm64-tflite": EmulatedDevice(
         "bookworm-arm64", "cortex-a72", "tflite-runtime", ("python3-numpy", "python3-pil")
     ),
-    "trixie-arm64": Case("trixie-arm64", "cortex-a76", "ai-edge-litert"),
-    "bookworm-armhf": Case("bookworm-armhf", "cortex-a7", "tflite-runtime", video=False),
+    "trixie-arm64": EmulatedDevice("trixie-arm64", "cortex-a76", "ai-edge-litert"),
+    "bookworm-armhf": EmulatedDevice("bookworm-armhf", "cortex-a7", "tflite-runtime", video=False),
 }
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Between colored pictures made there and here, in levels of 0 to 255 over R, G and B."""
+class PictureDifference:
+    """The difference between pictures colored there and here, in levels of 0 to 255 over R, G and B."""
 
     mean: float
     largest: float
 
 
-LIMITS = {"ai-edge-litert": Difference(0.001, 4), "tflite-runtime": Difference(2, 40)}
-"""Interpreter there (here it is ai-edge-litert) -> what is allowed."""
+LIMITS = {"ai-edge-litert": PictureDifference(0.001, 4), "tflite-runtime": PictureDifference(2, 40)}
+"""Interpreter of the device -> allowed difference from this machine, which has ai-edge-litert."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one device did."""
+class DeviceResult:
+    """The measurements of one device."""
 
     device: str
     processor: str
@@ -91,62 +91,62 @@ class Result:
     golden_mean: float  # in steps of 1/128 of the network's output
     golden_largest: float
     golden_allowed: dict[str, float]
-    photograph: Difference
-    frames: Difference
-    allowed: Difference
+    photograph: PictureDifference
+    frames: PictureDifference
+    allowed: PictureDifference
     seconds: float
 
     @property
     def passed(self) -> bool:
-        """Whether all colors are within their limits; `edgecolor check` has judged the golden vectors."""
+        """Whether all colors are within their limits; `edgecolor check` has verified the golden vectors."""
         return all(
-            found.mean <= self.allowed.mean and found.largest <= self.allowed.largest
-            for found in (self.photograph, self.frames)
+            difference.mean <= self.allowed.mean and difference.largest <= self.allowed.largest
+            for difference in (self.photograph, self.frames)
         )
 
 
-def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
-    """Make a device, install the bundle there, color, compare.
+def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> DeviceResult:
+    """Make a device, install the bundle there, color pictures, and compare them.
 
     Raises:
         EdgecolorError: something failed on the device.
     """
     begun = time.monotonic()
-    case = CASES[name]
-    suite = case.target.partition("-")[0]
-    root = Root(
+    device = DEVICES[name]
+    suite = device.target.partition("-")[0]
+    root = ForeignRoot(
         folder / name,
         suite,
-        TARGETS[case.target],
-        case.packages,
+        TARGETS[device.target],
+        packages=device.packages,
         qemu=qemu,
-        processor=case.processor,
+        processor=device.processor,
     )
     with tarfile.open(bundle) as archive:
         archive.extractall(folder / f"{name}.bundle", filter="data")
     (unpacked,) = (folder / f"{name}.bundle").iterdir()
     prefix = folder / f"{name}.prefix"
     root.run("sh", unpacked / "install.sh", "--prefix", prefix)
-    if case.packages and list(prefix.glob("current/venv/lib/*/site-packages/numpy")):
-        raise EdgecolorError(f"{name}: the bundle brought a numpy in the place of Debian's")
+    if device.packages and list(prefix.glob("current/venv/lib/*/site-packages/numpy")):
+        raise EdgecolorError(f"{name}: the bundle installed a numpy in place of Debian's")
     python, command = prefix / "current/venv/bin/python", prefix / "current/edgecolor"
-    if case.interpreter != "ai-edge-litert" and not list(unpacked.glob("wheels/tflite_runtime*")):
-        _exchange(root, python, unpacked, case)
+    if device.interpreter != "ai-edge-litert" and not list(unpacked.glob("wheels/tflite_runtime*")):
+        _replace_interpreter(root, python, unpacked, device)
     golden = json.loads(root.run(command, "check", "s", "--json"))["golden"]
-    if not golden["interpreter"].startswith(case.interpreter):
-        raise EdgecolorError(f"{name} runs {golden['interpreter']}, and was to run {case.interpreter}")
+    if not golden["interpreter"].startswith(device.interpreter):
+        raise EdgecolorError(f"{name} runs {golden['interpreter']} instead of {device.interpreter}")
     here, there = folder / "here", folder / f"{name}.colored"
     root.run(command, "run", folder / "photograph.png", "-o", there / "photograph.png")
-    frames = "video" if case.video else "frames"
-    source = "video.mkv" if case.video else "frames"
+    frames = "video" if device.video else "frames"
+    source = "video.mkv" if device.video else "frames"
     root.run(command, "run", folder / source, "-o", there / frames, "--threads", "1")
     versions = [
         root.run(python, "-c", f"from importlib.metadata import version as v; print(v('{package}'))").strip()
         for package in ("numpy", "pillow")
     ]
-    return Result(
+    return DeviceResult(
         device=name,
-        processor=case.processor,
+        processor=device.processor,
         python=root.run(python, "-c", "import platform; print(platform.python_version())").strip(),
         interpreter=golden["interpreter"],
         numpy=versions[0],
@@ -154,42 +154,42 @@ def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> Result:
         golden_mean=golden["mean"],
         golden_largest=golden["maximum"],
         golden_allowed=golden["limits"],
-        photograph=compare(here, there, "*.png"),
-        frames=compare(here / frames, there / frames, "*.jpg" if case.video else "*.png"),
-        allowed=LIMITS[case.interpreter],
+        photograph=compare_pictures(here, there, "*.png"),
+        frames=compare_pictures(here / frames, there / frames, "*.jpg" if device.video else "*.png"),
+        allowed=LIMITS[device.interpreter],
         seconds=time.monotonic() - begun,
     )
 
 
-def _reach(folder: Path) -> Path:
-    """Fetch QEMU through apt and a small wheel through pip, to see that both have a mirror.
+def _fetch_emulator(folder: Path) -> Path:
+    """Fetch QEMU with apt, and a small wheel with pip to see that both have a mirror.
 
     Raises:
-        MissingError: one of them has none.
+        MissingError: apt or pip has no mirror.
     """
     try:
         wheels.download(["pip"], folder / "probe", TARGETS["bookworm-arm64"])
         return fetch_qemu(folder / "qemu")
     except EdgecolorError as error:
-        raise MissingError(f"the emulated devices need pip and apt with their mirrors: {error}") from error
+        raise MissingError(f"the emulated devices need pip and apt with mirrors: {error}") from error
 
 
-def _exchange(root: Root, python: Path, unpacked: Path, case: Case) -> None:
-    """Put another interpreter in the place of the bundle's, as an owner of the device could."""
+def _replace_interpreter(root: ForeignRoot, python: Path, unpacked: Path, device: EmulatedDevice) -> None:
+    """Install another interpreter in place of the bundle's, as an owner of the device could."""
     extra = unpacked.parent / "extra"
-    wheels.download([case.interpreter], extra, TARGETS[case.target])
+    wheels.download([device.interpreter], extra, TARGETS[device.target])
     (pip,) = unpacked.glob("wheels/pip-*.whl")
     root.run(python, pip / "pip", "uninstall", "--yes", "ai-edge-litert")
     root.run(python, pip / "pip", "--isolated", "install", "--no-index", "--no-deps", *extra.iterdir())
 
 
-def compare(here: Path, there: Path, pattern: str) -> Difference:
-    """Pictures of the same names in two folders."""
+def compare_pictures(here: Path, there: Path, pattern: str) -> PictureDifference:
+    """Compare the pictures of the same names in two folders."""
     names = sorted(path.name for path in here.glob(pattern))
     if not names or names != sorted(path.name for path in there.glob(pattern)):
-        raise EdgecolorError(f"{there} holds other pictures than {here}")
-    off = np.concatenate([np.abs(_levels(here / n) - _levels(there / n)).ravel() for n in names])
-    return Difference(float(off.mean()), float(off.max()))
+        raise EdgecolorError(f"{there} does not have the same pictures as {here}")
+    differences = np.concatenate([np.abs(_levels(here / n) - _levels(there / n)).ravel() for n in names])
+    return PictureDifference(float(differences.mean()), float(differences.max()))
 
 
 def _levels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -197,17 +197,17 @@ def _levels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         return np.asarray(picture.convert("RGB"), np.float32)
 
 
-def prepare(folder: Path) -> None:
-    """A gray photograph, and frames that pan over it, as a video and as pictures; all colored here, too."""
+def prepare_pictures(folder: Path) -> None:
+    """Make a gray photograph, and frames that pan over it as a video and as pictures; color them here."""
     with Image.open(PHOTOGRAPH) as photograph:
         gray = photograph.convert("L")
     gray.save(folder / "photograph.png")
     (folder / "frames").mkdir()
     with av.open(str(folder / "video.mkv"), "w") as video:
-        stream = video.add_stream("ffv1", rate=FRAMES, pix_fmt="gray")  # without loss
-        stream.width, stream.height = FRAME
-        for n in range(FRAMES):
-            frame = gray.crop((16 * n, 8 * n, 16 * n + FRAME[0], 8 * n + FRAME[1]))
+        stream = video.add_stream("ffv1", rate=FRAME_COUNT, pix_fmt="gray")  # without loss
+        stream.width, stream.height = FRAME_SIZE
+        for n in range(FRAME_COUNT):
+            frame = gray.crop((16 * n, 8 * n, 16 * n + FRAME_SIZE[0], 8 * n + FRAME_SIZE[1]))
             frame.save(folder / f"frames/{n:02}.png")
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame), format="gray")))
         video.mux(stream.encode())
@@ -220,15 +220,15 @@ def _edgecolor(*words: str | Path) -> None:
     with redirect_stdout(sys.stderr):
         code = edgecolor([*map(str, words), "--quiet"])
     if code:
-        raise SystemExit(code)  # it has said why
+        raise SystemExit(code)  # the command has printed the reason
 
 
-def table(results: list[Result]) -> str:
-    """The results as Markdown."""
+def format_table(results: list[DeviceResult]) -> str:
+    """Return the results as a Markdown table."""
     head = (
         *("Device", "Processor", "Python", "Interpreter", "numpy", "Pillow"),
         *("Golden vectors: mean, largest step", "(allowed)"),
-        *("Photograph: mean, largest level", f"{FRAMES} frames", "(allowed)", "Seconds"),
+        *("Photograph: mean, largest level", f"{FRAME_COUNT} frames", "(allowed)", "Seconds"),
     )
     rows = [head, ("---",) * len(head)]
     for r in results:
@@ -241,31 +241,31 @@ def table(results: list[Result]) -> str:
 
 
 def main() -> int:
-    """Emulate the named devices, or all. The exit code is that of `edgecolor`."""
+    """Emulate the named devices, or all. Exit codes are those of `edgecolor`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("devices", nargs="*", help=f"of {', '.join(CASES)}; all by default")
-    parser.add_argument("--json", type=Path, help="a file for the results")
+    parser.add_argument("devices", nargs="*", help=f"names of {', '.join(DEVICES)} (default: all)")
+    parser.add_argument("--json", type=Path, help="file for the results")
     words = parser.parse_args()
-    names = words.devices or list(CASES)
-    if unknown := set(names) - set(CASES):
+    names = words.devices or list(DEVICES)
+    if unknown := set(names) - set(DEVICES):
         parser.error(f"no such device: {', '.join(unknown)}")
     results = []
     try:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            prepare(folder)
-            qemu = _reach(folder)
+            prepare_pictures(folder)
+            qemu = _fetch_emulator(folder)
             for name in names:
-                bundle = folder / f"{CASES[name].target}.tar.gz"
+                bundle = folder / f"{DEVICES[name].target}.tar.gz"
                 if not bundle.exists():
-                    _edgecolor("bundle", "--target", CASES[name].target, "-o", bundle)
-                print(f"{name}: installs and colors", file=sys.stderr, flush=True)
+                    _edgecolor("bundle", "--target", DEVICES[name].target, "-o", bundle)
+                print(f"{name}: installing and coloring", file=sys.stderr, flush=True)
                 results.append(emulate(name, folder, bundle, qemu))
-        print(table(results))
+        print(format_table(results))
         if words.json:
             words.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n", "utf-8")
         if failed := [r.device for r in results if not r.passed]:
-            raise GateError(f"other colors than here: {', '.join(failed)}")
+            raise GateError(f"colors differ from those of this machine: {', '.join(failed)}")
     except EdgecolorError as error:
         print(f"emulate: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,8 +1,8 @@
-"""Debian roots of another processor whose Python runs here, without root rights, chroot or binfmt.
+"""Debian systems of another processor whose Python runs here, without root rights, chroot or binfmt.
 
-In such a root usr/bin/python3 is a script of the host that starts QEMU, under the name that the script was
-called by. So a virtual environment made with it works as on the device: its bin/python links to that script,
-and QEMU passes the link's name on, by which Python finds the environment.
+In such a system usr/bin/python3 is a script of the host that starts QEMU under the name by which the script
+was called. Virtual environments therefore work as on the device: their bin/python links to the script, QEMU
+passes the name of the link on, and Python finds the environment by this name.
 """
 
 from __future__ import annotations
@@ -13,49 +13,51 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecolor.bundle import debian
-from edgecolor.bundle.targets import Target
+from edgecolor.bundle.targets import BundleTarget
+from edgecolor.support.child_process import run_program
 from edgecolor_runtime.errors import EdgecolorError
 
 EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
-"""Debian's word for an architecture -> the program that emulates it."""
+"""Debian's name of an architecture -> the program that emulates it."""
 
-MERGED = ("bin", "lib", "sbin")  # what Debian's /usr merge made links of
+MERGED = ("bin", "lib", "sbin")  # links since Debian's /usr merge
 
 
 def fetch_qemu(folder: Path) -> Path:
-    """QEMU 10 for this machine, unpacked; ai-edge-litert crashes under bookworm's QEMU 7.2.
+    """Download and unpack QEMU 10 for this machine; ai-edge-litert crashes under bookworm's QEMU 7.2.
 
     Returns:
-        Its folder of programs.
+        The folder with QEMU's programs.
     """
-    here = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
-    packages = debian.fetch("trixie", here.stdout.strip(), ["qemu-user"], folder / "packages")
+    result = run_program(["dpkg", "--print-architecture"])
+    result.raise_failure("dpkg")
+    packages = debian.fetch("trixie", result.stdout.strip(), ["qemu-user"], folder / "packages")
     debian.unpack([path for path in packages if path.name.startswith("qemu-user_")], folder)
     return folder / "usr/bin"
 
 
-class Root:
+class ForeignRoot:
     """An unpacked Debian with Python, and a way to run host scripts that call its `python3`."""
 
     def __init__(
         self,
         folder: Path,
         suite: str,
-        target: Target,
-        packages: Sequence[str],
+        target: BundleTarget,
         *,
+        packages: Sequence[str],
         qemu: Path,
         processor: str,
     ) -> None:
-        """Download and unpack: seconds.
+        """Download and unpack the system; this takes seconds.
 
         Args:
-            folder: becomes the root; must not exist.
-            suite: the Debian release.
-            target: its architecture and Python.
-            packages: Debian packages beside Python.
-            qemu: from `fetch_qemu`.
-            processor: one that QEMU knows: "cortex-a72".
+            folder: root of the system; it must not exist.
+            suite: name of the Debian release.
+            target: architecture and Python version.
+            packages: Debian packages in addition to Python.
+            qemu: folder from `fetch_qemu`.
+            processor: QEMU's name of the processor, such as "cortex-a72".
         """
         names = ["python3", "libstdc++6", *packages]
         for name in MERGED:
@@ -64,23 +66,25 @@ class Root:
         archives = debian.fetch(suite, target.architecture, names, folder.with_suffix(".debs"))
         for archive in archives:
             _unpack(archive, folder)
-        for library in folder.glob("usr/lib/*/*/lib[bl]*.so.3"):  # as Debian's alternatives would link them
+        for library in folder.glob(
+            "usr/lib/*/*/lib[bl]*.so.3"
+        ):  # the links that Debian's alternatives would make
             if library.parent.name in ("blas", "lapack"):
                 (library.parents[1] / library.name).symlink_to(f"{library.parent.name}/{library.name}")
         python = folder / "usr/bin/python3"
-        real = python.with_name(f"python{target.version}")
+        real = python.with_name(f"python{target.python_version}")
         python.unlink()
         emulator = qemu / EMULATORS[target.architecture]
         _script(
             python,
             f'{emulator} -cpu {processor} -0 "$0" -L {folder} {real} "$@" || exit',
-            # pip reads in the file that sys.executable names which wheels fit. To programs inside, that of a
-            # virtual environment is thus the real one: QEMU looks for a file in the root first.
+            # pip inspects the file of sys.executable to choose wheels. Inside, the file of a virtual
+            # environment is therefore the real one: QEMU looks for a file in the root first.
             '[ "$1 $2" = "-m venv" ] || exit 0',
             "for made; do :; done",
             f'mkdir -p "{folder}$made/bin" && ln -sf {real} "{folder}$made/bin/python"',
         )
-        # The other programs of the root must not come before those of the host.
+        # Only python3 of the root comes before the programs of the host.
         self._path = folder.with_suffix(".path")
         self._path.mkdir()
         _script(self._path / "python3", f'exec {python} "$@"')
@@ -89,10 +93,10 @@ class Root:
         """Run a program of the host, or of a virtual environment of the root's Python.
 
         Returns:
-            What it printed.
+            The text that the program printed.
 
         Raises:
-            EdgecolorError: it failed.
+            EdgecolorError: the program failed.
         """
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
         env = {**kept, "PATH": f"{self._path}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -103,7 +107,7 @@ class Root:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Through tar, which keeps the links of the /usr merge; dpkg-deb -x puts folders in their place."""
+    """Unpack with tar, which keeps the links of the /usr merge; dpkg-deb -x replaces them with folders."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as contents:
         tar = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", f"--directory={folder}"]
         subprocess.run(tar, stdin=contents.stdout, check=True)

@@ -1,4 +1,4 @@
-"""The emulated devices as a test, for `.ci/run`: skipped where their packages cannot be fetched."""
+"""The emulated devices as a test, skipped if their packages cannot be downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles: what they hold, what their installer refuses; slow ones are fetched and installed for real."""
+"""Bundles: their contents, and what their installer refuses. The slow tests download and install bundles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.bundle import archive, debian, wheels
-from edgecolor.bundle.targets import TARGETS, Target
+from edgecolor.bundle.targets import TARGETS, BundleTarget
 from edgecolor.cli import main
 from edgecolor_runtime.models.shipped import shipped_bytes
 
@@ -65,13 +65,13 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def leave_out_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "fetch", lambda ours, folder, target, also: folder.mkdir() or [])
+    monkeypatch.setattr(wheels, "fetch", lambda own, folder, target, also: folder.mkdir() or [])
     monkeypatch.setattr(debian, "fetch", lambda *args, **options: [])
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of a bundle as `offline` has it."""
+    """A bundle that is made without downloads, as with `offline`."""
     path = tmp_path_factory.mktemp("small") / "bundle.tar.gz"
     with pytest.MonkeyPatch.context() as monkeypatch:
         leave_out_downloads(monkeypatch)
@@ -244,7 +244,7 @@ def test_rounds_end_when_nothing_new_is_needed(tmp_path: Path, monkeypatch: pyte
     """`first` needs `second`, which pins `first`: three lists for pip, the last of which holds all."""
     lists = []
 
-    def download(requirements: Sequence[str], folder: Path, target: Target) -> None:
+    def download(requirements: Sequence[str], folder: Path, target: BundleTarget) -> None:
         lists.append(list(requirements))
         folder.mkdir()
         fake_wheel(folder, "first", "second")
@@ -253,9 +253,9 @@ def test_rounds_end_when_nothing_new_is_needed(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(wheels, "download", download)
     ours = [fake_wheel(tmp_path, "edgecolor", "first")]
-    found = wheels.fetch(ours, tmp_path / "wheels", TARGETS["trixie-arm64"], also=[])
+    fetched = wheels.fetch(ours, tmp_path / "wheels", TARGETS["trixie-arm64"], also=[])
     assert lists == [["first"], ["first", "second"], ["first", "first==1.0", "second"]]
-    assert [path.name.partition("-")[0] for path in found] == ["first", "second"]
+    assert [path.name.partition("-")[0] for path in fetched] == ["first", "second"]
 
 
 def test_an_installed_package_becomes_its_wheel_again(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fetched_bundles_are_the_same_bytes_twice(tmp_path: Path) -> None:
     """With Debian packages in it, too; where apt or the network is missing, this says so and fails."""
-    made = [archive.make_bundle("bookworm-armhf", "s", lambda text: None) for _ in range(2)]
+    made = [archive.make_bundle("s", "bookworm-armhf", lambda text: None) for _ in range(2)]
     assert made[0].data == made[1].data
     names = made[0].files
     assert any(name.startswith("debs/python3-numpy_") for name in names)

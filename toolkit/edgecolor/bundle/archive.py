@@ -1,4 +1,4 @@
-"""Everything that a device without a network needs, in one archive: wheels, model, installer, service."""
+"""The archive with everything that a device without a network needs: wheels, model, installer, service."""
 
 from __future__ import annotations
 
@@ -13,93 +13,101 @@ from importlib import resources
 from pathlib import Path
 
 from edgecolor.bundle import debian, wheels
-from edgecolor.bundle.targets import TARGETS, Target
+from edgecolor.bundle.targets import TARGETS, BundleTarget
 from edgecolor_runtime import __version__
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.shipped import SHIPPED, open_model
 
-CARRIED = "model.tflite"  # what a model that is not shipped is called in the bundle
+MODEL_FILE = "model.tflite"  # name in the bundle of a model that is not shipped
 DEVICE_FILES = ("install.sh", "edgecolor.service", "edgecolor.env")
 
-
-_THERE = ("python3", "libstdc++6", "mime-support", "python3-pkg-resources")
-"""What every Debian has of what numpy and Pillow depend on, or they do without."""
+_PRESENT_PACKAGES = ("python3", "libstdc++6", "mime-support", "python3-pkg-resources")
+"""Dependencies of Debian's numpy and Pillow that every Debian has, or that they do not need here."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory: the archive's bytes, and its files' names."""
+    """A bundle in memory.
+
+    Attributes:
+        data: bytes of the .tar.gz file.
+        files: names of the files in it, sorted.
+    """
 
     data: bytes
     files: list[str]
 
 
-def make_bundle(name: str, model: str, say: Callable[[str], None]) -> Bundle:
-    """Collect a bundle. The same edgecolor, model and downloads give the same bytes.
+def make_bundle(model: str, target: str, print_progress: Callable[[str], None]) -> Bundle:
+    """Make a bundle. The same edgecolor, model and downloads give the same bytes.
 
     Args:
-        name: of the target.
-        model: a shipped model's name, or a model file, which goes into the bundle.
-        say: told what happens.
+        model: name of a shipped model, or path of a model file, which becomes part of the bundle.
+        target: name of the system, one of TARGETS.
+        print_progress: called with a line of text at each step.
 
     Raises:
         UsageError: there is no such target.
         ModelFileError: the model is not intact.
         EdgecolorError: pip or apt failed.
     """
-    if name not in TARGETS:
-        raise UsageError(f"--target {name}: expected one of {', '.join(TARGETS)}")
-    target = TARGETS[name]
-    open_model(model)  # it is intact
-    contents = {
-        file: (resources.files("edgecolor.bundle") / "device_files" / file).read_bytes()
-        for file in DEVICE_FILES
-    }
+    if target not in TARGETS:
+        raise UsageError(f"--target {target}: expected one of {', '.join(TARGETS)}")
+    open_model(model)  # raises if the model is not intact
+    device_files = resources.files("edgecolor.bundle") / "device_files"
+    contents = {name: (device_files / name).read_bytes() for name in DEVICE_FILES}
     if model not in SHIPPED:
-        contents[CARRIED] = Path(model).read_bytes()
-    contents["bundle.conf"] = _settings(name, target, model if model in SHIPPED else CARRIED)
+        contents[MODEL_FILE] = Path(model).read_bytes()
+    contents["bundle.conf"] = _settings(target, model if model in SHIPPED else MODEL_FILE)
     with tempfile.TemporaryDirectory() as folder:
-        for path in _downloads(name, target, Path(folder), say):
+        for path in _download(target, Path(folder), print_progress):
             contents[f"{path.parent.name}/{path.name}"] = path.read_bytes()
-    sums = (f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in sorted(contents.items()))
+    sums = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(contents.items()))
     contents["SHA256SUMS"] = "".join(sums).encode()
-    return Bundle(_archive(f"edgecolor-{name}", contents), sorted(contents))
+    return Bundle(_pack(f"edgecolor-{target}", contents), sorted(contents))
 
 
-def _settings(name: str, target: Target, model: str) -> bytes:
-    """What install.sh reads as shell variables."""
+def _settings(target: str, model: str) -> bytes:
+    """Return the settings that install.sh reads as shell variables."""
+    system = TARGETS[target]
     return (
-        f"VERSION={__version__}\nTARGET={name}\nPYTHON={target.version}\nBITS={target.bits}\n"
-        f'MACHINES="{" ".join(target.machines)}"\nMODEL={model}\n'
+        f"VERSION={__version__}\nTARGET={target}\nPYTHON={system.python_version}\nBITS={system.bits}\n"
+        f'MACHINES="{" ".join(system.machines)}"\nMODEL={model}\n'
     ).encode()
 
 
-def _downloads(name: str, target: Target, folder: Path, say: Callable[[str], None]) -> list[Path]:
+def _download(target: str, folder: Path, print_progress: Callable[[str], None]) -> list[Path]:
+    """Fetch all packages; return their paths, each in a folder with the name that it has in the bundle."""
+    system: BundleTarget = TARGETS[target]
     (folder / "own").mkdir()
-    say("packing edgecolor")
-    ours = wheels.own_wheels(folder / "own")
-    say("fetching what it needs, through pip")
-    found = wheels.fetch(ours, folder / "wheels", target, also=["pip", *target.also])
-    found += [path.rename(folder / "wheels" / path.name) for path in ours]
-    if target.debs:
-        say("fetching what has no wheels, through apt")
-        suite = name.partition("-")[0]
-        packages = list(target.debs.values())
-        found += debian.fetch(suite, target.architecture, packages, folder / "debs", without=_THERE)
-    return found
+    print_progress("packing edgecolor")
+    own = wheels.own_wheels(folder / "own")
+    print_progress("fetching its dependencies with pip")
+    fetched = wheels.fetch(own, folder / "wheels", system, also=["pip", *system.constraints])
+    files = [*fetched, *(path.rename(folder / "wheels" / path.name) for path in own)]
+    if system.debian_packages:
+        print_progress("fetching packages without wheels with apt")
+        files += debian.fetch(
+            target.partition("-")[0],
+            system.architecture,
+            list(system.debian_packages.values()),
+            folder / "debs",
+            without=_PRESENT_PACKAGES,
+        )
+    return files
 
 
-def _archive(top: str, contents: dict[str, bytes]) -> bytes:
-    """A .tar.gz of files in one folder, in the order of their names, without times or owners."""
+def _pack(top: str, contents: dict[str, bytes]) -> bytes:
+    """Return a .tar.gz of files in one folder, sorted by name, without times or owners."""
     buffer = io.BytesIO()
-    # Nearly all of it is compressed already.
+    # Level 1: nearly all files are compressed already.
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="", compresslevel=1) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for file, data in sorted(contents.items()):
-            member = tarfile.TarInfo(f"{top}/{file}")
+        for name, data in sorted(contents.items()):
+            member = tarfile.TarInfo(f"{top}/{name}")
             member.size = len(data)
-            member.mode = 0o755 if file.endswith(".sh") else 0o644
+            member.mode = 0o755 if name.endswith(".sh") else 0o644
             archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Target:
+class BundleTarget:
     """A system that a bundle is made for.
 
     Attributes:
-        architecture: Debian's word for it.
-        machines: what Python's `platform.machine()` may be there; wheels are for the first.
-        bits: of a pointer.
-        python: the version that its release has.
-        glibc: the minor version of its C library, 2.x.
-        debs: distributions without a wheel for it -> their Debian packages.
-        also: requirements by which everything goes with the numpy that its release has.
+        architecture: Debian's name of the architecture.
+        machines: values that Python's `platform.machine()` may have there; wheels are for the first.
+        bits: size of a pointer.
+        python: Python version of the release.
+        glibc: minor version of the C library, 2.x.
+        debian_packages: name of a distribution without a wheel for this system -> its Debian package.
+        constraints: requirements that keep all packages compatible with the numpy of the release.
     """
 
     architecture: str
@@ -24,27 +24,48 @@ class Target:
     bits: int
     python: tuple[int, int]
     glibc: int
-    debs: dict[str, str] = field(default_factory=dict)
-    also: tuple[str, ...] = ()
+    debian_packages: dict[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
 
     @property
-    def version(self) -> str:
-        """Of Python, as a word."""
+    def python_version(self) -> str:
+        """Python version as text, such as "3.11"."""
         return ".".join(map(str, self.python))
 
 
-_BOOKWORM = ((3, 11), 36)
-_TRIXIE = ((3, 13), 41)
-
-_NUMPY_1 = ("ml_dtypes<0.6",)  # litert's; from 0.6 it wants numpy 2, and what apt built for numpy 1 breaks
-_ARM32 = ("armv7l", "armv8l", "aarch64")  # 32-bit Raspberry Pi OS may run under a 64-bit kernel
-_NO_WHEELS = {"numpy": "python3-numpy", "pillow": "python3-pil"}
+# From 0.6 ml_dtypes, which ai-edge-litert depends on, requires numpy 2; apt's packages are built for numpy 1.
+_KEEP_NUMPY_1 = ("ml_dtypes<0.6",)
 
 TARGETS = {
-    "bookworm-arm64": Target("arm64", ("aarch64",), 64, *_BOOKWORM, also=_NUMPY_1),
-    "trixie-arm64": Target("arm64", ("aarch64",), 64, *_TRIXIE),
-    "bookworm-armhf": Target("armhf", _ARM32, 32, *_BOOKWORM, debs=_NO_WHEELS),
-    "bookworm-amd64": Target("amd64", ("x86_64",), 64, *_BOOKWORM, also=_NUMPY_1),
-    "trixie-amd64": Target("amd64", ("x86_64",), 64, *_TRIXIE),
+    "bookworm-arm64": BundleTarget(
+        architecture="arm64",
+        machines=("aarch64",),
+        bits=64,
+        python=(3, 11),
+        glibc=36,
+        constraints=_KEEP_NUMPY_1,
+    ),
+    "trixie-arm64": BundleTarget(
+        architecture="arm64", machines=("aarch64",), bits=64, python=(3, 13), glibc=41
+    ),
+    "bookworm-armhf": BundleTarget(
+        architecture="armhf",
+        machines=("armv7l", "armv8l", "aarch64"),  # a 32-bit system may run under a 64-bit kernel
+        bits=32,
+        python=(3, 11),
+        glibc=36,
+        debian_packages={"numpy": "python3-numpy", "pillow": "python3-pil"},
+    ),
+    "bookworm-amd64": BundleTarget(
+        architecture="amd64",
+        machines=("x86_64",),
+        bits=64,
+        python=(3, 11),
+        glibc=36,
+        constraints=_KEEP_NUMPY_1,
+    ),
+    "trixie-amd64": BundleTarget(
+        architecture="amd64", machines=("x86_64",), bits=64, python=(3, 13), glibc=41
+    ),
 }
-"""Debian release and architecture -> what it is. Raspberry Pi OS has the same names and versions."""
+"""Debian release and architecture -> the system. Raspberry Pi OS has the same names and versions."""

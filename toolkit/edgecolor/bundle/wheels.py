@@ -1,4 +1,4 @@
-"""Wheels for another machine: our own two, and through pip what they need there."""
+"""Wheels for another machine: our own two, and their dependencies, which pip downloads."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import edgecolor
-from edgecolor.bundle.targets import Target
+from edgecolor.bundle.targets import BundleTarget
 from edgecolor.support.child_process import run_program
 from edgecolor_runtime.errors import EdgecolorError
 
-OURS = ("edgecolor", "edgecolor-runtime")
+OWN_DISTRIBUTIONS = ("edgecolor", "edgecolor-runtime")
 
-_ROUNDS = 10  # of asking what the wheels just fetched need; four are usual
-_OLDEST_GLIBC = 5  # 2.5: manylinux1
-_LEFT_BY_INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+MAX_ROUNDS = 10  # of downloads until no dependency is missing; four are usual
+OLDEST_GLIBC = 5  # glibc 2.5: manylinux1
+_WRITTEN_BY_INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
 def own_wheels(folder: Path) -> list[Path]:
-    """Both wheels of edgecolor as it runs now: built from its repository, or packed from its installation."""
+    """Make both wheels of the running edgecolor: build them from its repository, or pack its installation."""
     repository = Path(edgecolor.__file__).resolve().parents[2]
     if not (repository / "edge_runtime/pyproject.toml").is_file():
-        return [repack(distribution(name), folder) for name in OURS]
-    ready = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
+        return [repack(distribution(name), folder) for name in OWN_DISTRIBUTIONS]
+    isolation = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
     sources = (repository / "edge_runtime", repository)
-    _pip("wheel", [*ready, f"--wheel-dir={folder}", "--no-deps", *map(str, sources)])
+    _pip("wheel", [*isolation, f"--wheel-dir={folder}", "--no-deps", *map(str, sources)])
     return sorted(folder.glob("edgecolor*.whl"))
 
 
 def repack(installed: Distribution, folder: Path) -> Path:
-    """Turn an installed pure-Python distribution into a wheel again.
+    """Pack an installed pure-Python distribution as a wheel.
 
     Raises:
-        EdgecolorError: its installer did not record its files.
+        EdgecolorError: the installation has no list of its files.
     """
     if installed.files is None:
-        raise EdgecolorError(f"{installed.name} was installed without a list of its files; reinstall it")
+        raise EdgecolorError(f"{installed.name} has no list of its files. Reinstall it with pip.")
     name = installed.name.replace("-", "_")
     path = folder / f"{name}-{installed.version}-py3-none-any.whl"
     record = f"{name}-{installed.version}.dist-info/RECORD"
     lines = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         for file in sorted(installed.files):
-            made = ".." in file.parts or "__pycache__" in file.parts  # programs and byte code: pip makes them
-            if made or file.name in _LEFT_BY_INSTALLERS:
+            made_by_pip = ".." in file.parts or "__pycache__" in file.parts  # programs and byte code
+            if made_by_pip or file.name in _WRITTEN_BY_INSTALLERS:
                 continue
             data = file.read_binary()
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -61,52 +61,55 @@ def repack(installed: Distribution, folder: Path) -> Path:
     return path
 
 
-def fetch(ours: Sequence[Path], folder: Path, target: Target, *, also: Sequence[str]) -> list[Path]:
-    """Download what our wheels need on another machine, and what that needs, into a folder.
+def fetch(own: Sequence[Path], folder: Path, target: BundleTarget, *, also: Sequence[str]) -> list[Path]:
+    """Download all dependencies of our wheels on another machine into a folder.
 
-    pip takes wheels for another machine, but reads the markers of dependencies as for this one. So they are
-    read here, and pip gets one whole list; when the wheels need nothing that is not on it, it is complete.
+    pip can download wheels for another machine, but evaluates the markers of dependencies for this machine.
+    Therefore the dependencies are resolved here, and pip gets the complete list. The list is complete when
+    the downloaded wheels need nothing that is not on it.
 
     Args:
-        ours: our wheels; the folder does not get them.
-        folder: where the others go; it must be empty or missing.
+        own: our wheels; they are not copied to the folder.
+        folder: folder for the wheels; empty or missing.
         target: the other machine; what it gets as Debian packages is left out.
-        also: requirements beside those of edgecolor.
+        also: requirements in addition to those of edgecolor.
 
     Returns:
-        The wheels, by name.
+        The wheels, sorted by name.
 
     Raises:
-        EdgecolorError: pip found no wheel for something, or cannot reach its index.
+        EdgecolorError: pip has no wheel for a requirement, or cannot reach its index.
     """
-    asked: set[str] = set()
-    for _ in range(_ROUNDS):
-        wanted = _required([*ours, *folder.glob("*.whl")], also, target)
-        if wanted == asked:
+    downloaded: set[str] = set()
+    for _ in range(MAX_ROUNDS):
+        required = _required([*own, *folder.glob("*.whl")], also, target)
+        if required == downloaded:
             return sorted(folder.glob("*.whl"))
-        asked = wanted
+        downloaded = required
         shutil.rmtree(folder, ignore_errors=True)
-        download(sorted(asked), folder, target)
-    raise EdgecolorError("pip's choice of wheels does not settle; name a version in pip's constraints")
+        download(sorted(required), folder, target)
+    raise EdgecolorError(
+        f"pip chose other wheels in each of {MAX_ROUNDS} rounds. Pin a version with pip's constraints."
+    )
 
 
-def download(requirements: Sequence[str], folder: Path, target: Target) -> None:
-    """Download wheels for another machine, without what they depend on."""
+def download(requirements: Sequence[str], folder: Path, target: BundleTarget) -> None:
+    """Download wheels for another machine, without their dependencies."""
     _pip("download", ["--no-deps", *_tags(target), f"--dest={folder}", *requirements])
 
 
-def _tags(target: Target) -> Iterator[str]:
+def _tags(target: BundleTarget) -> Iterator[str]:
     major, minor = target.python
     machine = target.machines[0]
-    yield from ("--only-binary=:all:", "--implementation=cp", f"--python-version={target.version}")
+    yield from ("--only-binary=:all:", "--implementation=cp", f"--python-version={target.python_version}")
     yield from (f"--abi={abi}" for abi in (f"cp{major}{minor}", "abi3", "none"))
-    yield from (f"--platform=manylinux_2_{n}_{machine}" for n in range(_OLDEST_GLIBC, target.glibc + 1))
+    yield from (f"--platform=manylinux_2_{n}_{machine}" for n in range(OLDEST_GLIBC, target.glibc + 1))
     yield from (f"--platform={system}_{machine}" for system in ("manylinux2014", "linux"))
 
 
-def _environment(target: Target) -> dict[str, str]:
-    """What dependency markers see there (https://packaging.python.org, dependency specifiers)."""
-    version = target.version
+def _marker_variables(target: BundleTarget) -> dict[str, str]:
+    """Return the variables of dependency markers there (packaging.python.org, "Dependency specifiers")."""
+    version = target.python_version
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{version}.0",
@@ -122,33 +125,35 @@ def _environment(target: Target) -> dict[str, str]:
     }
 
 
-def _required(wheels: Sequence[Path], also: Sequence[str], target: Target) -> set[str]:
-    """All that edgecolor asks for, as far as the wheels at hand say, as words for pip."""
+def _required(wheels: Sequence[Path], also: Sequence[str], target: BundleTarget) -> set[str]:
+    """Return all requirements of edgecolor, direct and indirect, that the wheels at hand state, for pip."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    needs = dict(map(_needs, wheels))
-    marker = _environment(target)
-    words = set()
+    dependencies = dict(map(_dependencies, wheels))
+    variables = _marker_variables(target)
+    requirements = set()
     seen = set()
-    queue = [Requirement(word) for word in (OURS[0], *also)]
+    queue = [Requirement(word) for word in (OWN_DISTRIBUTIONS[0], *also)]
     while queue:
-        this = queue.pop()
-        name = canonicalize_name(this.name)
-        if (key := (name, frozenset(this.extras), str(this.specifier))) in seen:
+        requirement = queue.pop()
+        name = canonicalize_name(requirement.name)
+        key = (name, frozenset(requirement.extras), str(requirement.specifier))
+        if key in seen:
             continue
         seen.add(key)
-        if name not in (*OURS, *target.debs):
-            words.add(f"{name}{this.specifier}")
-        for need in map(Requirement, needs.get(name, ())):
-            extras = ["", *this.extras]
-            if need.marker is None or any(need.marker.evaluate({**marker, "extra": e}) for e in extras):
-                queue.append(need)
-    return words
+        if name not in (*OWN_DISTRIBUTIONS, *target.debian_packages):
+            requirements.add(f"{name}{requirement.specifier}")
+        for dependency in map(Requirement, dependencies.get(name, ())):
+            extras = ["", *requirement.extras]
+            marker = dependency.marker
+            if marker is None or any(marker.evaluate({**variables, "extra": extra}) for extra in extras):
+                queue.append(dependency)
+    return requirements
 
 
-def _needs(wheel: Path) -> tuple[str, list[str]]:
-    """A wheel's normalized name and its dependencies."""
+def _dependencies(wheel: Path) -> tuple[str, list[str]]:
+    """Return a wheel's normalized name and its dependencies."""
     from packaging.utils import canonicalize_name
 
     with zipfile.ZipFile(wheel) as archive:

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Installs edgecolor from the folder that this file lies in, without a network.
+# Installs edgecolor from the folder of this file, without a network.
 set -eu
 
 usage() {
     cat <<END
 usage: sh install.sh [--prefix FOLDER] [--uninstall]
 
-Installs edgecolor into FOLDER (/opt/edgecolor) and checks that it computes here what it should. Nothing outside
-FOLDER changes, but for root without --prefix: then edgecolor is on the PATH, and the service edgecolor is known to
-systemd and not yet enabled. Doing it again is harmless; a newer bundle replaces an older one and keeps edgecolor.env.
+Installs edgecolor into FOLDER (default: /opt/edgecolor) and checks that the model reproduces its reference outputs.
+Without --prefix, the installer also puts edgecolor on the PATH and makes the service edgecolor known to systemd,
+without enabling it. Otherwise nothing outside FOLDER changes. You can run the installer again at any time. A newer
+bundle replaces an older one and keeps edgecolor.env.
 END
 }
 
@@ -35,13 +36,13 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $prefix in
-*[!A-Za-z0-9/._+-]*) fail "$prefix: use letters, digits and /._+- only; systemd reads other characters otherwise" ;;
+*[!A-Za-z0-9/._+-]*) fail "$prefix: systemd needs a path of letters, digits and /._+- only. Choose another --prefix" ;;
 /*) ;;
 *) prefix=$PWD/$prefix ;;
 esac
 
 uninstall() {
-    [ -f "$prefix/current/bundle.conf" ] || fail "edgecolor is not installed in $prefix"
+    [ -f "$prefix/current/bundle.conf" ] || fail "edgecolor is not installed in $prefix. Name its folder with --prefix"
     if [ $standard = yes ]; then
         [ ! -d /run/systemd/system ] || systemctl stop edgecolor.service
         systemctl disable edgecolor.service
@@ -51,29 +52,29 @@ uninstall() {
     if cmp -s "$here/edgecolor.env" "$prefix/edgecolor.env"; then
         rm -f "$prefix/edgecolor.env"
     fi
-    rmdir "$prefix" 2>/dev/null || echo "kept, because it holds your settings: $prefix"
+    rmdir "$prefix" 2>/dev/null || echo "kept your settings: $prefix"
 }
 
 check_bundle() {
     (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS >/dev/null 2>&1) ||
-        fail "this bundle is damaged: copy it here again (cd $here; sha256sum --check --quiet SHA256SUMS says where)"
+        fail "this bundle is damaged. Copy it to this device again. To see the damaged files, run: cd $here; sha256sum --check --quiet SHA256SUMS"
 }
 
 check_machine() {
-    found=$(python3 -c 'import platform, struct, sys
+    system=$(python3 -c 'import platform, struct, sys
 print("%d.%d" % sys.version_info[:2], 8 * struct.calcsize("P"), platform.machine())') ||
-        fail "this needs Python $PYTHON: apt install python3"
+        fail "edgecolor needs Python $PYTHON. Install it with: apt install python3"
     for machine in $MACHINES; do
-        [ "$found" != "$PYTHON $BITS $machine" ] || return 0
+        [ "$system" != "$PYTHON $BITS $machine" ] || return 0
     done
-    fail "this bundle is for $TARGET (Python $PYTHON, $BITS bits, $MACHINES), and here is: $found"
+    fail "this bundle is for $TARGET (Python $PYTHON, $BITS bits, $MACHINES), but this device has: $system. Make a bundle for it"
 }
 
-# Debian's numpy and Pillow, where no wheels of them exist and the system has none.
+# Unpacks Debian's numpy and Pillow if they have no wheels and the system has none installed.
 unpack_debs() {
     [ -d "$here/debs" ] || return 0
     ! python3 -c 'import numpy, PIL' 2>/dev/null || return 0
-    command -v dpkg-deb >/dev/null || fail "this needs numpy and Pillow: apt install python3-numpy python3-pil"
+    command -v dpkg-deb >/dev/null || fail "edgecolor needs numpy and Pillow. Install them with: apt install python3-numpy python3-pil"
     mkdir "$release/debian"
     for deb in "$here"/debs/*.deb; do
         dpkg-deb -x "$deb" "$release/debian"
@@ -88,9 +89,9 @@ make_release() {
     python3 -m venv --without-pip --system-site-packages "$release/venv"
     libraries=
     unpack_debs
-    # pip's settings on this machine are of no use here: no index is asked.
+    # pip's settings on this machine must not add an index.
     set -- --no-index --find-links "$here/wheels" edgecolor
-    # A 32-bit system may run under a 64-bit kernel, and pip would think it needs what that one needs.
+    # A 32-bit system may run under a 64-bit kernel; pip would resolve the dependencies of a 64-bit system.
     [ "$BITS" = 64 ] || set -- --no-index --no-deps "$here"/wheels/*.whl
     PIP_CONFIG_FILE=/dev/null "$release/venv/bin/python" "$(echo "$here"/wheels/pip-*.whl)/pip" --isolated install \
         --quiet --disable-pip-version-check --no-warn-script-location "$@"
@@ -106,14 +107,14 @@ make_release() {
         cp "$here/$MODEL" "$release/"
         model=$release/$MODEL
     fi
-    "$release/edgecolor" check "$model" || fail "edgecolor does not work here: its model computes something else"
+    "$release/edgecolor" check "$model" || fail "the model does not reproduce its reference outputs on this device. Run: $release/edgecolor doctor"
 }
 
 install() {
     check_machine
     release=$prefix/release-$(sha256sum "$here/SHA256SUMS" | cut -c 1-12)
     if [ "$(readlink "$prefix/current" || true)" != "$release" ]; then
-        rm -rf "$release" # what an interrupted installation left
+        rm -rf "$release" # left by an interrupted installation
         mkdir -p "$release"
         make_release
     fi
@@ -125,7 +126,7 @@ install() {
     if [ $standard = yes ]; then
         ln -sfn "$prefix/current/edgecolor" /usr/local/bin/edgecolor
         systemctl link "$prefix/edgecolor.service"
-        if [ -d /run/systemd/system ]; then # not so where the image of a card is made
+        if [ -d /run/systemd/system ]; then # false while an image for a card is made
             systemctl daemon-reload
             systemctl try-restart edgecolor.service
         fi
@@ -134,13 +135,13 @@ install() {
         [ "$old" = "$release" ] || rm -rf "$old"
     done
     echo "installed: $prefix/current/edgecolor"
-    [ $standard = no ] || echo "to start it with the device: systemctl enable --now edgecolor"
+    [ $standard = no ] || echo "to start edgecolor with the device, run: systemctl enable --now edgecolor"
 }
 
-[ -f "$here/SHA256SUMS" ] || fail "this file belongs beside the rest of its bundle; unpack the whole of it"
+[ -f "$here/SHA256SUMS" ] || fail "the other files of the bundle are missing. Unpack the whole bundle, then run its install.sh"
 check_bundle
 . "$here/bundle.conf"
 if [ $standard = yes ] && [ "$(id -u)" != 0 ]; then
-    fail "run it as root, or name a folder of yours: sh install.sh --prefix ~/edgecolor"
+    fail "installing into $prefix needs root rights. Run it with sudo, or run: sh install.sh --prefix ~/edgecolor"
 fi
 $task

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.options import AsJson, Force, ModelName, OutputFile, Quiet
 
 
 def bundle(
@@ -15,23 +16,22 @@ def bundle(
     target: Annotated[
         str,
         typer.Option(
-            help="bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64 or trixie-amd64: "
-            "the device's Debian or Raspberry Pi OS."
+            metavar="TARGET",
+            help="Debian or Raspberry Pi OS release and architecture of the device: bookworm-arm64, "
+            "trixie-arm64, bookworm-armhf, bookworm-amd64 or trixie-amd64.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .tar.gz file to write.")],
-    model: Annotated[
-        str, typer.Option(help="What the service colors with: a shipped model's name, or a model file.")
-    ] = "s",
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what is in it as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    output: OutputFile,
+    model: ModelName = "s",
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Pack all that a device without a network needs, from Python packages to a systemd service.
+    r"""Pack everything that a device without a network needs: wheels, model, installer and service.
 
-    This machine needs the network: pip and apt fetch packages for the device. There, unpack the archive and
-    run `sudo sh install.sh`, or without root rights `sh install.sh --prefix FOLDER`. On the device,
-    `dpkg --print-architecture` and /etc/os-release say which target it is.
+    This machine needs a network: pip and apt fetch the packages for the device. On the device, unpack the
+    archive and run `sudo sh install.sh`, or without root rights `sh install.sh --prefix FOLDER`. The service
+    colors with --model. On the device, `dpkg --print-architecture` and /etc/os-release name the target.
 
     \b
     Examples:
@@ -46,21 +46,13 @@ def bundle(
     for name in ("packaging", "pip"):
         need_module("bundle", name, extra="bundle")
     if not output.name.endswith((".tar.gz", ".tgz")):
-        raise UsageError(f"{output}: a bundle is a .tar.gz file")
+        raise UsageError(f"{output}: the name of a bundle must end with .tar.gz or .tgz")
     refuse_existing(output, force)
-    made = make_bundle(target, model, _silent if quiet else _progress)
-    write_bytes(output, made.data, force=force)
+    print_progress = progress_printer(quiet)
+    packed = make_bundle(model, target, print_progress)
+    write_bytes(output, packed.data, force=force)
     if as_json:
-        print(json.dumps({"output": str(output), "bytes": len(made.data), "files": made.files}, indent=1))
+        print(json.dumps({"output": str(output), "bytes": len(packed.data), "files": packed.files}, indent=1))
     else:
         print(output)
-    if not quiet:
-        print(f"{len(made.files)} files, {len(made.data) / 1e6:.0f} MB", file=sys.stderr)
-
-
-def _silent(text: str) -> None:
-    pass
-
-
-def _progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print_progress(f"{len(packed.files)} files, {len(packed.data) / 1e6:.0f} MB")
