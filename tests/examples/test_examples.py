@@ -52,6 +52,11 @@ def assert_is_colored(path: Path) -> None:
         assert red.tobytes() != blue.tobytes()
 
 
+def test_color_a_photograph(photographs: Path, tmp_path: Path) -> None:
+    run_example("color_a_photograph", photographs / "001.jpg", "colored.png", folder=tmp_path)
+    assert_is_colored(tmp_path / "colored.png")
+
+
 def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
     printed = run_example("color_a_folder", photographs, "colored", folder=tmp_path)
     assert printed == "6 photographs in colored, 0 of them from an earlier run\n"
