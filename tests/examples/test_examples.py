@@ -52,11 +52,6 @@ def assert_is_colored(path: Path) -> None:
         assert red.tobytes() != blue.tobytes()
 
 
-def test_color_a_photograph(photographs: Path, tmp_path: Path) -> None:
-    run_example("color_a_photograph", photographs / "001.jpg", "colored.png", folder=tmp_path)
-    assert_is_colored(tmp_path / "colored.png")
-
-
 def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
     printed = run_example("color_a_folder", photographs, "colored", folder=tmp_path)
     assert printed == "6 photographs in colored, 0 of them from an earlier run\n"
@@ -70,6 +65,20 @@ def test_color_a_picture(photographs: Path, tmp_path: Path) -> None:
     printed = run_example("color_a_picture", min(photographs.iterdir()), "colored.png", folder=tmp_path)
     assert printed == "colored.png: 224 x 224 pixels\n"
     assert_is_colored(tmp_path / "colored.png")
+
+
+def test_measure_a_model(photographs: Path, tmp_path: Path) -> None:
+    colors, times, verdict = run_example("measure_a_model", "s", photographs, folder=tmp_path).splitlines()
+    assert "dB over gray" in colors and "colorfulness" in colors
+    assert "inference" in times and "whole frame" in times
+    assert verdict.startswith("these times are ")
+
+
+def test_compare_models(photographs: Path, tmp_path: Path) -> None:
+    printed = run_example("compare_models", photographs, "report.html", "s", "m", folder=tmp_path)
+    assert "best colors: m" in printed or "best colors: s" in printed
+    assert "2 files compared in report.html" in printed
+    assert "<html" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_check_on_a_device(tmp_path: Path) -> None:
