@@ -150,7 +150,7 @@ def _stay_on_one_core() -> str:
 
 def _machine(core: str) -> dict[str, str]:
     return {
-        "processor": machine.identity()["cpu"] or platform.machine(),
+        "processor": machine.describe_machine()["cpu"] or platform.machine(),
         "ran on": core,
         "load at the end": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),

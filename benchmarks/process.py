@@ -22,8 +22,8 @@ model, photograph, result = sys.argv[1:]
 save(Colorizer.open(model).colorize(open_picture(photograph).gray), result, force=True)
 seconds = time.perf_counter() - started
 import json
-from edgecolor_runtime.system.machine import peak_memory
-print(json.dumps([seconds, peak_memory(), sorted({"tensorflow", "keras"} & set(sys.modules))]))
+from edgecolor_runtime.system.machine import read_peak_memory
+print(json.dumps([seconds, read_peak_memory(), sorted({"tensorflow", "keras"} & set(sys.modules))]))
 """
 
 

@@ -130,7 +130,7 @@ def main() -> int:
     )
     parser.add_argument("photographs", type=Path, help="folder of photographs")
     parser.add_argument("--count", type=int, default=2000, help="number of photographs to color")
-    parser.add_argument("--workers", type=int, default=machine.cores(), help="workers of each engine")
+    parser.add_argument("--workers", type=int, default=machine.count_cores(), help="workers of each engine")
     parser.add_argument("--turns", type=int, default=3, help="number of runs of each engine")
     parser.add_argument(
         "--engine", choices=[e.value for e in Engine], help="run this engine once; print JSON"

@@ -66,7 +66,7 @@ class Controls:
         return {
             **self._snapshot(),
             "saturation": self.saturation,
-            "temperature_c": machine.temperature(),
+            "temperature_c": machine.read_temperature(),
         }
 
 

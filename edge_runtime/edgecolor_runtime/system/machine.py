@@ -1,6 +1,6 @@
-"""What this machine is and how it fares, from its own files. What it does not say is None, never a guess.
+"""Facts about this machine: board, memory, clock, temperature, power. Unknown values are None, never guesses.
 
-Every function takes the folder that stands for `/`, so that it can be asked about another machine's files.
+Every function takes the root folder of the file system, so that tests can use the files of another machine.
 """
 
 from __future__ import annotations
@@ -29,23 +29,32 @@ ARM_CORES = {
     "0xd0a": "Cortex-A75",
     "0xd0b": "Cortex-A76",
 }
-"""Part number of MIDR_EL1 -> core, from Arm's technical reference manuals; /proc/cpuinfo gives the number."""
+"""Part number in /proc/cpuinfo -> core. Source: register MIDR_EL1 in Arm's technical reference manuals."""
 
 THROTTLING = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
-"""Meaning of bits 0 to 3 of `vcgencmd get_throttled`; bits 16 to 19: the same, at some time since boot.
+"""Meaning of bits 0 to 3 of `vcgencmd get_throttled`. Bits 16 to 19 mean the same at some time since boot.
 
-https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+Source: https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 """
 
-_SINCE_BOOT = 16
-_SECONDS = 5  # that vcgencmd may take; it answers in milliseconds
-_CPU_ZONE = re.compile(r"(?i)cpu|soc|pkg|package")  # not a board's acpitz, nor a disk
+_FIRST_BIT_NOW = 0
+_FIRST_BIT_SINCE_BOOT = 16
+_VCGENCMD_SECONDS = 5  # time limit; vcgencmd answers in milliseconds
+_CPU_ZONE = re.compile(r"(?i)cpu|soc|pkg|package")  # names of thermal zones; acpitz is the board's
 _RAIL = re.compile(r"(\S+)_([AV]) (?:current|volt)\(\d+\)=([\d.]+)[AV]")
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock of the fastest cores, MHz, and what rules it."""
+    """Clock of the fastest cores.
+
+    Attributes:
+        now: Present clock in MHz.
+        lowest: Lowest clock that the governor may choose, in MHz.
+        highest: Highest clock that the governor may choose, in MHz.
+        governor: Kernel policy that chooses the clock.
+        driver: Kernel driver that sets the clock.
+    """
 
     now: float | None
     lowest: float | None
@@ -56,7 +65,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Throttling:
-    """What a Raspberry Pi says of its power and heat: of THROTTLING, now and at any time since boot."""
+    """Entries of THROTTLING that apply now, and those that applied at any time since boot."""
 
     now: tuple[str, ...]
     since_boot: tuple[str, ...]
@@ -64,7 +73,7 @@ class Throttling:
 
 @dataclass(frozen=True)
 class Power:
-    """What the machine draws by its own sensors, and which those are."""
+    """Power that the machine draws in watts, and the name of the sensor."""
 
     watts: float
     sensor: str
@@ -72,48 +81,48 @@ class Power:
 
 @dataclass(frozen=True)
 class Supply:
-    """What feeds a Raspberry Pi 5: volts at its input, and what the power supply offers, ampere."""
+    """Power supply of a Raspberry Pi 5: volts at the board's input, and amperes that the supply offers."""
 
     volts: float | None
     amperes: float | None
 
 
-def identity(root: Path = ROOT) -> dict[str, Any]:
-    """What does not change while it runs, for a record: board, processor, memory, system, Python."""
-    cores = _cpuinfo(root, "processor")
+def describe_machine(root: Path = ROOT) -> dict[str, Any]:
+    """Return the JSON object that describes the machine in a record."""
+    processors = _cpuinfo(root, "processor")
     return {
-        "board": board(root),
+        "board": read_board_name(root),
         "cpu": _cpu(root),
-        "cores": len(cores) or None,
+        "cores": len(processors) or None,
         "architecture": platform.machine() or None,
-        "bits": struct.calcsize("P") * 8,  # of this Python: a 64-bit kernel may run 32-bit programs
-        "memory_bytes": memory(root)[0],
+        "bits": struct.calcsize("P") * 8,  # of this Python; a 64-bit kernel can run 32-bit programs
+        "memory_bytes": read_memory(root)[0],
         "os": _os(root),
         "kernel": _text(root / "proc/sys/kernel/osrelease"),
         "python": platform.python_version(),
     }
 
 
-def board(root: Path = ROOT) -> str | None:
-    """The board's name, as in "Raspberry Pi 5 Model B Rev 1.0"."""
+def read_board_name(root: Path = ROOT) -> str | None:
+    """Return the name of the board, such as "Raspberry Pi 5 Model B Rev 1.0"."""
     return _text(root / "proc/device-tree/model")
 
 
-def memory(root: Path = ROOT) -> tuple[int | None, int | None]:
-    """Bytes of memory: all of it, and what programs may still have."""
-    found = dict(re.findall(r"^(\w+): +(\d+) kB", _text(root / "proc/meminfo") or "", re.MULTILINE))
-    total, available = (found.get(name) for name in ("MemTotal", "MemAvailable"))
+def read_memory(root: Path = ROOT) -> tuple[int | None, int | None]:
+    """Return the total memory, and the memory that programs can still use, in bytes."""
+    kilobytes = dict(re.findall(r"^(\w+): +(\d+) kB", _text(root / "proc/meminfo") or "", re.MULTILINE))
+    total, available = (kilobytes.get(name) for name in ("MemTotal", "MemAvailable"))
     return (total and int(total) * 1024), (available and int(available) * 1024)
 
 
-def peak_memory(root: Path = ROOT) -> int | None:
-    """The most bytes that this process has had resident.
+def read_peak_memory(root: Path = ROOT) -> int | None:
+    """Return the largest resident memory of this process so far, in bytes.
 
-    VmHWM rather than ru_maxrss: over an exec, Linux keeps in the latter the peak of whoever started it.
+    Linux gives VmHWM. It does not give ru_maxrss, because that includes the peak of the parent process.
     """
-    found = re.search(r"^VmHWM:\s+(\d+) kB", _text(root / "proc/self/status") or "", re.MULTILINE)
-    if found:
-        return int(found[1]) * 1024
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", _text(root / "proc/self/status") or "", re.MULTILINE)
+    if peak:
+        return int(peak[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
@@ -121,20 +130,20 @@ def peak_memory(root: Path = ROOT) -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def busy_seconds(root: Path = ROOT) -> float | None:
-    """Seconds since the start of the system that its processors were not idle, added up over all of them.
+def read_busy_seconds(root: Path = ROOT) -> float | None:
+    """Return the busy time since boot in seconds, summed over all processors.
 
-    Time that a virtual machine did not get (steal) counts, too.
+    Time that the host took from a virtual machine (steal) counts as busy.
     """
-    found = re.match(r"cpu +([\d ]+)", _text(root / "proc/stat") or "")
-    if found is None:
+    times = re.match(r"cpu +([\d ]+)", _text(root / "proc/stat") or "")
+    if times is None:
         return None
-    user, nice, system, _idle, _wait, *rest = (int(ticks) for ticks in found[1].split())
+    user, nice, system, _idle, _wait, *rest = (int(ticks) for ticks in times[1].split())
     return (user + nice + system + sum(rest[:3])) / os.sysconf("SC_CLK_TCK")  # irq, softirq, steal
 
 
-def temperature(root: Path = ROOT) -> float | None:
-    """Degrees Celsius of the processor."""
+def read_temperature(root: Path = ROOT) -> float | None:
+    """Return the temperature of the processor in degrees Celsius."""
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         degrees = _number(zone / "temp")
         if degrees is not None and _CPU_ZONE.search(_text(zone / "type") or ""):
@@ -142,8 +151,8 @@ def temperature(root: Path = ROOT) -> float | None:
     return None
 
 
-def clock(root: Path = ROOT) -> Clock | None:
-    """The clock of the fastest cores."""
+def read_clock(root: Path = ROOT) -> Clock | None:
+    """Return the clock of the fastest cores."""
     policies = list((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
     if not policies:
         return None
@@ -153,15 +162,14 @@ def clock(root: Path = ROOT) -> Clock | None:
         for kilohertz in (_number(fastest / f"scaling_{which}_freq") for which in ("cur", "min", "max"))
     )
     governor, driver = (_text(fastest / f"scaling_{which}") for which in ("governor", "driver"))
-    return Clock(now, lowest, highest, governor, driver)
+    return Clock(now=now, lowest=lowest, highest=highest, governor=governor, driver=driver)
 
 
-def throttled(root: Path = ROOT) -> Throttling | None:
-    """What a Raspberry Pi's firmware did to keep within power and heat; None on other machines."""
-    answer = _vcgencmd(root, "get_throttled")
-    found = re.search(r"throttled=0x([0-9a-fA-F]+)", answer or "")
-    bits = found[1] if found else None
-    # The kernel's own file of the same word, for a system without vcgencmd.
+def read_throttling(root: Path = ROOT) -> Throttling | None:
+    """Return how the firmware of a Raspberry Pi limits power and heat; None on other machines."""
+    answer = re.search(r"throttled=0x([0-9a-fA-F]+)", _vcgencmd(root, "get_throttled") or "")
+    bits = answer[1] if answer else None
+    # The kernel's file holds the same word, for a system without vcgencmd.
     files = sorted((root / "sys/devices/platform").glob("soc*/*firmware/get_throttled"))
     if bits is None and files:
         bits = _text(files[0])
@@ -170,17 +178,17 @@ def throttled(root: Path = ROOT) -> Throttling | None:
     word = int(bits, 16)
     now, since = (
         tuple(name for bit, name in enumerate(THROTTLING) if word >> (bit + first) & 1)
-        for first in (0, _SINCE_BOOT)
+        for first in (_FIRST_BIT_NOW, _FIRST_BIT_SINCE_BOOT)
     )
     return Throttling(now, since)
 
 
-def power(root: Path = ROOT) -> Power | None:
-    """What the machine draws.
+def read_power(root: Path = ROOT) -> Power | None:
+    """Return the power that the machine draws.
 
-    On a Raspberry Pi 5 the sum over the rails of its power chip, without what hangs on the 5 V input itself
-    (USB devices, a fan, losses). Elsewhere a power sensor of the kernel's, where there is just one: of
-    several nothing says which contains which.
+    On a Raspberry Pi 5 this is the sum over the rails of its power chip. Consumers on the 5 V input itself
+    (USB devices, fan, losses) are not measured. On other machines it is the value of the kernel's power
+    sensor, if there is exactly one; with several sensors it is not known which of them contain others.
     """
     rails = _rails(root)
     pairs = [rail["A"] * rail["V"] for rail in rails.values() if len(rail) == 2]
@@ -197,8 +205,8 @@ def power(root: Path = ROOT) -> Power | None:
     return Power(microwatts / 1e6, _text(file.parent / "name") or file.parent.name)
 
 
-def supply(root: Path = ROOT) -> Supply | None:
-    """What feeds a Raspberry Pi 5, which asks its power supply; None on a machine that cannot say."""
+def read_supply(root: Path = ROOT) -> Supply | None:
+    """Return what is known about the power supply of a Raspberry Pi 5; None on other machines."""
     volts = _rails(root).get("EXT5V", {}).get("V")
     try:
         big_endian = (root / "proc/device-tree/chosen/power/max_current").read_bytes()
@@ -209,20 +217,25 @@ def supply(root: Path = ROOT) -> Supply | None:
 
 
 def _rails(root: Path) -> dict[str, dict[str, float]]:
-    """Rail -> {"A": ampere, "V": volt}, of lines as in "VDD_CORE_A current(7)=0.94657990A"."""
+    """Return rail -> {"A": amperes, "V": volts}, from lines like "VDD_CORE_A current(7)=0.94657990A"."""
     rails: dict[str, dict[str, float]] = {}
     for name, unit, value in _RAIL.findall(_vcgencmd(root, "pmic_read_adc") or ""):
         rails.setdefault(name, {})[unit] = float(value)
     return rails
 
 
-def _vcgencmd(root: Path, word: str) -> str | None:
+def _vcgencmd(root: Path, command: str) -> str | None:
     program = root / "usr/bin/vcgencmd"
     if not program.is_file():
         return None
     try:
         done = subprocess.run(
-            [program, word], capture_output=True, text=True, errors="replace", check=False, timeout=_SECONDS
+            [program, command],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_VCGENCMD_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -232,20 +245,20 @@ def _vcgencmd(root: Path, word: str) -> str | None:
 def _cpu(root: Path) -> str | None:
     if parts := _cpuinfo(root, "CPU part"):
         names = (ARM_CORES.get(part.lower(), f"Arm {part}") for part in parts)
-        return " + ".join(dict.fromkeys(names))  # one name, or the two of big and little cores
+        return " + ".join(dict.fromkeys(names))  # one name, or two for big and little cores
     models = _cpuinfo(root, "model name")
     return models[0] if models else None
 
 
 def _cpuinfo(root: Path, key: str) -> list[str]:
-    found: list[str] = re.findall(rf"^{key}\s*: (.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
-    return [value.strip() for value in found]
+    values: list[str] = re.findall(rf"^{key}\s*: (.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    return [value.strip() for value in values]
 
 
 def _os(root: Path) -> str | None:
     for file in (root / "etc/os-release", root / "usr/lib/os-release"):
-        if found := re.search(r'^PRETTY_NAME="?([^"\n]+)', _text(file) or "", re.MULTILINE):
-            return found[1]
+        if name := re.search(r'^PRETTY_NAME="?([^"\n]+)', _text(file) or "", re.MULTILINE):
+            return name[1]
     return None
 
 
@@ -257,15 +270,15 @@ def _number(file: Path) -> float | None:
 
 
 def _text(file: Path) -> str | None:
-    """What a file says, without the NUL that ends a device tree's strings; an unreadable one says nothing."""
+    """Return the text of a file without the NUL that ends a device-tree string; None if it is unreadable."""
     try:
         return file.read_text("utf-8", errors="replace").strip("\0 \n") or None
     except OSError:
         return None
 
 
-def cores() -> int:
-    """Cores that this process may use."""
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

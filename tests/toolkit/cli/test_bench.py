@@ -26,7 +26,7 @@ from edgecolor.records import schemas
 from edgecolor.records.types import BENCH_SCHEMA, MAX_OTHERS, STAGES, BenchVerdict, Verdict
 from edgecolor_runtime import EdgecolorError, read_shipped
 from edgecolor_runtime.models.shipped import SHIPPED
-from edgecolor_runtime.system.machine import Throttling, cores
+from edgecolor_runtime.system.machine import Throttling, count_cores
 
 TINY = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
 SMALL = ["--threads", "1", "--width", "160", "--height", "120"]
@@ -143,7 +143,7 @@ def test_wrong_calls_end_before_anything_is_measured(
         ([str(tmp_path / "none.tflite")], 5, "no such model file"),
         ([str(TINY.parents[3] / "models/s/s.keras")], 5, "not a TFLite model"),
         (["nope"], 5, "no shipped model is called nope"),
-        ([str(TINY), "--threads", str(cores() + 1)], 2, f"this machine has {cores()} cores"),
+        ([str(TINY), "--threads", str(count_cores() + 1)], 2, f"this machine has {count_cores()} cores"),
         ([str(TINY), "--threads", "0"], 2, ""),
     ):
         assert main(["bench", *words]) == code

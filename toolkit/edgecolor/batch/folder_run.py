@@ -13,7 +13,7 @@ from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.shipped import open_model
-from edgecolor_runtime.system.machine import cores
+from edgecolor_runtime.system.machine import count_cores
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def color_pictures(
     jobs = plan_jobs(inputs, output)
     opened = open_model(model)
     options = ColoringOptions(
-        workers=workers or cores(),
+        workers=workers or count_cores(),
         saturation=saturation,
         quality=quality,
         force=force,

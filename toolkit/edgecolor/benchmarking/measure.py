@@ -39,7 +39,7 @@ from edgecolor.support.json_records import from_json, to_json
 from edgecolor.support.statistics import quantile
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.system import machine
-from edgecolor_runtime.system.machine import cores
+from edgecolor_runtime.system.machine import count_cores
 
 WORKER = "edgecolor.benchmarking.worker"
 ROUNDS, RUNS_PER_ROUND = 4, 50  # 200 timed inferences, and 200 timed frames
@@ -94,15 +94,16 @@ def bench_settings(
         UsageError: there are more threads than cores.
     """
     numbers = tuple(dict.fromkeys(threads)) or _default_threads(delegate)
-    if max(numbers) > cores():
+    if max(numbers) > count_cores():
         raise UsageError(
-            f"--threads {max(numbers)}: this machine has {cores()} cores. Use at most {cores()} threads."
+            f"--threads {max(numbers)}: this machine has {count_cores()} cores. "
+            f"Use at most {count_cores()} threads."
         )
     return BenchSettings(numbers, delegate, width=width, height=height, sustained=sustained)
 
 
 def _default_threads(delegate: str | None) -> tuple[int, ...]:
-    return (1,) if delegate else tuple(range(1, min(MAX_DEFAULT_THREADS, cores()) + 1))
+    return (1,) if delegate else tuple(range(1, min(MAX_DEFAULT_THREADS, count_cores()) + 1))
 
 
 def bench_with(
@@ -116,7 +117,7 @@ def bench_with(
     say = progress or _ignore
     files = {name: identify_exported(name) for name in dict.fromkeys(map(str, models))}
     started = datetime.now(timezone.utc).replace(microsecond=0)
-    before, throttled_before = read_state(root), machine.throttled(root)
+    before, throttled_before = read_state(root), machine.read_throttling(root)
     others = _processors_of_others(root)
     benched: list[BenchedModel] = []
     with _watch_throttling(root) as causes:
@@ -140,7 +141,7 @@ def bench_with(
         machine=this_machine(root),
         libraries=library_versions(),
         settings=settings,
-        verdict=judge_throttling(throttled_before, machine.throttled(root), causes),
+        verdict=judge_throttling(throttled_before, machine.read_throttling(root), causes),
         before=before,
         others=others,
         after=read_state(root),
@@ -150,7 +151,7 @@ def bench_with(
 
 def this_machine(root: Path = machine.ROOT) -> MachineIdentity:
     """Return the identity of this machine."""
-    return MachineIdentity(**machine.identity(root))
+    return MachineIdentity(**machine.describe_machine(root))
 
 
 def library_versions() -> dict[str, str | None]:
@@ -216,9 +217,13 @@ def describe_series(samples: Sequence[float]) -> Series:
 
 def read_state(root: Path = machine.ROOT) -> MachineState:
     """Return the state of the machine at this moment."""
-    clock, throttled, power = machine.clock(root), machine.throttled(root), machine.power(root)
+    clock, throttled, power = (
+        machine.read_clock(root),
+        machine.read_throttling(root),
+        machine.read_power(root),
+    )
     return MachineState(
-        temperature_c=machine.temperature(root),
+        temperature_c=machine.read_temperature(root),
         clock_mhz=clock.now if clock else None,
         governor=clock.governor if clock else None,
         throttled=throttled.now if throttled else None,
@@ -231,12 +236,12 @@ def _processors_of_others(root: Path) -> float | None:
 
     The load average of the system covers minutes, and includes what this process did before.
     """
-    first = machine.busy_seconds(root)
+    first = machine.read_busy_seconds(root)
     if first is None:
         return None
     start = time.monotonic()
     time.sleep(LOAD_SECONDS)
-    last = machine.busy_seconds(root)
+    last = machine.read_busy_seconds(root)
     return None if last is None else round((last - first) / (time.monotonic() - start), 2)
 
 
@@ -247,7 +252,7 @@ def _watch_throttling(root: Path) -> Iterator[set[str]]:
     done = threading.Event()
 
     def look() -> None:
-        while (throttling := machine.throttled(root)) is not None:
+        while (throttling := machine.read_throttling(root)) is not None:
             causes.update(throttling.now)
             if done.wait(1):
                 return

@@ -106,7 +106,7 @@ def measure_runs(task: WorkerTask) -> TimedRuns:
         load_ms=round(1000 * loaded, 3),
         invoke=_time_tasks({"invoke": stages["invoke"]}, task.runs)["invoke"],
         stages=frames,
-        peak_memory_bytes=machine.peak_memory(),
+        peak_memory_bytes=machine.read_peak_memory(),
     )
 
 
@@ -137,7 +137,7 @@ def run_continuously(task: WorkerTask, send: Callable[[FrameRate], None]) -> Con
         seconds=round(last - start, 2),
         frames=total,
         fps=round(total / (last - start), 2),
-        peak_memory_bytes=machine.peak_memory(),
+        peak_memory_bytes=machine.read_peak_memory(),
     )
 
 

@@ -22,7 +22,7 @@ from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.shipped import SHIPPED, open_model
 from edgecolor_runtime.models.signature import INPUT_SIZE, OUTPUT_SHAPE
-from edgecolor_runtime.system.machine import cores
+from edgecolor_runtime.system.machine import count_cores
 
 PAGE_SIDE = 1600  # pixels of the longer side on the page; the download has the full size
 SAMPLES = {
@@ -68,7 +68,7 @@ class SharedColorizer:
     """A Colorizer for several visitors, one at a time."""
 
     def __init__(self, model: ModelFile) -> None:
-        self._colorizer = Colorizer(model, threads=cores())
+        self._colorizer = Colorizer(model, threads=count_cores())
         self._lock = threading.Lock()
         self._colorizer.predict(np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8))  # the first run is slower
 

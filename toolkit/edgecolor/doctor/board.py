@@ -25,7 +25,7 @@ _DRIVERS_THAT_RAISE_THE_CLOCK = ("intel_pstate", "amd-pstate-epp")  # under load
 
 def examine_board(host: HostMachine) -> Iterator[Finding]:
     """Name the machine, its CPU, memory and system."""
-    about = machine.identity(host.root)
+    about = machine.describe_machine(host.root)
     size = about["memory_bytes"] and f"{about['memory_bytes'] / 1e9:.1f} GB"
     cpu = about["cpu"] and f"{about['cores']} x {about['cpu']}"
     parts = (about["board"], cpu, size, about["os"], about["kernel"])
@@ -37,7 +37,7 @@ def examine_power_and_heat(host: HostMachine) -> Iterator[Finding]:
     """Examine throttling, the power supply, the temperature and the clock."""
     yield from _throttling(host.root)
     yield from _supply(host.root)
-    degrees = machine.temperature(host.root)
+    degrees = machine.read_temperature(host.root)
     if degrees is not None:
         text = f"{degrees:.0f} C"
         if degrees >= HOT_CELSIUS:
@@ -46,14 +46,14 @@ def examine_power_and_heat(host: HostMachine) -> Iterator[Finding]:
             yield note("temperature", f"{text}: close to {HOT_CELSIUS} C, where the clock is lowered", _COOL)
         else:
             yield ok("temperature", text)
-    clock = machine.clock(host.root)
+    clock = machine.read_clock(host.root)
     if clock is not None:
         yield _clock(clock)
 
 
 def examine_memory_and_disk(host: HostMachine) -> Iterator[Finding]:
     """Examine the free memory, and the free space of the current folder."""
-    _, available = machine.memory(host.root)
+    _, available = machine.read_memory(host.root)
     if available is not None:
         text = f"{available / 1e6:.0f} MB free"
         if available < MIN_MEMORY_BYTES:
@@ -73,7 +73,7 @@ def examine_memory_and_disk(host: HostMachine) -> Iterator[Finding]:
 
 
 def _throttling(root: Path) -> Iterator[Finding]:
-    throttling = machine.throttled(root)
+    throttling = machine.read_throttling(root)
     if throttling is None:
         return
     for name in throttling.now:
@@ -86,7 +86,7 @@ def _throttling(root: Path) -> Iterator[Finding]:
 
 
 def _supply(root: Path) -> Iterator[Finding]:
-    supply = machine.supply(root)
+    supply = machine.read_supply(root)
     if supply is None:
         return
     volts = supply.volts is not None and f"{supply.volts:.2f} V at the board"

@@ -16,7 +16,7 @@ _SYSTEM_PACKAGES = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*
 
 def examine_pi_camera(host: HostMachine) -> Iterator[Finding]:
     """Examine, on a Raspberry Pi, whether this Python can import picamera2."""
-    if not (machine.board(host.root) or "").startswith("Raspberry Pi"):
+    if not (machine.read_board_name(host.root) or "").startswith("Raspberry Pi"):
         return
     reason = host.import_error("picamera2")
     settings = host.prefix / "pyvenv.cfg"

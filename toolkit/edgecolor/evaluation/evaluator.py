@@ -39,7 +39,7 @@ from edgecolor.support.json_records import NonNegative, Schema, to_json
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
-from edgecolor_runtime.system.machine import cores
+from edgecolor_runtime.system.machine import count_cores
 
 DECIMALS = 5  # of a figure in JSON
 EXTREMES = 6  # photographs that are named as worst, and as best
@@ -123,7 +123,7 @@ def evaluate_predictor(
     reference_scores: list[Score] = []
     drifts: list[Drift] = []
     recognized: list[RecognizedPhotograph] = []
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
         tint: F32 = np.asarray(means.mean(axis=0))
 

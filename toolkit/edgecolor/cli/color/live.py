@@ -111,7 +111,7 @@ def _color(
     from edgecolor_runtime.live.stabilizer import Calm
     from edgecolor_runtime.models.shipped import open_model
     from edgecolor_runtime.system import systemd
-    from edgecolor_runtime.system.machine import cores
+    from edgecolor_runtime.system.machine import count_cores
 
     with ExitStack() as stack:
         writer = _writer(output, of, common)
@@ -119,7 +119,7 @@ def _color(
             stack.callback(writer.discard)
         colorizer = Colorizer(
             open_model(common.model),
-            threads=common.threads or cores(),
+            threads=common.threads or count_cores(),
             delegate=common.delegate,
             saturation=common.saturation,
         )
