@@ -16,10 +16,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edgecolor.evaluation.color_plane import Difference, pair_gains
-from edgecolor.evaluation.evaluator import Evaluation, evaluate_predictor
+from edgecolor.evaluation.color_plane import pair_gains
+from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
+from edgecolor.evaluation.scores import Difference, Evaluation
 from edgecolor.training.loop import train
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
 from edgecolor_runtime.errors import EdgecolorError

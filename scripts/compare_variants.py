@@ -19,9 +19,10 @@ from pathlib import Path
 from edgecolor.compression.candidates import Limits
 from edgecolor.compression.pruning import Pruning, prune
 from edgecolor.compression.width_search import Tuning, tune
-from edgecolor.evaluation.color_plane import Difference, pair_gains
-from edgecolor.evaluation.evaluator import Evaluation, evaluate_predictor
+from edgecolor.evaluation.color_plane import pair_gains
+from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
+from edgecolor.evaluation.scores import Difference, Evaluation
 from edgecolor.exporting.pipeline import export_model
 from edgecolor.network.sidecar import read_facts
 from edgecolor.support.timing import Spread, ratios

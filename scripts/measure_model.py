@@ -19,10 +19,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgecolor.evaluation.color_plane import Point, plain_point
-from edgecolor.evaluation.evaluator import ColoredPhotograph, Evaluation, draw_sheet, evaluate_predictor
+from edgecolor.evaluation.color_plane import plain_point
+from edgecolor.evaluation.evaluator import draw_sheet, evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
+from edgecolor.evaluation.scores import ColoredPhotograph, Evaluation, Point
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
 MEASUREMENTS, SHEET, CARD = "measurements.json", "sheet.jpg", "README.md"

@@ -12,8 +12,17 @@ import pytest
 
 import edgecolor
 
-FUNCTIONS = {"color_folder", "prepare_dataset"}
-TYPES = {"ColoringSummary", "DatasetSummary", "PictureJob", "PictureResult"}
+FUNCTIONS = {"bench", "color_folder", "compare", "evaluate", "prepare_dataset"}
+TYPES = {
+    "BenchRecord",
+    "ColoringSummary",
+    "DatasetSummary",
+    "Evaluation",
+    "EvaluationRecord",
+    "PictureJob",
+    "PictureResult",
+    "Report",
+}
 
 
 def test_the_public_names() -> None:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from edgecolor.batch.plan import PictureJob, PictureResult
     from edgecolor.benchmarking.measure import bench
     from edgecolor.data.dataset import DatasetSummary, prepare_dataset
-    from edgecolor.evaluation.evaluator import Evaluation
+    from edgecolor.evaluation.scores import Evaluation
     from edgecolor.records.model_evaluation import evaluate
     from edgecolor.records.types import BenchRecord, EvaluationRecord
-    from edgecolor.report.build import Report
     from edgecolor.report.comparison import compare
+    from edgecolor.report.contents import Report
 
 __version__ = "0.1.0"
 
@@ -25,11 +25,11 @@ _HOME = {
     "batch.plan": ("PictureJob", "PictureResult"),
     "benchmarking.measure": ("bench",),
     "data.dataset": ("DatasetSummary", "prepare_dataset"),
-    "evaluation.evaluator": ("Evaluation",),
+    "evaluation.scores": ("Evaluation",),
     "records.model_evaluation": ("evaluate",),
     "records.types": ("BenchRecord", "EvaluationRecord"),
-    "report.build": ("Report",),
     "report.comparison": ("compare",),
+    "report.contents": ("Report",),
 }
 """Module -> the public names that it defines."""
 

@@ -20,9 +20,8 @@ from edgecolor.checking import reference
 from edgecolor.checking.layer_errors import layer_errors
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration
-from edgecolor.evaluation.color_plane import Difference, PairedGains
-from edgecolor.evaluation.fidelity import Fidelity
 from edgecolor.evaluation.predictor import FloatReference
+from edgecolor.evaluation.scores import Difference, Fidelity, PairedGains
 from edgecolor.exporting import pipeline
 from edgecolor.exporting.conversion import Conversion
 from edgecolor.exporting.pipeline import make_flatbuffer

@@ -10,18 +10,9 @@ import pytest
 from PIL import Image
 
 from edgecolor.evaluation import color_plane
-from edgecolor.evaluation.color_plane import (
-    AS_IS,
-    SATURATIONS,
-    Point,
-    Score,
-    compute_plane,
-    pair_gains,
-    plain_point,
-    score_photograph,
-    tinted,
-)
+from edgecolor.evaluation.color_plane import compute_plane, pair_gains, plain_point, score_photograph, tinted
 from edgecolor.evaluation.evaluator import crop_square
+from edgecolor.evaluation.scores import AS_IS, SATURATIONS, Point, Score
 from edgecolor_runtime.colors.spaces import U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 

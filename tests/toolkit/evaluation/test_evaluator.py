@@ -15,8 +15,9 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.cli.measure.evaluate import table
 from edgecolor.data.photographs import list_photographs
-from edgecolor.evaluation.evaluator import ColoredPhotograph, crop_square, evaluate_predictor
+from edgecolor.evaluation.evaluator import crop_square, evaluate_predictor
 from edgecolor.evaluation.predictor import ExportedPredictor, finish, open_predictor
+from edgecolor.evaluation.scores import ColoredPhotograph
 from edgecolor.records.identity import identify
 from edgecolor.records.thumbnails import choose_thumbnails
 from edgecolor.support.json_records import to_json

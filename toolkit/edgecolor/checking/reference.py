@@ -11,8 +11,8 @@ import numpy as np
 from edgecolor.checking.export_diff import Deviation, compare_exports, only_rounding
 from edgecolor.data.calibration import CHECK_PICTURES, read_calibration
 from edgecolor.evaluation.evaluator import evaluate_predictor
-from edgecolor.evaluation.fidelity import Fidelity
 from edgecolor.evaluation.predictor import ExportedPredictor, FloatReference, devices
+from edgecolor.evaluation.scores import Fidelity
 from edgecolor.exporting.conversion import Conversion
 from edgecolor.exporting.gates import verify_fidelity
 from edgecolor.exporting.pipeline import make_flatbuffer

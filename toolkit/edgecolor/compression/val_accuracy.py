@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor.data.dataset import Dataset
-from edgecolor.evaluation.color_plane import SHARES, Difference
+from edgecolor.evaluation.color_plane import SHARES
 from edgecolor.evaluation.metrics import psnr
+from edgecolor.evaluation.scores import Difference
 from edgecolor.tflite.runner import outputs
 from edgecolor.training.loss import colorfulness
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb

@@ -7,15 +7,21 @@ colorfulness of the colored photographs over that of the originals, and y is the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor.evaluation import metrics
-from edgecolor.support.json_records import INFINITE_AS_NULL, NonNegative, Schema
+from edgecolor.evaluation.scores import (
+    AS_IS,
+    SATURATIONS,
+    Difference,
+    PairedGains,
+    Plane,
+    Point,
+    Score,
+)
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 
@@ -25,123 +31,9 @@ PROTOCOL = (
     "photographs. Tint = one ab for all pixels: the mean over the set. SSIM: RGB, 7 x 7 windows. Hue: where "
     f"chroma is at least {metrics.COLORED:g} in the original and {metrics.SHOWN:g} in ours"
 )
-SATURATIONS = tuple(round(0.1 * i, 1) for i in range(17))
-AS_IS = SATURATIONS.index(1.0)
 SHARES = {"g56": 0.56, "g83": 0.83}  # named after where DeOldify and eccv16 stand
 
 Numbers = NDArray[np.float64]
-
-_ON_CURVE = Schema(
-    minItems=len(SATURATIONS), maxItems=len(SATURATIONS), description="at each saturation of the curve"
-)
-
-
-@dataclass(frozen=True)
-class Score:
-    """The figures of one photograph: PSNR in dB, color differences in CIEDE2000, luma in 8-bit steps.
-
-    Attributes:
-        truth: colorfulness of the original.
-        colorfulness: of the colored photograph, at each of SATURATIONS.
-        psnr: of the colored photograph, at each of SATURATIONS.
-        ciede2000: mean over the pixels, at saturation 1.
-        ciede2000_p95: 95th percentile over the pixels, at saturation 1.
-        gray_ciede2000: mean over the pixels of the gray picture.
-        luma_drift: mean absolute difference between the luma of the finished picture and the gray.
-        ssim: at saturation 1.
-        tint_psnr: of the gray picture in the mean color of the set.
-        hue_error: degrees, at saturation 1; None if there is no hue to compare.
-    """
-
-    name: str
-    truth: Annotated[NonNegative, Schema(description="colorfulness of the original")]
-    colorfulness: Annotated[tuple[NonNegative, ...], _ON_CURVE]
-    psnr: Annotated[tuple[NonNegative, ...], _ON_CURVE]
-    ciede2000: NonNegative
-    ciede2000_p95: NonNegative
-    gray_ciede2000: NonNegative
-    luma_drift: NonNegative
-    ssim: float
-    gray_ssim: float
-    tint_psnr: NonNegative
-    hue_error: float | None
-
-
-@dataclass(frozen=True)
-class Point:
-    """One saturation on the color plane.
-
-    Attributes:
-        share: mean colorfulness over that of the originals.
-        gain: mean PSNR over gray, dB.
-    """
-
-    saturation: NonNegative
-    share: NonNegative
-    gain: float
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Means over the photographs; null: the curve does not reach it.
-
-    Attributes:
-        g56: PSNR gain over gray at a share of 56 %, dB.
-        g83: PSNR gain over gray at a share of 83 %, dB.
-        best: largest PSNR gain at any saturation, dB.
-        share: colorfulness over that of the originals, at saturation 1.
-        gain: PSNR gain over gray at saturation 1, dB.
-        psnr: at saturation 1, dB.
-        gray_psnr: of the gray pictures, dB.
-        colorfulness_error: mean absolute error of the colorfulness at saturation 1, over that of gray.
-        tint_gain: PSNR gain of the mean color of the set over gray, dB.
-        gain_over_tint: PSNR gain over the mean color of the set at saturation 1, dB.
-        hue_error: degrees, mean over the photographs that have one.
-        colorfulness_difference: mean signed error of the colorfulness at saturation 1, over that of gray.
-    """
-
-    curve: Annotated[tuple[Point, ...], Schema(minItems=len(SATURATIONS), maxItems=len(SATURATIONS))]
-    g56: float | None
-    g83: float | None
-    best: float
-    share: float
-    gain: float
-    psnr: float
-    gray_psnr: float
-    colorfulness_error: float
-    ciede2000: float
-    ciede2000_p95: float
-    gray_ciede2000: float
-    luma_drift: float
-    ssim: float
-    gray_ssim: float
-    tint_gain: float
-    gain_over_tint: float
-    hue_error: float | None
-    colorfulness_difference: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The mean of differences taken photograph by photograph.
-
-    Attributes:
-        error: standard error of the mean; infinite for one photograph.
-    """
-
-    mean: float
-    error: Annotated[
-        NonNegative, INFINITE_AS_NULL, Schema(description="standard error; null: of one photograph")
-    ]
-
-
-@dataclass(frozen=True)
-class PairedGains:
-    """PSNR gains in dB, a model minus its reference; null: a curve does not reach the share."""
-
-    g56: Difference | None
-    g83: Difference | None
-    gain: Difference | None
 
 
 def score_photograph(name: str, *, original: U8, gray: U8, finished: U8, tint: F32) -> Score:

@@ -8,91 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from edgecolor.data.photographs import DataId, identify_data, list_photographs
-from edgecolor.evaluation.color_plane import (
-    AS_IS,
-    PROTOCOL,
-    Plane,
-    Score,
-    compute_plane,
-    pair_gains,
-    score_photograph,
-)
-from edgecolor.evaluation.fidelity import Drift, Fidelity, measure_drift, summarize_fidelity
+from edgecolor.data.photographs import identify_data, list_photographs
+from edgecolor.evaluation.color_plane import PROTOCOL, compute_plane, pair_gains, score_photograph
+from edgecolor.evaluation.fidelity import Drift, measure_drift, summarize_fidelity
 from edgecolor.evaluation.predictor import Predictor, finish
 from edgecolor.evaluation.recognition import (
     Classifier,
-    Recognition,
     RecognizedPhotograph,
     recognize_photograph,
     summarize_recognition,
 )
+from edgecolor.evaluation.scores import AS_IS, ColoredPhotograph, Evaluation, Photograph, Score
 from edgecolor.support.contact_sheet import contact_sheet
-from edgecolor.support.json_records import NonNegative, Schema, to_json
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
 from edgecolor_runtime.system.machine import count_cores
 
-DECIMALS = 5  # of a figure in JSON
 EXTREMES = 6  # photographs that are named as worst, and as best
 CHUNK = 64  # photographs held in memory at a time
-
-
-class Photograph(NamedTuple):
-    """One photograph as the protocol sees it: rgb uint8 (224, 224, 3), gray uint8 (224, 224)."""
-
-    name: str
-    rgb: U8
-    gray: U8
-
-
-class ColoredPhotograph(NamedTuple):
-    """A photograph and the picture that a model made of it, uint8 (224, 224, 3)."""
-
-    photograph: Photograph
-    finished: U8
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How well a model colors a set of photographs.
-
-    Attributes:
-        model: name of the model.
-        saturation: the model's own gain on ab, which is 1 on the plane.
-        data: the photographs.
-        fidelity: None if no reference was given.
-        recognition: None if no classifier was given.
-        worst: names of the photographs that gain least over gray at saturation 1, worst first.
-        best: names of the photographs that gain most, best first.
-        scores: one for each photograph, in the order of their names.
-        protocol: how the figures were measured.
-    """
-
-    model: str
-    saturation: Annotated[NonNegative, Schema(description="the model's own gain, which is 1 on the plane")]
-    data: DataId
-    plane: Plane
-    fidelity: Fidelity | None
-    recognition: Recognition | None
-    worst: Annotated[
-        tuple[str, ...], Schema(description="photographs that gain least over gray, worst first")
-    ]
-    best: Annotated[tuple[str, ...], Schema(description="photographs that gain most over gray, best first")]
-    scores: Annotated[tuple[Score, ...], Schema(minItems=1)]
-    protocol: str = PROTOCOL
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as a JSON object; null for a figure that is not finite."""
-        return to_json(self, decimals=DECIMALS)
 
 
 def evaluate_predictor(
@@ -183,6 +122,7 @@ def evaluate_predictor(
         worst=tuple(ordered[:EXTREMES]),
         best=tuple(ordered[::-1][:EXTREMES]),
         scores=tuple(scores),
+        protocol=PROTOCOL,
     )
 
 

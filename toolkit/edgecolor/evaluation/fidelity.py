@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from edgecolor.evaluation import metrics
-from edgecolor.evaluation.color_plane import PairedGains
-from edgecolor.support.json_records import NonNegative
+from edgecolor.evaluation.scores import Fidelity, PairedGains
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_lab
 from edgecolor_runtime.errors import DataError
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """A model against its reference on the same photographs: ab at 56 x 56, Lab units, without saturation.
-
-    Attributes:
-        reference: name of the reference.
-        ab_difference: mean over photographs, pixels and both channels.
-        worst: largest ab difference of one photograph.
-        worst_name: name of that photograph.
-        chroma_ratio: mean chroma over that of the reference.
-        ciede2000: between the finished pictures, mean over photographs and pixels.
-        hue_error: degrees between the finished pictures, where both have chroma; None if none has.
-        paired: PSNR gains, model minus reference, dB.
-    """
-
-    reference: str
-    ab_difference: NonNegative
-    worst: NonNegative
-    worst_name: str
-    chroma_ratio: NonNegative
-    ciede2000: NonNegative
-    hue_error: float | None
-    paired: PairedGains
 
 
 class Drift(NamedTuple):

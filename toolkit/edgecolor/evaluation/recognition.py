@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor.evaluation.color_plane import Difference, tinted
+from edgecolor.evaluation.color_plane import tinted
 from edgecolor.evaluation.predictor import finish
+from edgecolor.evaluation.scores import Difference, Recognition, Recovery
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_lab
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
@@ -49,40 +50,6 @@ class RecognizedPhotograph:
     tint: Answer
     ours: Answer
     true_ab: Answer
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """Recovered shares of the gap between gray and original, 0 to 1.
-
-    Attributes:
-        gray: the classifier's mean agreement, or mean probability, in gray.
-        original: likewise, in the original.
-        tint: share that one tint for all pixels recovers.
-        ours: share that the model recovers.
-        true_ab: share that the true ab at 56 x 56 recovers.
-    """
-
-    gray: float
-    original: float
-    tint: Difference
-    ours: Difference
-    true_ab: Difference
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """What a classifier recognizes, over all photographs; null: gray loses nothing.
-
-    Attributes:
-        classifier: name of the classifier.
-        top1: by first choice.
-        probability: by probability.
-    """
-
-    classifier: str
-    top1: Recovery | None
-    probability: Recovery | None
 
 
 class Classifier:

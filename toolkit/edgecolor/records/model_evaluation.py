@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edgecolor.evaluation.evaluator import ColoredPhotograph, evaluate_predictor
+from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.recognition import Classifier
+from edgecolor.evaluation.scores import ColoredPhotograph
 from edgecolor.records.identity import identify
 from edgecolor.records.thumbnails import choose_thumbnails, make_thumbnail
 from edgecolor.records.types import EvaluationRecord, Thumbnail, created_by

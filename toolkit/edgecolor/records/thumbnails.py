@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from edgecolor.data.photographs import list_photographs
-from edgecolor.evaluation.evaluator import ColoredPhotograph
+from edgecolor.evaluation.scores import ColoredPhotograph
 from edgecolor.records.types import MAX_THUMBNAILS, Thumbnail
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import UsageError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import edgecolor_runtime
-from edgecolor.evaluation.evaluator import DECIMALS, Evaluation
+from edgecolor.evaluation.scores import DECIMALS, Evaluation
 from edgecolor.support.json_records import EXCLUDED, INLINE, Count, NonNegative, Schema, Sha256, to_json
 from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.system.machine import THROTTLING

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -15,59 +15,15 @@ from edgecolor.records.types import (
     MAX_OTHERS,
     BenchedModel,
     BenchRecord,
-    BenchSettings,
     EvaluationRecord,
-    MachineIdentity,
     Verdict,
 )
-from edgecolor.report.choice import Choice, FileTiming, choose_file, find_unbeaten, summarize_timing
-from edgecolor.report.compared_files import ComparedFile, compare_files, verify_comparable
+from edgecolor.report.choice import choose_file, find_unbeaten, summarize_timing
+from edgecolor.report.compared_files import compare_files, verify_comparable
+from edgecolor.report.contents import BenchedDevice, Choice, ComparedFile, FileTiming, Report
 from edgecolor_runtime.errors import UsageError
 
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchedDevice:
-    """One machine with one frame size, delegate and set of libraries.
-
-    Attributes:
-        title: what the report calls it.
-        settings: of its first record; the numbers of threads of its records may differ.
-        benches: the records that were used.
-        timings: timed files, fastest first.
-        missing: files that were not timed here.
-        unbeaten: timings that no other one beats in both speed and accuracy, fastest first.
-    """
-
-    title: str
-    machine: MachineIdentity
-    libraries: dict[str, str | None]
-    settings: BenchSettings
-    benches: tuple[BenchRecord, ...]
-    timings: tuple[FileTiming, ...]
-    missing: tuple[ComparedFile, ...]
-    unbeaten: tuple[FileTiming, ...]
-    choice: Choice
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Files compared on all devices.
-
-    Attributes:
-        files: by accuracy, best first, files without one at the end.
-        reference: the file that the others are compared with.
-        within: dB that a choice may lose against the reference.
-        warnings: warnings that are not about one device.
-    """
-
-    files: tuple[ComparedFile, ...]
-    reference: ComparedFile
-    within: float
-    devices: tuple[BenchedDevice, ...]
-    warnings: tuple[str, ...]
 
 
 def build_report(

@@ -4,61 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from edgecolor.evaluation.color_plane import Difference
+from edgecolor.evaluation.scores import Difference
 from edgecolor.records.types import STAGES, BenchedModel
-from edgecolor.report.compared_files import ComparedFile
-from edgecolor.support.statistics import Distribution, distribution
+from edgecolor.report.contents import Choice, ComparedFile, FileTiming
+from edgecolor.support.statistics import distribution
 
 EQUAL_SPEED_SHARE = 0.05  # of a frame's time: files that differ by less are equally fast
-MAX_STEADY_RATIO = 1.5  # p90 over p10 of the frame times; beyond, other programs had the processor
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileTiming:
-    """One file on one device, in milliseconds, with the number of threads at which a frame takes least.
-
-    Attributes:
-        tried: numbers of threads that were measured.
-        interpreter: library and version.
-        frame: times of whole frames.
-        invoke: times of inference alone.
-        stages: medians of the stages of a frame, by name.
-        peak_memory_bytes: None if the machine does not report it.
-    """
-
-    file: ComparedFile
-    threads: int
-    tried: tuple[int, ...]
-    interpreter: str
-    frame: Distribution
-    invoke: Distribution
-    stages: dict[str, float]
-    peak_memory_bytes: int | None
-
-    @property
-    def ms(self) -> float:
-        """Median time of a whole frame."""
-        return self.frame.p50
-
-    @property
-    def unsteady(self) -> bool:
-        """Whether the times depend more on other programs than on the file."""
-        return self.frame.p90 > MAX_STEADY_RATIO * self.frame.p10
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The choice for one device.
-
-    Attributes:
-        timing: the chosen file; None if none can be chosen.
-        words: the choice in one to three sentences.
-    """
-
-    timing: FileTiming | None
-    words: tuple[str, ...]
 
 
 def summarize_timing(file: ComparedFile, model: BenchedModel) -> FileTiming:

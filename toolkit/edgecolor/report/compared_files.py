@@ -7,57 +7,18 @@ nothing by its paleness.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_uppercase
 
-from edgecolor.evaluation.color_plane import SHARES, Difference, gains_at, pair_gains
+from edgecolor.evaluation.color_plane import SHARES, gains_at, pair_gains
 from edgecolor.records.types import EvaluationRecord, FileIdentity
-from edgecolor.support.statistics import Distribution, distribution
+from edgecolor.report.contents import ComparedFile, WorstPhotograph
+from edgecolor.support.statistics import distribution
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.models.shipped import SHIPPED
 
 EQUAL_GAIN_DECIBELS = 0.01  # files whose gains differ by less are equally accurate
 MAX_LABEL_CHARACTERS = 48
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorstPhotograph:
-    """The photograph that loses most against the reference, and its dB minus those of the reference."""
-
-    name: str
-    decibels: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparedFile:
-    """One file of a report.
-
-    Attributes:
-        letter: stands for the file in drawings.
-        label: file name, made different where two are equal.
-        identity: hashes, size and description.
-        record: evaluation of the file; None if it was not evaluated. The figures are then None, too.
-        against: dB at 56 % of the color minus those of the reference, photograph by photograph.
-        gains: dB over gray of each photograph at 56 % of the color.
-        worst: photograph that loses most; None for the reference.
-        released: the hash of the file is pinned in this edgecolor.
-        notes: what a reader must know about the file.
-    """
-
-    letter: str
-    label: str
-    identity: FileIdentity
-    record: EvaluationRecord | None
-    against: Difference | None
-    gains: Distribution | None
-    worst: WorstPhotograph | None
-    released: bool
-    notes: tuple[str, ...]
-
-    @property
-    def g56(self) -> float | None:
-        """Gain over gray at 56 % of the color, dB; None if it is not reached or not known."""
-        return self.record.evaluation.plane.g56 if self.record else None
 
 
 def verify_comparable(records: Sequence[EvaluationRecord]) -> None:

@@ -23,7 +23,8 @@ from edgecolor.records.types import (
     Verdict,
     created_by,
 )
-from edgecolor.report.build import Report, build_report
+from edgecolor.report.build import build_report
+from edgecolor.report.contents import Report
 from edgecolor.report.output_files import ReportFiles
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.system import files

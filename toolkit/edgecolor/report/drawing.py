@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecolor.report.choice import FileTiming
+from edgecolor.report.contents import FileTiming
 from edgecolor.support.plot_axes import Tick, linear_axis, log_axis
 from edgecolor.support.statistics import Distribution, quantile
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgecolor.evaluation.metrics import ciede2000
 from edgecolor.records.thumbnails import decode_thumbnail
-from edgecolor.report.compared_files import ComparedFile
+from edgecolor.report.contents import ComparedFile
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_lab
 from edgecolor_runtime.inference.preprocess import block_mean
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecolor.records.types import STAGES, created_by
-from edgecolor.report.build import BenchedDevice, Report
-from edgecolor.report.choice import EQUAL_SPEED_SHARE, FileTiming, ms_text, signed_text
-from edgecolor.report.compared_files import ComparedFile
+from edgecolor.report.choice import EQUAL_SPEED_SHARE, ms_text, signed_text
+from edgecolor.report.contents import BenchedDevice, ComparedFile, FileTiming, Report
 from edgecolor.report.drawing import (
     BOTTOM,
     HEIGHT,

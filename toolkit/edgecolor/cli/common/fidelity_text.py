@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgecolor.evaluation.fidelity import Fidelity
+    from edgecolor.evaluation.scores import Fidelity
 
 
 def fidelity_lines(fidelity: Fidelity) -> Iterator[str]:

@@ -18,8 +18,7 @@ from edgecolor_runtime.system import files
 if TYPE_CHECKING:
     from PIL import Image
 
-    from edgecolor.evaluation.evaluator import ColoredPhotograph, Evaluation
-    from edgecolor.evaluation.recognition import Recognition
+    from edgecolor.evaluation.scores import ColoredPhotograph, Evaluation, Recognition
 
 SHEET_PHOTOGRAPHS = 24
 

@@ -45,7 +45,7 @@ def report(
       edgecolor report a.json b.json raspberry-pi-5.json -o report.html
       edgecolor report records/*.json -o report.html --within 0.05 --markdown report.md
     """
-    from edgecolor.report.record_files import report_records
+    from edgecolor.report.output_files import report_records
 
     result = report_records(
         records,

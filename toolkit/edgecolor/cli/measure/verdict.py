@@ -10,7 +10,7 @@ import typer
 from edgecolor.cli.common.messages import print_note
 
 if TYPE_CHECKING:
-    from edgecolor.report.build import Report
+    from edgecolor.report.contents import Report
 
 
 def print_verdict(report: Report, page: Path, *, quiet: bool) -> None:
