@@ -21,7 +21,7 @@ from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.preprocess import block_mean
-from edgecolor_runtime.live.stabilizer import Calm
+from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.models.shipped import open_model
 
 CALIBRATION = Path(__file__).parents[1] / "calibration"
@@ -48,7 +48,7 @@ def noisy(picture: Image.Image, deviation: float, generator: np.random.Generator
 
 def measure(colorizer: Colorizer, photographs: list[Path], deviation: float) -> dict[str, float]:
     """Plays the clips one after another, colors each frame alone and calmly, and measures both."""
-    generator, calm = np.random.default_rng(1), Calm()
+    generator, stabilizer = np.random.default_rng(1), Stabilizer()
     changes: dict[str, list[float]] = {"alone": [], "calm": []}
     moving: list[float] = []
     lags: list[int] = []
@@ -61,7 +61,7 @@ def measure(colorizer: Colorizer, photographs: list[Path], deviation: float) -> 
             clean = scene(still, crossing, frame)
             seen = colorizer.prepare(noisy(clean, deviation, generator))
             alone = colorizer.predict(seen)
-            shown = calm(seen, alone)
+            shown = stabilizer.stabilize(seen, alone)
             off.append(float(np.abs(shown - alone).mean()))
             luma = block_mean(colorizer.prepare(clean))
             if before is not None:

@@ -26,11 +26,11 @@ from PIL import Image
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.images.jpeg import encode_jpeg
 from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.live.loop import Live
-from edgecolor_runtime.live.stabilizer import Calm
+from edgecolor_runtime.live.loop import LiveLoop
+from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.sources.frames import Frame
-from edgecolor_runtime.sources.latest import Newest
+from edgecolor_runtime.sources.latest import LatestFrames
 from edgecolor_runtime.sources.playback import Playback
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
@@ -81,13 +81,13 @@ class Window:
 def measure(model: str, seconds: float) -> Report:
     """One run on one core."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    feed = Newest(lambda: Playback(Window), name=Window.name)
+    feed = LatestFrames(lambda: Playback(Window), name=Window.name)
     latencies, waits = array("f"), array("f")  # small: what grows is to be seen
     memory: list[float] = []
     dropped_before = dropped = 0
     waited = waiting()
     begun, processor = time.monotonic(), time.process_time()
-    for shot in Live(feed, Colorizer(open_model(model)), calm=Calm()):
+    for shot in LiveLoop(feed, Colorizer(open_model(model)), stabilizer=Stabilizer()):
         encode_jpeg(shot.frame)
         now, waited_before, waited = time.monotonic(), waited, waiting()
         dropped = shot.dropped

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.colors.frame import ColorFrame
+    from edgecolor_runtime.colors.frame import ColorFrame, Shot
     from edgecolor_runtime.errors import (
         DataError,
         EdgecolorError,
@@ -27,14 +27,20 @@ if TYPE_CHECKING:
     from edgecolor_runtime.inference.golden import Replay, replay, verify_replay
     from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
     from edgecolor_runtime.inference.tensor import TensorInfo
+    from edgecolor_runtime.live.session import LiveOptions, LiveResult, LiveSession
+    from edgecolor_runtime.live.statistics import LiveStatistics
     from edgecolor_runtime.models.info import ModelInfo, Precision
     from edgecolor_runtime.models.model_file import Golden, ModelFile, pack, parse, read
     from edgecolor_runtime.models.shipped import SHIPPED, ShippedModel, open_model, read_shipped
+    from edgecolor_runtime.outputs.video import VideoWriter
+    from edgecolor_runtime.preview.server import Preview, PreviewControls
+    from edgecolor_runtime.sources.cameras import open_camera
+    from edgecolor_runtime.sources.orientation import Orientation
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "colors.frame": ("ColorFrame",),
+    "colors.frame": ("ColorFrame", "Shot"),
     "errors": (
         "DataError",
         "EdgecolorError",
@@ -51,9 +57,15 @@ _HOME = {
     "inference.golden": ("Replay", "replay", "verify_replay"),
     "inference.interpreter": ("Interpreter", "load_interpreter"),
     "inference.tensor": ("TensorInfo",),
+    "live.session": ("LiveOptions", "LiveResult", "LiveSession"),
+    "live.statistics": ("LiveStatistics",),
     "models.info": ("ModelInfo", "Precision"),
     "models.model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
     "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
+    "outputs.video": ("VideoWriter",),
+    "preview.server": ("Preview", "PreviewControls"),
+    "sources.cameras": ("open_camera",),
+    "sources.orientation": ("Orientation",),
 }
 """Module -> the public names that it defines. To add a name: here, in `__all__`, and in the imports above."""
 
@@ -66,20 +78,30 @@ __all__ = [
     "GateError",
     "Golden",
     "Interpreter",
+    "LiveOptions",
+    "LiveResult",
+    "LiveSession",
+    "LiveStatistics",
     "MissingError",
     "ModelFile",
     "ModelFileError",
     "ModelInfo",
+    "Orientation",
     "Picture",
     "PictureError",
     "Precision",
+    "Preview",
+    "PreviewControls",
     "Replay",
     "ShippedModel",
+    "Shot",
     "TensorInfo",
     "UsageError",
+    "VideoWriter",
     "__version__",
     "color",
     "load_interpreter",
+    "open_camera",
     "open_model",
     "open_picture",
     "pack",

@@ -1,8 +1,8 @@
-"""A colored frame: luma as it came, chroma from the network."""
+"""A colored frame, its luma unchanged and its chroma from the network; alone, and as one of a series."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -58,3 +58,23 @@ class ColorFrame:
         w, h = self.y.size
         full = (Image.fromarray(upsampling.double(plane, h, w)) for plane in self.half_planes())
         return Image.merge("YCbCr", (self.y, *full))
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A colored frame of a camera or a video, with its number and its times.
+
+    Attributes:
+        number: number among the colored frames, counted from 0.
+        frame: the colored frame.
+        seconds: time stamp of the gray frame, on the clock of its source.
+        dropped: number of frames that were left out up to this one.
+        times: seconds spent in each stage: "capture" (from exposure to the start of processing), "prepare",
+            "invoke", "finish". A writer or a preview that encodes the frame adds "encode".
+    """
+
+    number: int
+    frame: ColorFrame
+    seconds: float
+    dropped: int = 0
+    times: dict[str, float] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""The live loop: one frame after another, stabilized over time, with statistics."""
+"""The live session: a camera or a video, colored frame by frame, to a preview, a video file or pictures."""

@@ -1,37 +1,34 @@
-"""The live loop: gray frames in, colored shots out; and what it knows of its own speed."""
+"""The live loop: gray frames in, colored frames out, with statistics of its speed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from edgecolor_runtime.colors.spaces import F32, U8
-from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.live.shot import Shot
-from edgecolor_runtime.live.statistics import Statistics
+from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.live.stabilizer import Stabilizer
+from edgecolor_runtime.live.statistics import StatisticsCounter
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.latest import Feed
-from edgecolor_runtime.sources.orientation import UPRIGHT, Turn
+from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
+
+if TYPE_CHECKING:
+    from edgecolor_runtime.inference.colorizer import Colorizer
 
 
-class Steady(Protocol):
-    """What keeps colors from flickering: takes what the network sees and says, returns steadier ab."""
-
-    def __call__(self, seen: U8, ab: F32) -> F32:
-        """`seen` is 8-bit luma (224, 224); `ab` and the result are (56, 56, 2)."""
-        ...
-
-
-class Live:
+class LiveLoop:
     """Colors frames one after another.
 
     Args:
-        feed: Where the frames come from.
-        colorizer: The model.
-        calm: Steadies the colors over time; None: each frame stands alone.
-        turn: Turns each frame before it is colored.
-        limit: Shots after which it ends; None: at the end of the source.
+        feed: the gray frames.
+        colorizer: the model with its interpreter.
+        stabilizer: keeps the colors from flickering; None: every frame is colored on its own.
+        orientation: how each frame is rotated and mirrored before it is colored.
+        max_frames: number of frames after which the loop ends; None: at the end of the feed.
+
+    Attributes:
+        statistics: the counter of the frames and their times.
     """
 
     def __init__(
@@ -39,50 +36,54 @@ class Live:
         feed: Feed,
         colorizer: Colorizer,
         *,
-        calm: Steady | None = None,
-        turn: Turn | None = None,
-        limit: int | None = None,
+        stabilizer: Stabilizer | None = None,
+        orientation: Orientation = UPRIGHT,
+        max_frames: int | None = None,
     ) -> None:
-        self.statistics = Statistics(feed.name, colorizer.model.info.name)
-        self._feed, self._colorizer, self._calm, self._limit = feed, colorizer, calm, limit
-        self._turn = turn or UPRIGHT
+        self.statistics = StatisticsCounter(feed.name, colorizer.model.info.name)
+        self._feed, self._colorizer = feed, colorizer
+        self._stabilizer, self._orientation = stabilizer, orientation
+        self._max_frames = max_frames
 
     def __iter__(self) -> Iterator[Shot]:
-        """The colored frames. One counts as done when the next is asked for."""
+        """Yield the colored frames. A frame counts as done when the next one is requested."""
         feed = iter(self._feed)
         try:
-            number, asked = 0, time.monotonic()
-            while self._limit is None or number < self._limit:
-                taken = next(feed, None)
-                if taken is None:
+            number, requested = 0, time.monotonic()
+            while self._max_frames is None or number < self._max_frames:
+                received = next(feed, None)
+                if received is None:
                     return
-                frame, dropped = taken
-                shot = self._shot(number, frame, dropped, asked)
+                frame, dropped = received
+                # Latency of a live frame begins when it was taken; of a file's frame, when it was requested.
+                shot = self._color(frame, number, dropped, frame.seconds if self._feed.live else requested)
                 yield shot
                 self.statistics.add(shot)
-                number, asked = number + 1, time.monotonic()
+                number, requested = number + 1, time.monotonic()
         finally:
             feed.close()
 
     def stop(self) -> None:
-        """End after the frame that is being colored; safe in a signal handler."""
+        """End after the current frame. May be called from a signal handler or another thread."""
         self._feed.stop()
 
-    def _shot(self, number: int, frame: Frame, dropped: int, asked: float) -> Shot:
+    def _color(self, frame: Frame, number: int, dropped: int, since: float) -> Shot:
+        """Color one frame. Its capture time is counted from `since`, a time of `time.monotonic`."""
         begun = time.monotonic()
-        gray = self._turn(frame.gray)
+        gray = self._orientation.apply(frame.gray)
         seen = self._colorizer.prepare(gray)
         prepared = time.monotonic()
         ab = self._colorizer.predict(seen)
         predicted = time.monotonic()
-        if self._calm is not None:
-            ab = self._calm(seen, ab)
+        if self._stabilizer is not None:
+            if frame.restarted:
+                self._stabilizer.reset()
+            ab = self._stabilizer.stabilize(seen, ab)
         colored = self._colorizer.finish(gray, seen, ab)
         times = {
-            # Of a live frame: since it was taken. Of a file's: what it took to read it.
-            "capture": max(0.0, begun - (frame.seconds if self._feed.live else asked)),
+            "capture": max(0.0, begun - since),
             "prepare": prepared - begun,
             "invoke": predicted - prepared,
             "finish": time.monotonic() - predicted,
         }
-        return Shot(number, colored, frame.seconds, dropped, times)
+        return Shot(number, colored, frame.seconds, dropped=dropped, times=times)

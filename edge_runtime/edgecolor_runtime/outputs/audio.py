@@ -1,4 +1,4 @@
-"""The sound of one video into another: packet by packet, or encoded again where it does not fit."""
+"""The audio of one video copied into another: packet by packet, or encoded again if it does not fit."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from typing import Any
 
 from edgecolor_runtime.sources import pyav
 
-_OTHERWISE = {"webm": "libopus"}  # container -> what sound is encoded as; all others take AAC
+_DEFAULT_CODEC = "aac"
+_CODECS = {"webm": "libopus"}
+"""Container -> the codec for audio that has to be encoded again, if it is not AAC."""
+
+_OPUS_RATE = 48_000  # samples per second
 
 
-class Sound:
-    """Copies every sound track, in step with the pictures.
+class AudioCopier:
+    """Copies every audio track, in step with the pictures.
 
     Args:
-        source: The file that it is read from, once more beside the pictures.
-        target: The container that it goes into, before anything was written there.
+        source: the video file to read the audio from. It is opened a second time.
+        target: the container to write to. Nothing was written to it yet.
 
     Attributes:
-        notes: What a user should know, one sentence each.
+        notes: what the user should know about the audio, one sentence each.
     """
 
     def __init__(self, source: Path, target: Any) -> None:
         self._av, self._target = pyav.load(), target
         self._source = self._av.open(str(source))
         self.notes: list[str] = []
-        self._tracks = {track.index: (track, self._add(track)) for track in self._source.streams.audio}
+        self._tracks = {track.index: (track, *self._add_track(track)) for track in self._source.streams.audio}
         self._packets = self._read()
         self._next = next(self._packets, None)
-        left_out = len(self._source.streams.subtitles)
-        if left_out:
-            self.notes.append(f"its subtitles ({left_out}) were left out")
+        subtitles = len(self._source.streams.subtitles)
+        if subtitles:
+            self.notes.append(f"its subtitles ({subtitles}) were left out")
 
-    def __enter__(self) -> Sound:
-        """Itself."""
+    def __enter__(self) -> AudioCopier:
+        """Return the copier itself."""
         return self
 
     def __exit__(
@@ -44,24 +48,26 @@ class Sound:
         """Close the source."""
         self._source.close()
 
-    def _add(self, track: Any) -> Any:
-        """The track of the target, and whether packets go there as they are."""
-        form = self._target.format.name
+    def _add_track(self, track: Any) -> tuple[Any, bool]:
+        """Add a track to the target. Returns it, and whether packets are copied unchanged."""
+        container = self._target.format.name
         names = {track.codec.name, track.codec.canonical_name}
-        # MP4 may hold PCM, but few players know that.
-        playable = form != "mp4" or not track.codec.name.startswith("pcm")
-        if playable and names & self._target.supported_codecs:
+        # MP4 may hold PCM, but few players support that.
+        is_playable = container != "mp4" or not track.codec.name.startswith("pcm")
+        if is_playable and names & self._target.supported_codecs:
             return self._target.add_stream_from_template(track), True
-        codec = _OTHERWISE.get(form, "aac")
+        codec = _CODECS.get(container, _DEFAULT_CODEC)
         self.notes.append(
-            f"its sound was encoded again, from {track.codec.name} to {codec.removeprefix('lib')}"
+            f"its audio was encoded again, from {track.codec.name} to {codec.removeprefix('lib')}"
         )
-        return self._target.add_stream(codec, rate=48_000 if codec == "libopus" else track.rate), False
+        rate = _OPUS_RATE if codec == "libopus" else track.rate
+        return self._target.add_stream(codec, rate=rate), False
 
     def _read(self) -> Iterator[Any]:
+        """Yield the packets of all tracks. At the end, flush the encoders."""
         if not self._tracks:
             return
-        packets = self._source.demux([track for track, _ in self._tracks.values()])
+        packets = self._source.demux([track for track, _, _ in self._tracks.values()])
         while True:
             try:
                 packet = next(packets)
@@ -69,25 +75,25 @@ class Sound:
                 break
             if packet.dts is not None:
                 yield packet
-        for _, (track, as_it_is) in self._tracks.values():
-            if not as_it_is:
-                self._target.mux(track.encode(None))
+        for _, target, is_unchanged in self._tracks.values():
+            if not is_unchanged:
+                self._target.mux(target.encode(None))
 
     def copy_until(self, seconds: float) -> None:
-        """Write the packets up to a moment of the video; infinity: all that are left."""
+        """Write the packets up to this time of the video; infinity: all remaining packets."""
         while self._next is not None and float(self._next.dts * self._next.time_base) <= seconds:
             self._write(self._next)
             self._next = next(self._packets, None)
 
     def _write(self, packet: Any) -> None:
-        track, as_it_is = self._tracks[packet.stream.index][1]
-        if as_it_is:
-            packet.stream = track
+        _, target, is_unchanged = self._tracks[packet.stream.index]
+        if is_unchanged:
+            packet.stream = target
             self._target.mux(packet)
             return
         try:
-            sounds = packet.decode()
+            frames = packet.decode()
         except self._av.error.InvalidDataError:
-            return  # a damaged moment stays silent
-        for sound in sounds:
-            self._target.mux(track.encode(sound))
+            return  # a damaged packet becomes silence
+        for frame in frames:
+            self._target.mux(target.encode(frame))

@@ -1,92 +1,106 @@
-"""The newest picture, encoded once for all who watch it, and not at all where nobody does."""
+"""The latest picture for all viewers: encoded once per view, and only in the views that somebody watches."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
-from edgecolor_runtime.live.shot import Shot
+from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.preview.http_server import RequestError
 
-STREAMS = 64  # at once
+MAX_STREAMS = 64
+"""Number of streams that are served at the same time."""
 
-VIEWS: dict[str, Callable[[Shot], bytes]] = {
-    "color": lambda shot: encode_jpeg(shot.frame),
-    "gray": lambda shot: encode_gray(shot.frame.y),
-}
-"""What can be watched: the colors, or what the camera saw."""
+_WAIT_SECONDS = 1.0  # a stream without a new picture checks this often whether its client is still there
+
+Encoders = Mapping[str, Callable[[Shot], bytes]]
+"""Name of a view -> the function that encodes a frame for it as JPEG."""
 
 
-class Picture:
-    """A shot and its JPEGs, each made by who asks first."""
+class EncodedShot:
+    """A colored frame and its JPEG files. Each is encoded when it is first requested."""
 
-    def __init__(self, shot: Shot) -> None:
+    def __init__(self, shot: Shot, encoders: Encoders) -> None:
         self.shot = shot
+        self._encoders = encoders
         self._lock = threading.Lock()
         self._jpegs: dict[str, bytes] = {}
 
     def jpeg(self, view: str) -> bytes:
+        """Return the JPEG file of a view."""
         with self._lock:
             if view not in self._jpegs:
-                self._jpegs[view] = VIEWS[view](self.shot)
+                self._jpegs[view] = self._encoders[view](self.shot)
             return self._jpegs[view]
 
 
 class Broadcast:
-    """The newest picture, and those who wait for it."""
+    """The latest picture, and the viewers that wait for the next one.
 
-    def __init__(self) -> None:
-        self.newest: Picture | None = None
+    Args:
+        encoders: the views and how they are encoded.
+
+    Attributes:
+        latest: the latest picture; None before the first one.
+        ended: whether the broadcast is over.
+    """
+
+    def __init__(self, encoders: Encoders) -> None:
+        self.latest: EncodedShot | None = None
         self.ended = False
-        self._watchers: Counter[str] = Counter()
-        self._news = threading.Condition()
+        self._encoders = encoders
+        self._viewers: Counter[str] = Counter()
+        self._change = threading.Condition()
 
     @property
-    def watching(self) -> dict[str, int]:
-        """How many watch each view that somebody watches."""
-        with self._news:
-            return {view: watchers for view, watchers in self._watchers.items() if watchers}
+    def viewers(self) -> dict[str, int]:
+        """Number of viewers of each view that has any."""
+        with self._change:
+            return {view: viewers for view, viewers in self._viewers.items() if viewers}
 
     def show(self, shot: Shot) -> None:
-        picture = Picture(shot)
-        if watched := self.watching:
+        """Make a frame the latest picture. If it is watched, encode it and record the time."""
+        picture = EncodedShot(shot, self._encoders)
+        if views := self.viewers:
             begin = time.perf_counter()
-            for view in watched:
+            for view in views:
                 picture.jpeg(view)
             shot.times["encode"] = time.perf_counter() - begin
-        with self._news:
-            self.newest = picture
-            self._news.notify_all()
+        with self._change:
+            self.latest = picture
+            self._change.notify_all()
 
     def end(self) -> None:
-        with self._news:
+        """End the broadcast for all viewers."""
+        with self._change:
             self.ended = True
-            self._news.notify_all()
+            self._change.notify_all()
 
     @contextmanager
     def watched(self, view: str) -> Iterator[None]:
-        """While somebody watches a view, its pictures are encoded as they come.
+        """Count a viewer of a view. While a view has viewers, `show` encodes its pictures.
 
         Raises:
-            RequestError: Too many watch already.
+            RequestError: too many streams are watched already.
         """
-        with self._news:
-            if self._watchers.total() >= STREAMS:
-                raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, f"{STREAMS} streams are being watched")
-            self._watchers[view] += 1
+        with self._change:
+            if self._viewers.total() >= MAX_STREAMS:
+                raise RequestError(
+                    HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_STREAMS} streams are being watched; close one"
+                )
+            self._viewers[view] += 1
         try:
             yield
         finally:
-            with self._news:
-                self._watchers[view] -= 1
+            with self._change:
+                self._viewers[view] -= 1
 
-    def after(self, last: Picture | None) -> Picture | None:
-        """The newest picture, as soon as it is another than `last`; `last` again after a second."""
-        with self._news:
-            self._news.wait_for(lambda: self.ended or self.newest is not last, timeout=1)
-            return self.newest
+    def wait_for_next(self, last: EncodedShot | None) -> EncodedShot | None:
+        """Return the latest picture as soon as it is not `last`; after one second, return `last`."""
+        with self._change:
+            self._change.wait_for(lambda: self.ended or self.latest is not last, timeout=_WAIT_SECONDS)
+            return self.latest

@@ -1,4 +1,4 @@
-"""HTTP with bounds: short requests, limits to patience and to clients, nothing left after `close`."""
+"""A small HTTP server with limits: short requests, time limits, few clients; `close` ends all threads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ from typing import Any
 
 from edgecolor_runtime.errors import MissingError, UsageError
 
-CONNECTIONS = 96  # at once; each has a thread
-HEAD_BYTES = 16 << 10  # of a request's first line and headers
-BODY_BYTES = 1 << 10  # of what a request sends
-PATIENCE = 10.0  # seconds for a whole request to come, and for one picture to be taken
-SEND_BUFFER = 128 << 10  # bytes that the system may hold back of a stream: more would be old pictures
+MAX_CONNECTIONS = 96
+"""Number of connections at the same time. Each one has a thread."""
 
-_LINGER = 1.0  # seconds
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+MAX_HEAD_BYTES = 16 << 10
+"""Size of a request's first line and headers."""
 
-SAFETY = {
+MAX_BODY_BYTES = 1 << 10
+"""Size of a request's body."""
+
+TIMEOUT_SECONDS = 10.0
+"""Time limit for receiving a whole request, and for sending one picture."""
+
+SEND_BUFFER_BYTES = 128 << 10
+"""Bytes of a stream that the system may buffer. A larger buffer would hold outdated pictures."""
+
+_LINGER_SECONDS = 1.0  # time limit for reading the rest of a refused request
+_BUSY_RESPONSE = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,30 +42,38 @@ SAFETY = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""Headers of every answer."""
+"""Headers of every response."""
 
 
 class RequestError(Exception):
-    """A request that is answered with an error: its status, one line that says why, and more headers."""
+    """A request that gets an error response.
 
-    def __init__(self, status: HTTPStatus, why: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(why or status.description or status.phrase)
+    Args:
+        status: status of the response.
+        reason: one line that tells the user why; empty: the description of the status.
+        headers: further headers of the response.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, reason: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(reason or status.description or status.phrase)
         self.status = status
         self.headers = headers
 
 
-class Visit(BaseHTTPRequestHandler):
-    """One connection, which is one request. Subclasses `respond` to it, or raise RequestError."""
+class RequestHandler(BaseHTTPRequestHandler):
+    """Handles one connection, which is one request. Subclasses implement `respond`, or raise RequestError."""
 
-    server: Server
+    server: HttpServer
     protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.0"  # of a request that names none: it gets a status and headers, too
+    default_request_version = "HTTP/1.0"  # a request without a version also gets a status and headers
     server_version, sys_version = "edgecolor", ""
 
     def handle(self) -> None:
-        """Read the head whole, then answer."""
+        """Read the whole head, then respond."""
         self.requestline = self.request_version = self.command = ""
-        self._deadline = time.monotonic() + PATIENCE
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
             self.rfile = io.BytesIO(self._read_head())
             self.handle_one_request()
@@ -65,36 +82,40 @@ class Visit(BaseHTTPRequestHandler):
             self._drain()
 
     def respond(self) -> None:
-        """Answer a request of `command` GET, HEAD or POST."""
+        """Respond to a request whose `command` is GET, HEAD or POST."""
         raise NotImplementedError
 
     def do_GET(self) -> None:
-        """What http.server calls, by the request's method."""
+        """Respond; http.server calls the method that is named for the request's command."""
         self.respond()
 
     do_HEAD = do_POST = do_GET  # noqa: N815
 
     def read_body(self) -> bytes:
-        """What the request sends after its head."""
+        """Return the body of the request.
+
+        Raises:
+            RequestError: the request does not specify the length, or the body is too large.
+        """
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RequestError(HTTPStatus.LENGTH_REQUIRED)
-        if len(length) > 9 or int(length) > BODY_BYTES:
+        if len(length) > 9 or int(length) > MAX_BODY_BYTES:
             raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         while len(self._body) < int(length):
             self._body += self._receive()
         return self._body[: int(length)]
 
-    def answer(
+    def send_whole_response(
         self,
         body: bytes,
-        media: str,
+        media_type: str,
         status: HTTPStatus = HTTPStatus.OK,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a whole answer; to HEAD, without its body."""
+        """Send a complete response. HEAD requests get it without the body."""
         self.send_response(status)
-        self.send_header("Content-Type", media)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -103,19 +124,23 @@ class Visit(BaseHTTPRequestHandler):
             self.send(body)
 
     def send(self, data: bytes) -> None:
-        """Send all of it, or raise TimeoutError where the client takes too long."""
-        self.connection.settimeout(PATIENCE)
+        """Send all data.
+
+        Raises:
+            TimeoutError: the client takes too long to receive it.
+        """
+        self.connection.settimeout(TIMEOUT_SECONDS)
         self.wfile.write(data)
 
     def end_headers(self) -> None:
-        """Add what every answer says."""
-        for name, value in SAFETY.items():
+        """Add the headers of every response."""
+        for name, value in SECURITY_HEADERS.items():
             self.send_header(name, value)
         self.send_header("Connection", "close")
         super().end_headers()
 
-    def gone(self) -> bool:
-        """Whether the client has hung up."""
+    def is_disconnected(self) -> bool:
+        """Return whether the client has closed the connection."""
         self.connection.setblocking(False)
         try:
             return not self.connection.recv(1, socket.MSG_PEEK)
@@ -129,29 +154,29 @@ class Visit(BaseHTTPRequestHandler):
         explain: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer with a line of plain text."""
+        """Respond with one line of plain text."""
         status = HTTPStatus(code)
         text = f"{message or status.phrase}\n".encode()
-        self.answer(text, "text/plain; charset=utf-8", status, headers)
+        self.send_whole_response(text, "text/plain; charset=utf-8", status, headers)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: stderr belongs to the command."""
+        """Print nothing: stderr belongs to the command."""
 
     def _read_head(self) -> bytes:
         data = b""
         while b"\r\n\r\n" not in data:
-            if len(data) == HEAD_BYTES:
+            if len(data) == MAX_HEAD_BYTES:
                 status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 raise RequestError(status if b"\r\n" in data else HTTPStatus.REQUEST_URI_TOO_LONG)
-            data += self._receive(HEAD_BYTES - len(data))
+            data += self._receive(MAX_HEAD_BYTES - len(data))
         head, end, self._body = data.partition(b"\r\n\r\n")
         return head + end
 
-    def _receive(self, most: int = 4096) -> bytes:
-        """Some bytes of the request, before its deadline."""
+    def _receive(self, max_bytes: int = 4096) -> bytes:
+        """Return some bytes of the request, received before its deadline."""
         self.connection.settimeout(max(self._deadline - time.monotonic(), 1e-3))
         try:
-            data: bytes = self.connection.recv(most)
+            data: bytes = self.connection.recv(max_bytes)
         except TimeoutError:
             raise RequestError(HTTPStatus.REQUEST_TIMEOUT) from None
         if not data:
@@ -159,72 +184,75 @@ class Visit(BaseHTTPRequestHandler):
         return data
 
     def _drain(self) -> None:
-        """Read on for a moment: closed over unread bytes, a connection is reset and its answer lost."""
+        """Read the rest of a request for a moment: unread bytes would reset the connection."""
         self.connection.shutdown(socket.SHUT_WR)
-        self._deadline = time.monotonic() + _LINGER
+        self._deadline = time.monotonic() + _LINGER_SECONDS
         with suppress(RequestError):
             while time.monotonic() < self._deadline:
                 self._receive()
 
 
-class Server(socketserver.TCPServer):
-    """Serves from its construction to `close`, each connection in a thread.
+class HttpServer(socketserver.TCPServer):
+    """Serves from its construction until `close`, each connection in its own thread.
 
     Args:
-        host: Name or address to listen on.
-        port: 0 takes a free one.
-        visit: Makes a `Visit` of (connection, client, server), which does it all.
+        host: name or address to listen on.
+        port: port to listen on; 0: any free port.
+        handle: handles a connection; called with connection, client address and server.
 
     Raises:
-        UsageError: There is no such port.
-        MissingError: The port is in use, or the address is none of this machine.
+        UsageError: the host or the port is not valid.
+        MissingError: the port is in use, or the address does not belong to this machine.
     """
 
     allow_reuse_address = True
-    request_queue_size = CONNECTIONS
+    request_queue_size = MAX_CONNECTIONS
 
-    def __init__(self, host: str, port: int, visit: Callable[[Any, Any, Any], Visit]) -> None:
-        self._visits: dict[threading.Thread, socket.socket] = {}  # the accepting thread's, then close's
-        with binding(host, port) as (self.address_family, address):
-            super().__init__(address, visit)
+    def __init__(self, host: str, port: int, handle: Callable[[Any, Any, Any], RequestHandler]) -> None:
+        # Used by the accepting thread only, and by `close` after that thread has ended.
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        with resolve_address(host, port) as (self.address_family, address):
+            super().__init__(address, handle)
         self.server_port: int = self.server_address[1]
         self._accepting = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._accepting.start()
 
     def close(self) -> None:
-        """Stop listening, hang up on every client and join every thread."""
+        """Stop listening, disconnect all clients and join all threads."""
         self.shutdown()
         self._accepting.join()
         self.server_close()
-        for thread, connection in self._visits.items():
+        for thread, connection in self._connections.items():
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT_SECONDS)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Turn a client away where there are too many."""
-        self._visits = {thread: its for thread, its in self._visits.items() if thread.is_alive()}
-        if len(self._visits) < CONNECTIONS:
+        """Return whether to serve a client; refuse it if there are too many."""
+        self._connections = {
+            thread: connection for thread, connection in self._connections.items() if thread.is_alive()
+        }
+        if len(self._connections) < MAX_CONNECTIONS:
             return True
         request.setblocking(False)
         with suppress(OSError):
-            request.send(_BUSY)
-            request.recv(HEAD_BYTES)  # unread, it would reset the connection
+            request.send(_BUSY_RESPONSE)
+            request.recv(MAX_HEAD_BYTES)  # unread bytes would reset the connection
         return False
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a visit."""
-        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        """Handle a connection in a new thread."""
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        thread = threading.Thread(target=self._visit, args=(request, client_address), daemon=True)
+        thread = threading.Thread(target=self._handle_connection, args=(request, client_address), daemon=True)
         thread.start()
-        self._visits[thread] = request
+        self._connections[thread] = request
 
-    def _visit(self, request: socket.socket, client_address: Any) -> None:
+    def _handle_connection(self, request: socket.socket, client_address: Any) -> None:
         try:
             self.finish_request(request, client_address)
         except OSError:
-            pass  # the client went, or takes nothing
+            pass  # the client has disconnected, or receives nothing
         except Exception:
             self.handle_error(request, client_address)
         finally:
@@ -232,12 +260,12 @@ class Server(socketserver.TCPServer):
 
 
 @contextmanager
-def binding(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[str, int]]]:
-    """The family and the address to bind a socket to, which the body does; what fails there is told.
+def resolve_address(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[str, int]]]:
+    """Yield the address family and the address of a host and port, to which the body binds a socket.
 
     Raises:
-        UsageError: There is no such port, or no such host name.
-        MissingError: The port is in use, or the address is none of this machine.
+        UsageError: the host or the port is not valid.
+        MissingError: binding failed: the port is in use, or the address does not belong to this machine.
     """
     if not 0 <= port <= 65535:
         raise UsageError(f"port {port}: expected 1 to 65535, or 0 for any free one")
@@ -247,30 +275,34 @@ def binding(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[
     except UnicodeError:
         raise UsageError(f"host {host!r}: expected a name or an address") from None
     except OSError as error:
-        raise MissingError(_why_not(host, port, error)) from error
+        raise MissingError(_bind_failure(host, port, error)) from error
 
 
-def reachable(host: str) -> str:
-    """How a browser elsewhere calls this host: for "all addresses", the one that others most likely reach."""
+def reachable_host(host: str) -> str:
+    """Return the host part of an address that a browser on another machine can open.
+
+    For "all addresses" (0.0.0.0 and ::) it is the address that other machines most likely reach.
+    """
     if host in ("0.0.0.0", "::"):
         family = socket.AF_INET6 if host == "::" else socket.AF_INET
-        somewhere = "2001:db8::1" if host == "::" else "192.0.2.1"  # for documentation; nothing is sent there
+        elsewhere = "2001:db8::1" if host == "::" else "192.0.2.1"  # documentation addresses; nothing is sent
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((somewhere, 9))
+                probe.connect((elsewhere, 9))
                 host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
     return f"[{host}]" if ":" in host else host
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _bind_failure(host: str, port: int, error: OSError) -> str:
+    """Return why a socket could not be bound, and what the user can do."""
     where = f"{host} port {port}"
     if error.errno == errno.EADDRINUSE:
-        return f"{where} is in use; end the program that serves there, or choose another with --port"
+        return f"{where} is in use. End the program that serves there, or choose another port with --port."
     if error.errno == errno.EACCES:
-        return f"{where} is not for every user; choose a --port from 1024 up"
+        return f"{where} needs administrator rights. Choose a --port of 1024 or higher."
     return (
-        f"cannot serve at {where}: {error.strerror}; "
-        "--host takes an address of this machine, 0.0.0.0 for all of them"
+        f"cannot serve at {where}: {error.strerror}. "
+        "--host takes an address of this machine, or 0.0.0.0 for all of them."
     )

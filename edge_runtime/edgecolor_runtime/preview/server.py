@@ -1,8 +1,8 @@
-"""Live pictures in a browser: the page, its streams, and the little that it may change.
+"""The live preview in a browser: the page, its streams, and the one setting that it may change.
 
-GET  /             the page          GET  /stream/color  multipart JPEG
-GET  /statistics   JSON              GET  /stream/gray   what the camera saw, likewise
-GET  /snapshot     one JPEG          POST /saturation    {"saturation": 0.8}
+GET  /             the page          GET  /stream/color  the colored pictures, multipart JPEG
+GET  /statistics   JSON              GET  /stream/gray   the gray pictures, multipart JPEG
+GET  /snapshot     one JPEG file     POST /saturation    {"saturation": 0.8}
 """
 
 from __future__ import annotations
@@ -10,114 +10,155 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from importlib import resources
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.images import writer
-from edgecolor_runtime.images.jpeg import encode_jpeg
-from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.live.shot import Shot
-from edgecolor_runtime.preview.access import Guard, own_page
-from edgecolor_runtime.preview.broadcast import VIEWS, Broadcast, Picture
-from edgecolor_runtime.preview.http_server import RequestError, Server, Visit, reachable
+from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
+from edgecolor_runtime.preview.access import AccessRules, is_own_page
+from edgecolor_runtime.preview.broadcast import Broadcast, EncodedShot
+from edgecolor_runtime.preview.http_server import HttpServer, RequestError, RequestHandler, reachable_host
 from edgecolor_runtime.system import machine
 
-LARGEST_SATURATION = 3.0  # that a page may ask for
+if TYPE_CHECKING:
+    from edgecolor_runtime.inference.colorizer import Colorizer
 
-_PAGE = {
+MAX_SATURATION = 3.0
+"""Largest saturation that the page may set."""
+
+VIEWS: dict[str, Callable[[Shot], bytes]] = {
+    "color": lambda shot: encode_jpeg(shot.frame),
+    "gray": lambda shot: encode_gray(shot.frame.y),
+}
+"""View -> its JPEG encoder: the colored frame, and the gray frame of the camera."""
+
+_PAGE_FILES = {
     "/": ("preview.html", "text/html; charset=utf-8"),
     "/preview.css": ("preview.css", "text/css; charset=utf-8"),
     "/preview.js": ("preview.js", "text/javascript; charset=utf-8"),
 }
 _BOUNDARY = "picture"
-_PART = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
-_TEXT = "text/plain; charset=utf-8"
+_PART_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+_PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
-class Controls:
+class PreviewControls:
     """What the page reads and sets while the loop runs.
 
     Args:
-        colorizer: Whose saturation the page sets, from the next frame on.
-        snapshot: The loop's statistics, as something that JSON can say. Called from other threads.
+        colorizer: the page sets its saturation, from the next frame on.
+        read_statistics: returns the statistics as a JSON object. It is called from other threads.
     """
 
-    def __init__(self, colorizer: Colorizer, snapshot: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, colorizer: Colorizer, read_statistics: Callable[[], Mapping[str, object]]) -> None:
         self._colorizer = colorizer
-        self._snapshot = snapshot
+        self._read_statistics = read_statistics
 
     @property
     def saturation(self) -> float:
-        """Gain on the predicted ab, 0 (gray) to 3; 1 is what the network says."""
+        """Gain on the predicted ab, 0 (gray) to 3; 1: as the network predicts it."""
         return self._colorizer.saturation
 
     @saturation.setter
     def saturation(self, gain: float) -> None:
-        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= LARGEST_SATURATION:
-            raise UsageError(f"saturation {gain!r}: expected a number from 0 to {LARGEST_SATURATION:g}")
+        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= MAX_SATURATION:
+            raise UsageError(f"saturation {gain!r}: expected a number from 0 to {MAX_SATURATION:g}")
         self._colorizer.saturation = float(gain)
 
     def statistics(self) -> dict[str, Any]:
-        """The loop's, with the `saturation` and the machine's `temperature_c`, deg C or None."""
+        """Return the loop's statistics, with `saturation` and `temperature_c` (deg C, or None if unknown)."""
         return {
-            **self._snapshot(),
+            **self._read_statistics(),
             "saturation": self.saturation,
             "temperature_c": machine.read_temperature(),
         }
 
 
 class Preview:
-    """A web server that shows shots, from its construction to `close`.
+    """A web server that shows colored frames, from its construction until `close`.
+
+    As a context manager it is closed at the end:
+
+        with Preview(controls=PreviewControls(colorizer, dict)) as preview:
+            print(preview.address)
+            for number, frame in enumerate(camera):
+                preview.show(Shot(number, colorizer.colorize(frame.gray), frame.seconds))
 
     Args:
-        host: Where to listen. Any address but 127.0.0.1 takes a token.
-        port: 0 takes a free one.
-        token: Letters, digits and - . _ ~; None makes one where one is needed.
-        controls: What the page reads and sets.
+        controls: what the page reads and sets.
+        host: address to listen on. Any address but 127.0.0.1 needs a token.
+        port: port to listen on; 0: any free port.
+        token: letters, digits and - . _ ~; None: a token is generated if one is needed.
+
+    Attributes:
+        controls: what the page reads and sets.
+        access: what a request needs to be served.
+        pictures: the latest picture and the viewers.
+        page: path -> content and media type of the files of the page.
 
     Raises:
-        UsageError: The port or the token cannot be one.
-        MissingError: The port is in use, or the address is none of this machine.
+        UsageError: the host, the port or the token is not valid.
+        MissingError: the port is in use, or the address does not belong to this machine.
     """
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 8000, token: str | None = None, controls: Controls
+        self,
+        *,
+        controls: PreviewControls,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        token: str | None = None,
     ) -> None:
-        self.guard = Guard.of(host, token)
+        self.access = AccessRules.for_host(host, token)
         self.controls = controls
-        self.pictures = Broadcast()
-        files = resources.files("edgecolor_runtime.preview") / "page"
-        self.page = {path: ((files / file).read_bytes(), media) for path, (file, media) in _PAGE.items()}
-        self._server = Server(host, port, functools.partial(_PreviewVisit, self))
-        self._name = reachable(host)
+        self.pictures = Broadcast(VIEWS)
+        folder = resources.files("edgecolor_runtime.preview") / "page"
+        self.page = {
+            path: ((folder / file).read_bytes(), media_type)
+            for path, (file, media_type) in _PAGE_FILES.items()
+        }
+        self._server = HttpServer(host, port, functools.partial(_PreviewHandler, self))
+        self._host = reachable_host(host)
+
+    def __enter__(self) -> Preview:
+        """Return the preview itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the preview."""
+        self.close()
 
     @property
     def address(self) -> str:
-        """What to open in a browser; it holds the token where one is needed."""
-        query = f"?token={self.guard.token}" if self.guard.token else ""
-        return f"http://{self._name}:{self._server.server_port}/{query}"
+        """Address to open in a browser. It contains the token if one is needed."""
+        query = f"?token={self.access.token}" if self.access.token else ""
+        return f"http://{self._host}:{self._server.server_port}/{query}"
 
     def show(self, shot: Shot) -> None:
-        """Make this the current picture.
+        """Make a frame the current picture.
 
-        Where somebody watches it is encoded, here and once for all, and `shot.times` gets "encode". No client
-        is waited for.
+        If somebody watches, the frame is encoded here, once for all viewers, and `shot.times` gets "encode".
+        This method does not wait for clients.
         """
         self.pictures.show(shot)
 
     def close(self) -> None:
-        """Hang up on everybody and free the port; safe to call twice."""
+        """Disconnect all clients and free the port. May be called twice."""
         if not self.pictures.ended:
             self.pictures.end()
             self._server.close()
 
 
-class _PreviewVisit(Visit):
-    """One request to the preview."""
+class _PreviewHandler(RequestHandler):
+    """Handles one request to the preview."""
 
     def __init__(self, preview: Preview, *connection: Any) -> None:
         self._preview = preview
@@ -128,49 +169,52 @@ class _PreviewVisit(Visit):
         return f"edgecolor-{self.server.server_port}"  # a browser shares cookies between the ports of a host
 
     def respond(self) -> None:
-        """One of the fixed routes, to who may ask."""
+        """Check the access rules, then serve one of the fixed routes."""
         path, _, query = self.path.partition("?")
-        guard = self._preview.guard
-        if not guard.expects_host(self.headers):
+        access = self._preview.access
+        if not access.expects_host(self.headers):
             raise RequestError(HTTPStatus.MISDIRECTED_REQUEST, "open it as http://127.0.0.1, with its port")
         token = parse_qs(query).get("token", [""])[0]
-        if path in _ROUTES and guard.knows(token):
-            return self._let_in(path, token)
-        if not guard.admits(self.headers, self._cookie):
-            why = "open the whole address that edgecolor printed: it ends with a token"
-            raise RequestError(HTTPStatus.UNAUTHORIZED, why, {"WWW-Authenticate": "Bearer"})
-        if path != "/" and not own_page(self.headers):
-            raise RequestError(HTTPStatus.FORBIDDEN, "another page asked for this")
+        if path in _ROUTES and access.is_token(token):
+            return self._set_cookie(path, token)
+        if not access.admits(self.headers, self._cookie):
+            reason = "open the whole address that edgecolor printed: it ends with a token"
+            raise RequestError(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
+        if path != "/" and not is_own_page(self.headers):
+            raise RequestError(HTTPStatus.FORBIDDEN, "requests from other pages are refused")
         if path not in _ROUTES:
             raise RequestError(HTTPStatus.NOT_FOUND, "there is nothing at this address")
-        methods, answer = _ROUTES[path]
+        methods, serve = _ROUTES[path]
         if self.command not in methods:
             raise RequestError(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
-        return answer(self, path)
+        return serve(self, path)
 
-    def _let_in(self, path: str, token: str) -> None:
-        """Take the token out of the address bar and into a cookie that no script reads."""
+    def _set_cookie(self, path: str, token: str) -> None:
+        """Move the token from the address bar to a cookie that scripts cannot read."""
         cookie = f"{self._cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
-        self.answer(b"", _TEXT, HTTPStatus.SEE_OTHER, {"Location": path, "Set-Cookie": cookie})
+        headers = {"Location": path, "Set-Cookie": cookie}
+        self.send_whole_response(b"", _PLAIN_TEXT, HTTPStatus.SEE_OTHER, headers)
 
-    def _page(self, path: str) -> None:
-        self.answer(*self._preview.page[path])
+    def _send_page(self, path: str) -> None:
+        self.send_whole_response(*self._preview.page[path])
 
-    def _statistics(self, _: str) -> None:
-        self._answer_json(self._preview.controls.statistics())
+    def _send_statistics(self, _: str) -> None:
+        self._send_json(self._preview.controls.statistics())
 
-    def _snapshot(self, _: str) -> None:
-        picture = self._preview.pictures.newest
+    def _send_snapshot(self, _: str) -> None:
+        picture = self._preview.pictures.latest
         if picture is None:
             raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "there is no picture yet")
         name = time.strftime("edgecolor-%Y%m%d-%H%M%S.jpg")
         jpeg = encode_jpeg(picture.shot.frame, writer.QUALITY)
-        self.answer(jpeg, "image/jpeg", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        self.send_whole_response(jpeg, "image/jpeg", headers=headers)
 
-    def _stream(self, path: str) -> None:
-        """Every newest picture that the client is quick enough for, until either side ends it.
+    def _send_stream(self, path: str) -> None:
+        """Send the latest picture again and again, until either side ends the stream.
 
-        A browser shows a part when the next one's head comes, so this head goes out with the part before it.
+        A client that is slow skips pictures. A browser shows a part of the stream when the head of the next
+        part arrives. Each part is therefore sent together with the next head.
         """
         view = path.rpartition("/")[2]
         pictures = self._preview.pictures
@@ -180,17 +224,17 @@ class _PreviewVisit(Visit):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.send(_PART)
-            last: Picture | None = None
+            self.send(_PART_HEAD)
+            last: EncodedShot | None = None
             while not pictures.ended:
-                picture = pictures.after(last)
+                picture = pictures.wait_for_next(last)
                 if picture is not None and picture is not last:
-                    self.send(picture.jpeg(view) + b"\r\n" + _PART)
-                elif self.gone():
+                    self.send(picture.jpeg(view) + b"\r\n" + _PART_HEAD)
+                elif self.is_disconnected():
                     return
                 last = picture
 
-    def _saturate(self, _: str) -> None:
+    def _set_saturation(self, _: str) -> None:
         if self.headers.get_content_type() != "application/json":
             raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
         controls = self._preview.controls
@@ -200,17 +244,17 @@ class _PreviewVisit(Visit):
             raise RequestError(HTTPStatus.BAD_REQUEST, str(error)) from None
         except (ValueError, TypeError, LookupError, RecursionError):
             raise RequestError(HTTPStatus.BAD_REQUEST, 'send {"saturation": number}') from None
-        self._answer_json({"saturation": controls.saturation})
+        self._send_json({"saturation": controls.saturation})
 
-    def _answer_json(self, data: dict[str, Any]) -> None:
-        self.answer(json.dumps(data).encode(), "application/json")
+    def _send_json(self, data: Mapping[str, object]) -> None:
+        self.send_whole_response(json.dumps(data).encode(), "application/json")
 
 
 _READ = ("GET", "HEAD")
-_ROUTES: dict[str, tuple[tuple[str, ...], Callable[[_PreviewVisit, str], None]]] = {
-    **dict.fromkeys(_PAGE, (_READ, _PreviewVisit._page)),
-    **{f"/stream/{view}": (_READ, _PreviewVisit._stream) for view in VIEWS},
-    "/statistics": (_READ, _PreviewVisit._statistics),
-    "/snapshot": (_READ, _PreviewVisit._snapshot),
-    "/saturation": (("POST",), _PreviewVisit._saturate),
+_ROUTES: dict[str, tuple[tuple[str, ...], Callable[[_PreviewHandler, str], None]]] = {
+    **dict.fromkeys(_PAGE_FILES, (_READ, _PreviewHandler._send_page)),
+    **{f"/stream/{view}": (_READ, _PreviewHandler._send_stream) for view in VIEWS},
+    "/statistics": (_READ, _PreviewHandler._send_statistics),
+    "/snapshot": (_READ, _PreviewHandler._send_snapshot),
+    "/saturation": (("POST",), _PreviewHandler._set_saturation),
 }

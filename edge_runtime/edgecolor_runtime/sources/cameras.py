@@ -1,4 +1,4 @@
-"""Which cameras there are, and which one a word means."""
+"""The cameras of this machine, and which one a name means."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from pathlib import Path
 
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.sources import latest, picamera, v4l2
-from edgecolor_runtime.sources.folder import Folder
-from edgecolor_runtime.sources.frames import Source
-from edgecolor_runtime.sources.orientation import UPRIGHT, Turn
+from edgecolor_runtime.sources.folder import PictureFolder
+from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
 from edgecolor_runtime.sources.playback import Playback
+from edgecolor_runtime.sources.stepwise import StepwiseSource
 from edgecolor_runtime.sources.video import Stream, V4l2Camera, VideoFile
 
-SIZE = (640, 480)  # of a Pi camera's frames, and asked of a V4L2 one, where nothing else is asked for
-NONE_FOUND = (
-    "no camera found. A Pi camera: is its cable in, and does `rpicam-hello --list-cameras` show it? "
-    "A USB camera: is there a /dev/video0?"
+DEFAULT_SIZE = (640, 480)
+"""Width and height of a camera's frames in pixels, if none are requested."""
+
+NO_CAMERA = (
+    "no camera found. A Pi camera: check its cable, and that `rpicam-hello --list-cameras` shows it. "
+    "A USB camera: check that there is a /dev/video0."
 )
+_SEE_LIST = "`edgecolor run --list-cameras` lists the cameras of this machine"
+_PI_PREFIX = "picamera2:"
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A camera that this machine has.
+class CameraInfo:
+    """A camera of this machine.
 
     Attributes:
-        name: Its model.
-        path: "picamera2:N" of a Pi camera, else the device file.
-        formats: Pixel formats with their sizes, where they are cheap to ask for.
+        name: the name of its model.
+        path: the device file, or "picamera2:N" for a Pi camera.
+        formats: pixel formats with their sizes, such as "YUYV 640x480 1280x720"; empty if they are unknown.
     """
 
     name: str
@@ -36,124 +40,162 @@ class Listed:
     formats: tuple[str, ...] = ()
 
 
-def list_cameras() -> list[Listed]:
-    """Pi cameras, then those of V4L2. The place in the list is a camera's index."""
-    pi = picamera.cameras() if picamera.available() else []
-    return [
-        *(Listed(model, f"{_PI}{number}") for number, model in pi),
-        *(Listed(device.name, device.path, device.formats) for device in v4l2.devices()),
-    ]
-
-
-_PI = "picamera2:"
-
-
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of a camera.
+class CameraRequest:
+    """What a camera is asked for. A driver may choose the nearest that it supports.
 
     Attributes:
-        width: Pixels; None: 640, or what the source has.
-        height: Pixels; None: 480, or what the source has.
-        framerate: Frames a second; None: the source's own.
-        turn: How the frames are to be turned.
+        width: width in pixels; None: 640, or the width of the recording or stream.
+        height: height in pixels; None: 480, or the height of the recording or stream.
+        framerate: frames per second; None: chosen by the source.
+        orientation: how the frames are rotated and mirrored.
     """
 
     width: int | None = None
     height: int | None = None
     framerate: float | None = None
-    turn: Turn = UPRIGHT
+    orientation: Orientation = UPRIGHT
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height to ask for."""
-        return self.width or SIZE[0], self.height or SIZE[1]
+        """Width and height to ask a camera for."""
+        return self.width or DEFAULT_SIZE[0], self.height or DEFAULT_SIZE[1]
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera that was chosen.
+    """A camera that was chosen and is not open yet.
 
     Attributes:
-        name: In messages.
-        open: Opens it.
-        turn: What is left to be turned by the reader; the camera does the rest.
+        name: its name in messages.
+        open: opens it.
+        orientation: how the reader has to rotate and mirror the frames. The camera does the rest.
     """
 
     name: str
-    open: Callable[[], Source]
-    turn: Turn
+    open: Callable[[], StepwiseSource]
+    orientation: Orientation
 
 
-def find_camera(word: str | None, wish: Wish) -> Camera:
-    """The camera that a word means: index, part of a name, device file, address, folder or video file.
+def list_cameras() -> list[CameraInfo]:
+    """Return the Pi cameras, then the V4L2 cameras. The position in the list is the index of a camera."""
+    pi_cameras = picamera.list_pi_cameras() if picamera.is_available() else []
+    return [
+        *(CameraInfo(model, f"{_PI_PREFIX}{number}") for number, model in pi_cameras),
+        *(CameraInfo(device.name, device.path, device.formats) for device in v4l2.list_devices()),
+    ]
+
+
+def open_camera(
+    name: str | None = None,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    framerate: float | None = None,
+) -> StepwiseSource:
+    """Open a camera and return the source of its gray frames.
+
+    Use the source as a context manager and iterate over it:
+
+        with open_camera("/dev/video0", width=1280, height=720) as camera:
+            for frame in camera:
+                color_frame = colorizer.colorize(frame.gray)
+
+    A loop that is slower than the camera lags behind it. `LiveSession` drops frames instead.
 
     Args:
-        word: The word; None: the first camera that is found.
-        wish: What is asked of it.
+        name: index of `list_cameras`, part of a name, device file, or address of a stream; or a folder of
+            pictures or a video file, which is played like a camera. None: the first camera.
+        width: width in pixels; None: 640, or the width of the recording or stream.
+        height: height in pixels; None: 480, or the height of the recording or stream.
+        framerate: frames per second; None: chosen by the source.
 
     Raises:
-        CameraError: There is no such camera.
-        UsageError: The word fits several cameras, or something is asked that such a source cannot do.
+        CameraError: there is no such camera, or it cannot be opened.
+        MissingError: PyAV or picamera2 is not installed.
+        PictureError: the recording cannot be opened.
+        UsageError: the name fits several cameras, or the source does not support a requested setting.
     """
-    if word is not None and "://" in word:
-        _refuse_size(word, wish)
-        if wish.framerate:
-            raise UsageError(f"{word}: a stream has its own --framerate")
-        return Camera(word, lambda: Stream(word, stall=latest.STALL), wish.turn)
-    if word is not None and not word.isdigit() and Path(word).exists() and not word.startswith("/dev/"):
-        _refuse_size(word, wish)
-        return Camera(word, _recording(Path(word), wish.framerate), wish.turn)
-    if word is not None and word.startswith("/dev/"):
-        return _v4l2(word, wish)
-    chosen = _choose(word, list_cameras())
-    if not chosen.path.startswith(_PI):
-        return _v4l2(chosen.path, wish)
-    number = int(chosen.path.removeprefix(_PI))
-    # The sensor mirrors; a quarter turn is left to the reader, and what is mirrored after it.
-    sensor, rest = (wish.turn, UPRIGHT) if wish.turn.rotation in (0, 180) else (UPRIGHT, wish.turn)
+    return find_camera(name, CameraRequest(width, height, framerate)).open()
+
+
+def find_camera(name: str | None, request: CameraRequest) -> Camera:
+    """Return the camera with this name, not yet opened.
+
+    Args:
+        name: as for `open_camera`.
+        request: what the camera is asked for.
+
+    Raises:
+        CameraError: there is no such camera.
+        UsageError: the name fits several cameras, or the source does not support a requested setting.
+    """
+    if name is not None and "://" in name:
+        _refuse_size(name, request)
+        if request.framerate:
+            raise UsageError(f"{name}: a stream has its own frame rate. Leave out --framerate.")
+        return Camera(name, lambda: Stream(name, stall_seconds=latest.STALL_SECONDS), request.orientation)
+    if name is not None and name.startswith("/dev/"):
+        return _v4l2_camera(name, request)
+    if name is not None and not name.isdigit() and Path(name).exists():
+        _refuse_size(name, request)
+        return Camera(name, _recording_opener(Path(name), request.framerate), request.orientation)
+    chosen = _choose(name, list_cameras())
+    if not chosen.path.startswith(_PI_PREFIX):
+        return _v4l2_camera(chosen.path, request)
+    return _pi_camera(chosen, request)
+
+
+def _pi_camera(chosen: CameraInfo, request: CameraRequest) -> Camera:
+    number = int(chosen.path.removeprefix(_PI_PREFIX))
+    # The sensor mirrors, and mirrored both ways the frame is rotated by 180 degrees. The reader does quarter
+    # turns, and then also what is mirrored after them.
+    if request.orientation.rotation in (0, 180):
+        by_sensor, by_reader = request.orientation, UPRIGHT
+    else:
+        by_sensor, by_reader = UPRIGHT, request.orientation
     return Camera(
         f"Pi camera {number} ({chosen.name})",
-        lambda: picamera.PiCamera(number, size=wish.size, framerate=wish.framerate, turn=sensor),
-        rest,
+        lambda: picamera.PiCamera(
+            number, size=request.size, framerate=request.framerate, orientation=by_sensor
+        ),
+        by_reader,
     )
 
 
-def _v4l2(path: str, wish: Wish) -> Camera:
+def _v4l2_camera(path: str, request: CameraRequest) -> Camera:
     return Camera(
         path,
-        lambda: V4l2Camera(path, size=wish.size, framerate=wish.framerate, stall=latest.STALL),
-        wish.turn,
+        lambda: V4l2Camera(
+            path, size=request.size, framerate=request.framerate, stall_seconds=latest.STALL_SECONDS
+        ),
+        request.orientation,
     )
 
 
-def _recording(path: Path, framerate: float | None) -> Callable[[], Source]:
+def _recording_opener(path: Path, framerate: float | None) -> Callable[[], StepwiseSource]:
     if path.is_dir():
-        return lambda: Playback(lambda: Folder(path), framerate=framerate)
+        return lambda: Playback(lambda: PictureFolder(path), framerate=framerate)
     return lambda: Playback(lambda: VideoFile(path), framerate=framerate)
 
 
-def _refuse_size(word: str, wish: Wish) -> None:
-    if wish.width or wish.height:
-        raise UsageError(f"{word}: --width and --height are for cameras; this has its own size")
+def _refuse_size(name: str, request: CameraRequest) -> None:
+    if request.width or request.height:
+        raise UsageError(f"{name}: --width and --height are for cameras; this source has its own size")
 
 
-def _choose(word: str | None, found: list[Listed]) -> Listed:
-    if not found:
-        raise CameraError(NONE_FOUND)
-    if word is None:
-        return found[0]
-    if word.isdigit():
-        if int(word) < len(found):
-            return found[int(word)]
-        raise CameraError(f"no camera {word}: there are {len(found)}; `edgecolor run --list-cameras`")
-    fitting = [camera for camera in found if word.lower() in camera.name.lower()]
-    if not fitting:
-        raise CameraError(
-            f"no camera is called {word}; `edgecolor run --list-cameras` names those that there are"
-        )
-    if len(fitting) > 1:
-        raise UsageError(
-            f"{word} fits {len(fitting)} cameras; use an index of `edgecolor run --list-cameras`"
-        )
-    return fitting[0]
+def _choose(name: str | None, cameras: list[CameraInfo]) -> CameraInfo:
+    if not cameras:
+        raise CameraError(NO_CAMERA)
+    if name is None:
+        return cameras[0]
+    if name.isdigit():
+        if int(name) < len(cameras):
+            return cameras[int(name)]
+        raise CameraError(f"no camera {name}: this machine has {len(cameras)}. {_SEE_LIST}.")
+    matches = [camera for camera in cameras if name.lower() in camera.name.lower()]
+    if not matches:
+        raise CameraError(f"no camera has {name} in its name. {_SEE_LIST}.")
+    if len(matches) > 1:
+        raise UsageError(f"{name} fits {len(matches)} cameras. Use an index: {_SEE_LIST}.")
+    return matches[0]

@@ -1,4 +1,4 @@
-"""A folder of pictures, one frame each."""
+"""A folder of pictures as a source: one frame per picture."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.images.formats import is_picture
 from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.sources.frames import Frame
-from edgecolor_runtime.sources.stepwise import Stepwise
+from edgecolor_runtime.sources.stepwise import StepwiseSource
 
 
-class Folder(Stepwise):
-    """The pictures of a folder in the order of their names; sub-folders are left out.
+class PictureFolder(StepwiseSource):
+    """The pictures of a folder in the order of their names, without subfolders.
+
+    Args:
+        path: the folder.
+        framerate: frames per second that the time stamps correspond to.
 
     Attributes:
-        damaged: Pictures that could not be opened, up to now, and were left out.
+        damaged: number of pictures that could not be opened up to now. They are skipped.
 
     Raises:
-        PictureError: The folder cannot be listed, or holds no picture.
+        PictureError: the folder cannot be listed, or holds no picture.
     """
 
     def __init__(self, path: str | Path, *, framerate: float = 30.0) -> None:
         super().__init__(str(path), live=False, framerate=framerate)
-        self.damaged, self._next, self._rate = 0, 0, framerate
+        self.damaged, self._next, self._framerate = 0, 0, framerate
         try:
             entries = sorted(Path(path).iterdir())
         except OSError as error:
@@ -43,7 +47,7 @@ class Folder(Stepwise):
         except PictureError:
             self.damaged += 1
             return None
-        return Frame(gray, number / self._rate)
+        return Frame(gray, number / self._framerate)
 
     def _release(self) -> None:
-        pass
+        """Nothing is held open between two steps."""

@@ -1,4 +1,4 @@
-"""Gray frames from a camera, a video, a folder or a recording, and what becomes of each."""
+"""Gray frames, and the interface of their sources."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ class Frame:
     """One gray frame.
 
     Attributes:
-        gray: Its luma, mode L.
-        seconds: When it was taken, on its source's clock, which only grows.
+        gray: its luma, mode L.
+        seconds: when it was taken, on the clock of its source. It only grows.
+        restarted: this is the first frame after the source was connected again or started over. It may show
+            another scene than the frames before it.
     """
 
     gray: Image.Image
     seconds: float
+    restarted: bool = False
 
 
 class Source(Protocol):
-    """Where frames come from. Iterating yields them; at the end of a file, or after `close`, it ends.
+    """Yields gray frames, until a file ends or `close` is called.
 
     Attributes:
-        name: What a message calls it.
-        live: Frames come when they come, as from a camera, and `seconds` is `time.monotonic` of the moment
-            one was taken. Else each waits until it is asked for, as in a file; `seconds` is its place in it.
-        framerate: Nominal frames a second; None where the source does not say.
+        name: its name in messages.
+        live: True: frames come by themselves, as from a camera, and `Frame.seconds` is the time on
+            `time.monotonic` when the frame was taken. False: a frame is read when it is requested, as from a
+            file, and `Frame.seconds` is its position in the file.
+        framerate: nominal frames per second; None if the source does not specify it.
     """
 
     name: str
@@ -37,9 +41,14 @@ class Source(Protocol):
     framerate: float | None
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames, one after another. Raises MissingError when a camera stalls or goes away."""
+        """Yield the frames in order.
+
+        Raises:
+            CameraError: a camera or a stream stalls or goes away.
+            PictureError: a file cannot be read.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of the device or file; safe to call twice, and from another thread."""
+        """Release the device or the file. May be called twice, and from another thread."""
         ...

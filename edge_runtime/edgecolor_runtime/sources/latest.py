@@ -1,37 +1,46 @@
-"""The newest frame of a live source: whoever is too slow for it drops frames, and never falls behind."""
+"""The latest frame of a live source. If processing cannot keep up, frames are dropped; it never lags."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 from edgecolor_runtime.errors import CameraError
 from edgecolor_runtime.sources.frames import Frame, Source
 
-STALL = 5.0  # s without a frame after which a camera counts as gone
-_RETRY = 1.0  # s between two tries to open a camera again
-_LOOK = 0.2  # s until a waiting loop looks whether it is to stop
+STALL_SECONDS = 5.0
+"""A camera that gives no frame for this long counts as gone."""
+
+_RETRY_SECONDS = 1.0  # between two attempts to open a camera again
+_STOP_CHECK_SECONDS = 0.2  # a loop that waits for a frame checks this often whether it was stopped
 
 
 class Mailbox:
     """A thread that opens a source and reads it into one slot. A frame that is not taken in time is dropped.
 
     Args:
-        open_source: Opens it, in the thread.
-        name: Of the source, in messages.
-        stall: Seconds without a frame after which `take` gives up.
+        open_source: opens the source. It is called in the thread.
+        name: name of the source in messages.
+        stall_seconds: `take` gives up if there is no frame for this long; None: `STALL_SECONDS`.
+
+    Attributes:
+        dropped: number of frames dropped up to now.
     """
 
-    def __init__(self, open_source: Callable[[], Source], *, name: str, stall: float = STALL) -> None:
-        self.name, self.stall, self.dropped = name, stall, 0
+    def __init__(
+        self, open_source: Callable[[], Source], *, name: str, stall_seconds: float | None = None
+    ) -> None:
+        self.name, self.dropped = name, 0
+        self._stall_seconds = STALL_SECONDS if stall_seconds is None else stall_seconds
         self._change = threading.Condition()
         self._slot: Frame | None = None
         self._error: Exception | None = None
         self._ended = self._closed = False
         self._source: Source | None = None
         self._open = open_source
-        self._heard = time.monotonic()
+        self._last_activity = time.monotonic()
         self._thread = threading.Thread(target=self._read, name=f"frames of {name}", daemon=True)
         self._thread.start()
 
@@ -39,14 +48,14 @@ class Mailbox:
         try:
             source = self._open()
             with self._change:
-                self._source, self._heard = source, time.monotonic()
+                self._source, self._last_activity = source, time.monotonic()
                 closed = self._closed
             try:
                 for frame in () if closed else source:
                     self._put(frame)
             finally:
                 source.close()
-        except Exception as error:  # it is raised where frames are taken
+        except Exception as error:  # raised again in the thread that takes the frames
             self._error = error
         with self._change:
             self._ended = True
@@ -54,15 +63,22 @@ class Mailbox:
 
     def _put(self, frame: Frame) -> None:
         with self._change:
-            self.dropped += self._slot is not None
-            self._slot, self._heard = frame, time.monotonic()
+            if self._slot is not None:
+                self.dropped += 1
+                if self._slot.restarted:  # the mark must not be dropped with its frame
+                    frame = replace(frame, restarted=True)
+            self._slot, self._last_activity = frame, time.monotonic()
             self._change.notify()
 
     def take(self, stopped: threading.Event) -> Frame | None:
-        """The newest frame, once there is one that was not taken yet; None at the end, or when stopped.
+        """Return the latest frame that was not taken yet; wait for it if necessary.
+
+        Returns:
+            The frame; None if the source ended or `stopped` is set.
 
         Raises:
-            CameraError: The source stalls; or what opening or reading it raised.
+            CameraError: the source stalls.
+            EdgecolorError: any error of opening or reading the source.
         """
         with self._change:
             while not stopped.is_set():
@@ -73,74 +89,88 @@ class Mailbox:
                     raise self._error
                 if self._ended:
                     return None
-                if time.monotonic() - self._heard > self.stall:
-                    raise CameraError(f"{self.name}: no frame for {self.stall:g} s; is it still there?")
-                self._change.wait(_LOOK)
+                if time.monotonic() - self._last_activity > self._stall_seconds:
+                    raise CameraError(
+                        f"{self.name}: no frame for {self._stall_seconds:g} s. Check that it is connected."
+                    )
+                self._change.wait(_STOP_CHECK_SECONDS)
         return None
 
     def close(self) -> None:
-        """Close the source and wait for the thread, but not for longer than a stall."""
+        """Close the source and wait for the thread, slightly longer than a stall at most."""
         with self._change:
             self._closed, source = True, self._source
         if source is not None:
             source.close()
-        self._thread.join(self.stall + 1)
+        self._thread.join(self._stall_seconds + 1)
 
 
-class Newest:
-    """Frames of a live source, with the count of those dropped. If told to, it waits for a lost camera.
+class LatestFrames:
+    """The frames of a live source, with the number of those that were dropped.
 
     Args:
-        open_source: Opens the source; called again to reconnect.
-        name: Of the source, in messages.
-        stall: Seconds without a frame after which it counts as gone.
-        reconnect: Called with the reason when the camera is gone and is now waited for; None: that is an
-            error.
+        open_source: opens the source. It is called again to reconnect.
+        name: name of the source in messages.
+        stall_seconds: the source counts as gone if there is no frame for this long; None: `STALL_SECONDS`.
+        on_disconnect: called with the reason when the source is gone. The source is then opened again until
+            it is back. None: a source that is gone is an error.
     """
+
+    live = True
 
     def __init__(
         self,
         open_source: Callable[[], Source],
         *,
         name: str,
-        stall: float = STALL,
-        reconnect: Callable[[str], None] | None = None,
+        stall_seconds: float | None = None,
+        on_disconnect: Callable[[str], None] | None = None,
     ) -> None:
-        self.name, self.live = name, True
-        self._open, self._stall, self._reconnect = open_source, stall, reconnect
+        self.name = name
+        self._open, self._stall_seconds, self._on_disconnect = open_source, stall_seconds, on_disconnect
         self._stopped = threading.Event()
 
     def __iter__(self) -> Generator[tuple[Frame, int], None, None]:
-        """Each frame, and how many were dropped up to it."""
-        before, told = 0, ""
+        """Yield each frame, and the number of frames dropped up to it.
+
+        Raises:
+            CameraError: the source is gone, and it is not to be opened again.
+        """
+        dropped_before, last_reason = 0, ""
+        restarted = False
         while not self._stopped.is_set():
-            mailbox = Mailbox(self._open, name=self.name, stall=self._stall)
+            mailbox = Mailbox(self._open, name=self.name, stall_seconds=self._stall_seconds)
             try:
                 while (frame := mailbox.take(self._stopped)) is not None:
-                    told = ""
-                    yield frame, before + mailbox.dropped
-                if self._reconnect is None or self._stopped.is_set():
+                    last_reason = ""
+                    yield (
+                        replace(frame, restarted=True) if restarted else frame,
+                        dropped_before + mailbox.dropped,
+                    )
+                    restarted = False
+                if self._on_disconnect is None or self._stopped.is_set():
                     return
                 reason = f"{self.name}: ended"
             except CameraError as error:
-                if self._reconnect is None:
+                if self._on_disconnect is None:
                     raise
                 reason = str(error)
             finally:
                 mailbox.close()
-                before += mailbox.dropped
-            if reason != told:  # once, not every second
-                self._reconnect(reason)
-                told = reason
-            self._stopped.wait(_RETRY)
+                dropped_before += mailbox.dropped
+            restarted = True
+            if reason != last_reason:  # report it once, not at every attempt
+                self._on_disconnect(reason)
+                last_reason = reason
+            self._stopped.wait(_RETRY_SECONDS)
 
     def stop(self) -> None:
-        """End the frames; safe in a signal handler."""
+        """End the frames. May be called from a signal handler or another thread."""
         self._stopped.set()
 
 
-class Every:
-    """Every frame of a source that is not live."""
+class AllFrames:
+    """Every frame of a source that is not live, such as a video file."""
 
     live = False
 
@@ -148,7 +178,7 @@ class Every:
         self.name, self._source, self._stopped = source.name, source, False
 
     def __iter__(self) -> Generator[tuple[Frame, int], None, None]:
-        """Each frame, and 0: nothing is dropped."""
+        """Yield each frame, and 0: no frame is dropped."""
         try:
             for frame in self._source:
                 if self._stopped:
@@ -158,9 +188,9 @@ class Every:
             self._source.close()
 
     def stop(self) -> None:
-        """End the frames; safe in a signal handler."""
+        """End the frames. May be called from a signal handler or another thread."""
         self._stopped = True
 
 
-Feed = Newest | Every
-"""What the loop reads."""
+Feed = LatestFrames | AllFrames
+"""What the live loop reads."""

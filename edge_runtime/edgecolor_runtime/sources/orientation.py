@@ -1,4 +1,4 @@
-"""A frame turned and mirrored: a camera that hangs upside down, a video taken with an upright telephone."""
+"""Frames rotated and mirrored, for a camera that is mounted upside down or a video in portrait format."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from PIL import Image
 
 from edgecolor_runtime.errors import UsageError
 
-_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+_TRANSPOSE = {
+    90: Image.Transpose.ROTATE_270,  # Pillow rotates counterclockwise
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
-class Turn:
-    """First the rotation, then the mirrors.
+class Orientation:
+    """How frames are turned: first rotated, then mirrored.
 
     Attributes:
-        rotation: Degrees clockwise: 0, 90, 180 or 270.
-        hflip: Left becomes right.
-        vflip: Top becomes bottom.
+        rotation: degrees clockwise: 0, 90, 180 or 270.
+        hflip: mirror horizontally: left becomes right.
+        vflip: mirror vertically: top becomes bottom.
+
+    Raises:
+        UsageError: the rotation is another angle.
     """
 
     rotation: int = 0
@@ -26,13 +33,13 @@ class Turn:
     vflip: bool = False
 
     def __post_init__(self) -> None:
-        if self.rotation not in (0, *_TURNS):
+        if self.rotation not in (0, *_TRANSPOSE):
             raise UsageError(f"rotation {self.rotation}: expected 0, 90, 180 or 270")
 
-    def __call__(self, gray: Image.Image) -> Image.Image:
-        """The picture, turned; itself where nothing is to be done."""
+    def apply(self, gray: Image.Image) -> Image.Image:
+        """Return the picture rotated and mirrored, or the picture itself if there is nothing to do."""
         if self.rotation:
-            gray = gray.transpose(_TURNS[self.rotation])
+            gray = gray.transpose(_TRANSPOSE[self.rotation])
         if self.hflip:
             gray = gray.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.vflip:
@@ -40,4 +47,5 @@ class Turn:
         return gray
 
 
-UPRIGHT = Turn()
+UPRIGHT = Orientation()
+"""Frames stay as they are."""

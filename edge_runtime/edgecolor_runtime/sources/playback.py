@@ -1,4 +1,4 @@
-"""A recording played like a camera, by a real clock."""
+"""A recording that is played like a camera, by a real clock."""
 
 from __future__ import annotations
 
@@ -7,49 +7,56 @@ from collections.abc import Callable, Iterator
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.sources.frames import Frame, Source
-from edgecolor_runtime.sources.stepwise import Stepwise
+from edgecolor_runtime.sources.stepwise import StepwiseSource
 
 
-class Playback(Stepwise):
-    """A recording played at its own pace, again and again. It drops nothing.
+class Playback(StepwiseSource):
+    """Plays a recording at its own pace, again and again. It drops no frame.
 
-    Where frames cannot be read as fast as they are due, it plays slower, as a slow camera would.
+    If frames cannot be read as fast as they are due, playback is slower, like a slow camera.
 
     Args:
-        record: Opens the recording, a source that is not live; called again for each round.
-        framerate: Frames a second; None: by the recording's time stamps.
-        rounds: How often it is played; None: until closed.
+        open_recording: opens the recording, a source that is not live. It is called for each round.
+        framerate: frames per second; None: by the time stamps of the recording.
+        rounds: how often the recording is played; None: until the playback is closed.
+
+    Raises:
+        PictureError: the recording cannot be opened.
     """
 
     def __init__(
-        self, record: Callable[[], Source], *, framerate: float | None = None, rounds: int | None = None
+        self,
+        open_recording: Callable[[], Source],
+        *,
+        framerate: float | None = None,
+        rounds: int | None = None,
     ) -> None:
-        self._record, self._rate, self._rounds = record, framerate, rounds
-        self._recording = record()
+        self._open_recording, self._framerate, self._rounds = open_recording, framerate, rounds
+        self._recording = open_recording()
         super().__init__(self._recording.name, live=True, framerate=framerate or self._recording.framerate)
-        self._frames = self._paced()
+        self._frames = self._play()
 
-    def _paced(self) -> Iterator[Frame]:
+    def _play(self) -> Iterator[Frame]:
         due = time.monotonic()
         played = 0
         while self._rounds is None or played < self._rounds:
-            before = None
+            previous = None
             for frame in self._recording:
-                if self._rate:
-                    gap = 1 / self._rate
+                if self._framerate:
+                    gap = 1 / self._framerate
                 else:
-                    gap = frame.seconds - before if before is not None else 1 / (self.framerate or 30)
-                before = frame.seconds
-                due = max(
-                    due + gap, time.monotonic() - gap
-                )  # late by more than a frame: the clock is set back
+                    gap = frame.seconds - previous if previous is not None else 1 / (self.framerate or 30)
+                starts_over = played > 0 and previous is None
+                previous = frame.seconds
+                # If a frame is late by more than one gap, the clock is set back.
+                due = max(due + gap, time.monotonic() - gap)
                 self._closed.wait(max(0.0, due - time.monotonic()))
-                yield Frame(frame.gray, due)
-            if before is None:
+                yield Frame(frame.gray, due, restarted=starts_over)
+            if previous is None:
                 raise PictureError(f"{self.name}: no frame in it")
             played += 1
             self._recording.close()
-            self._recording = self._record()
+            self._recording = self._open_recording()
 
     def _step(self) -> Frame | None:
         frame = next(self._frames, None)

@@ -1,4 +1,4 @@
-"""The only module that imports PyAV; and the gray of a frame that it decoded."""
+"""PyAV, and the gray of a frame that it decoded. This is the only module that imports PyAV."""
 
 from __future__ import annotations
 
@@ -11,38 +11,52 @@ from PIL import Image
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError
 
-LIMITED_BLACK, LIMITED_LUMA, LIMITED_CHROMA = 16, 219, 224  # ITU-R BT.601-7, 2.5.3: black, and the two spans
-LIMITED, FULL = 1, 2  # FFmpeg's numbers of the ranges, AVCOL_RANGE_MPEG and _JPEG
+# ITU-R BT.601-7, 2.5.3: black, and the spans of luma and chroma in limited range.
+LIMITED_BLACK = 16
+LIMITED_LUMA = 219
+LIMITED_CHROMA = 224
 
-_INSTALL = "pip install 'edgecolor-runtime[live]' (32-bit Arm: apt install python3-av, of Debian 13 or later)"
+# FFmpeg's numbers of the ranges, AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG.
+LIMITED = 1
+FULL = 2
 
-# Luma among other samples: (first byte, bytes from one to the next).
+_INSTALL = (
+    "Install it with: pip install 'edgecolor-runtime[live]' "
+    "(32-bit Arm: apt install python3-av, on Debian 13 or later)"
+)
+
 _PACKED = {"yuyv422": (0, 2), "yvyu422": (0, 2), "uyvy422": (1, 2)}
+"""Formats with luma among other samples: first byte of luma, and bytes from one luma sample to the next."""
 
-_HIGH = ("p0", "p2", "p4")  # p010 and its like keep their bits at the upper end of 16
+_HIGH_BITS = ("p0", "p2", "p4")
+"""How the names of p010 and similar formats start: they keep their bits at the upper end of 16."""
 
-_EXPAND = np.clip(
+_EXPAND_LUMA = np.clip(
     np.rint((np.arange(256) - LIMITED_BLACK) * (255 / LIMITED_LUMA)), 0, 255
 ).astype(np.uint8)  # fmt: skip
+"""Limited-range luma to full range, shape (256,)."""
 
 
 def load() -> Any:
-    """PyAV.
+    """Import PyAV and return it.
 
     Raises:
-        MissingError: It is not installed, or too old.
+        MissingError: PyAV is not installed, or too old.
     """
     try:
         import av
     except ImportError as error:
-        raise MissingError(f"video, V4L2 cameras and streams need PyAV: {_INSTALL} [{error}]") from error
+        raise MissingError(f"video, V4L2 cameras and streams need PyAV. {_INSTALL} [{error}]") from error
     if not hasattr(av.VideoFrame, "rotation"):
-        raise MissingError(f"PyAV {av.__version__} is too old for video; 14.2 is needed: {_INSTALL}")
+        raise MissingError(f"PyAV {av.__version__} is too old for video; it needs 14.2 or later. {_INSTALL}")
     return av
 
 
 def is_full_range(frame: Any) -> bool:
-    """Whether 0 is black and 255 white in a decoded frame. YUV that does not say is limited, gray is not."""
+    """Return whether 0 is black and 255 white in a decoded frame.
+
+    A YUV frame that does not specify its range is limited; a gray or RGB frame is not.
+    """
     name: str = frame.format.name
     return (
         frame.color_range == FULL
@@ -51,33 +65,36 @@ def is_full_range(frame: Any) -> bool:
     )
 
 
-def luma(frame: Any) -> Image.Image:
-    """The gray of a decoded frame: its luma plane, mode L, full range; of RGB its BT.601 luma."""
+def extract_luma(frame: Any) -> Image.Image:
+    """Return the luma plane of a decoded frame, mode L, full range; for RGB its BT.601 luma."""
     plane = _luma_plane(frame)
     if plane is None:
         rgb = Image.fromarray(frame.to_ndarray(format="rgb24"))
         return rgb.convert("L")
-    return Image.fromarray(plane if is_full_range(frame) else _EXPAND[plane])
+    return Image.fromarray(plane if is_full_range(frame) else _EXPAND_LUMA[plane])
 
 
 def _luma_plane(frame: Any) -> U8 | None:
-    """Luma as it is stored, in 8 bits, shape (h, w); None where the format keeps none on its own."""
-    form, width, height = frame.format, frame.width, frame.height
-    if form.name in _PACKED:
-        first, step = _PACKED[form.name]
+    """Return luma as it is stored, in 8 bits, shape (h, w); None if the format has no luma plane."""
+    pixel_format, width, height = frame.format, frame.width, frame.height
+    if pixel_format.name in _PACKED:
+        first, step = _PACKED[pixel_format.name]
         return _rows(frame.planes[0], np.uint8)[:height, first : first + step * width : step].copy()
-    if form.is_rgb or form.has_palette or not (form.is_planar or form.name.startswith("gray")):
+    is_gray = pixel_format.name.startswith("gray")
+    if pixel_format.is_rgb or pixel_format.has_palette or not (pixel_format.is_planar or is_gray):
         return None
-    bits: int = form.components[0].bits
+    bits: int = pixel_format.components[0].bits
     if bits == 8:
         return _rows(frame.planes[0], np.uint8)[:height, :width].copy()
-    deep = _rows(frame.planes[0], np.dtype(">u2" if form.is_big_endian else "<u2"))[:height, :width]
-    spare = 8 if form.name.startswith(_HIGH) else bits - 8
-    rounded = (deep.astype(np.uint32) + (1 << spare - 1)) >> spare
-    narrow: U8 = np.minimum(rounded, 255).astype(np.uint8)
-    return narrow
+    sample_type = np.dtype(">u2" if pixel_format.is_big_endian else "<u2")
+    deep = _rows(frame.planes[0], sample_type)[:height, :width]
+    extra_bits = 8 if pixel_format.name.startswith(_HIGH_BITS) else bits - 8
+    rounded = (deep.astype(np.uint32) + (1 << extra_bits - 1)) >> extra_bits
+    luma: U8 = np.minimum(rounded, 255).astype(np.uint8)
+    return luma
 
 
-def _rows(plane: Any, kind: Any) -> NDArray[Any]:
-    samples = np.frombuffer(plane, kind)
+def _rows(plane: Any, sample_type: Any) -> NDArray[Any]:
+    """Return the samples of a plane, one row per line of the picture."""
+    samples = np.frombuffer(plane, sample_type)
     return samples.reshape(-1, plane.line_size // samples.itemsize)

@@ -1,21 +1,25 @@
-"""What the sources share: they are read step by step, so that another thread can close them."""
+"""The base class of the sources. They are read step by step, and another thread may close them."""
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from types import TracebackType
+from typing import TypeVar
 
 from edgecolor_runtime.sources.frames import Frame
 
+_Self = TypeVar("_Self", bound="StepwiseSource")
 
-class Stepwise(ABC):
-    """A `Source`. A step is one wait for a frame; `close` waits for the step that is under way.
+
+class StepwiseSource(ABC):
+    """A `Source` that reads one frame per step. `close` waits for the current step.
 
     Args:
-        name: What a message calls it.
-        live: As in `Source`.
-        framerate: As in `Source`.
+        name: as in `Source`.
+        live: as in `Source`.
+        framerate: as in `Source`.
     """
 
     def __init__(self, name: str, *, live: bool, framerate: float | None) -> None:
@@ -23,8 +27,18 @@ class Stepwise(ABC):
         self._closed = threading.Event()
         self._step_lock = threading.Lock()
 
+    def __enter__(self: _Self) -> _Self:
+        """Return the source itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the source."""
+        self.close()
+
     def __iter__(self) -> Iterator[Frame]:
-        """Frames, one after another."""
+        """Yield the frames in order, until the source ends or is closed."""
         while True:
             with self._step_lock:
                 if self._closed.is_set():
@@ -37,15 +51,21 @@ class Stepwise(ABC):
                 yield frame
 
     def close(self) -> None:
-        """Let go of the device or file; safe to call twice, and from another thread."""
+        """Release the device or the file. May be called twice, and from another thread."""
         self._closed.set()
         with self._step_lock:
             self._release()
 
     @abstractmethod
     def _step(self) -> Frame | None:
-        """The next frame; None if there is none yet. Raises EOFError at the end. Ends soon once `_closed`."""
+        """Return the next frame, or None if there is none yet.
+
+        A step returns soon after `_closed` is set.
+
+        Raises:
+            EOFError: the source has ended.
+        """
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of the device or file; may be called twice."""
+        """Release the device or the file. May be called twice."""

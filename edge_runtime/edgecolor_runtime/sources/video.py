@@ -1,4 +1,4 @@
-"""Video files, V4L2 cameras and network streams, decoded by PyAV; only the luma is taken."""
+"""Video files, V4L2 cameras and network streams, decoded by PyAV. Only the luma is used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from edgecolor_runtime.errors import CameraError, PictureError
 from edgecolor_runtime.sources import pyav
 from edgecolor_runtime.sources.frames import Frame
-from edgecolor_runtime.sources.orientation import Turn
-from edgecolor_runtime.sources.stepwise import Stepwise
-from edgecolor_runtime.sources.v4l2 import in_use
+from edgecolor_runtime.sources.orientation import Orientation
+from edgecolor_runtime.sources.stepwise import StepwiseSource
+from edgecolor_runtime.sources.v4l2 import describe_busy
 
 SUFFIXES = frozenset(
     (
@@ -24,25 +24,25 @@ SUFFIXES = frozenset(
         *(".3gp", ".wmv", ".flv", ".ogv", ".mjpeg", ".mjpg", ".h264", ".y4m"),
     )
 )
-"""How the names of video files end."""
+"""Extensions of video files."""
 
-_KERNEL_CLOCK = 1.0  # s; a V4L2 time stamp this near to now is on the monotonic clock
-_POLL = 0.2  # s until a waiting reader looks whether it is to end
+_KERNEL_CLOCK_SECONDS = 1.0  # a V4L2 time stamp that is closer to now than this is on the monotonic clock
+_POLL_SECONDS = 0.2  # a step that waits for a frame returns after this time
 
 
-class VideoFile(Stepwise):
-    """Every frame of a video file, upright. `seconds` is the frame's own time stamp.
+class VideoFile(StepwiseSource):
+    """Every frame of a video file, upright. `Frame.seconds` is the time stamp of the frame.
 
     Attributes:
-        path: The file.
-        time_base: Seconds in one tick of its time stamps.
-        full_range: Its luma goes from 0 to 255, not from 16 to 235.
-        pixel_aspect: Width of a pixel over its height; None where the file does not say.
-        damaged: Pieces that could not be decoded, up to now, and were left out.
+        path: the file.
+        time_base: seconds per tick of its time stamps.
+        full_range: whether its luma is 0 to 255, not 16 to 235. Known after the first frame.
+        pixel_aspect: width of a pixel divided by its height; None if the file does not specify it.
+        damaged: number of packets that could not be decoded up to now. They are skipped.
 
     Raises:
         MissingError: PyAV is not installed.
-        PictureError: The file is missing, no video, or without pictures.
+        PictureError: the file is missing, is not a video, or has no video track.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,7 +56,7 @@ class VideoFile(Stepwise):
             raise PictureError(f"{path}: {error.strerror}") from error
         if not self._container.streams.video:
             self._container.close()
-            raise PictureError(f"{path}: no pictures in it")
+            raise PictureError(f"{path}: no pictures in it, only other tracks")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         rate: Fraction | None = self._stream.average_rate
@@ -68,7 +68,7 @@ class VideoFile(Stepwise):
 
     @property
     def count(self) -> int | None:
-        """How many frames the file says that it has; None where it does not."""
+        """Number of frames according to the file; None if it does not specify it."""
         return self._stream.frames or None
 
     def _decode(self) -> Iterator[Any]:
@@ -90,98 +90,108 @@ class VideoFile(Stepwise):
         if frame is None:
             raise EOFError
         self.full_range = pyav.is_full_range(frame)
-        turn = Turn(-frame.rotation % 360)
-        if turn.rotation in (90, 270) and self.pixel_aspect and self._last < 0:
+        orientation = Orientation(-frame.rotation % 360)
+        if orientation.rotation in (90, 270) and self.pixel_aspect and self._last < 0:
             self.pixel_aspect = 1 / self.pixel_aspect
         # A stream of bare H.264 has no time stamps.
         self._last = self._last + 1 / (self.framerate or 25) if frame.time is None else frame.time
-        return Frame(turn(pyav.luma(frame)), self._last)
+        return Frame(orientation.apply(pyav.extract_luma(frame)), self._last)
 
     def _release(self) -> None:
         self._container.close()
 
 
-_NO_STREAM = {
-    errno.EIO: "the connection broke off",
+_STREAM_REASONS = {
+    errno.EIO: "the connection was lost",
     errno.EINVAL: "not an address that FFmpeg can open",
 }
-_GONE = "the camera is gone; is its cable in?"
-_NO_CAMERA = {
-    errno.ENOENT: "no such camera; `edgecolor run --list-cameras` names those that there are",
-    errno.EACCES: "may not be opened; join its group: sudo usermod -aG video $USER, then log in again",
-    errno.ENODEV: _GONE,
-    errno.EIO: _GONE,
-    errno.ENXIO: _GONE,
-    errno.ENOTTY: "is no V4L2 camera",
-    errno.EINVAL: "the camera refuses; try it without --width, --height and --framerate",
+_DISCONNECTED = "the camera is gone. Check its cable."
+_CAMERA_REASONS = {
+    errno.ENOENT: "no such camera; `edgecolor run --list-cameras` lists the cameras of this machine",
+    errno.EACCES: "no permission to open it. Join its group: sudo usermod -aG video $USER; then log in again",
+    errno.ENODEV: _DISCONNECTED,
+    errno.EIO: _DISCONNECTED,
+    errno.ENXIO: _DISCONNECTED,
+    errno.ENOTTY: "not a V4L2 camera",
+    errno.EINVAL: "the camera refuses the settings. Leave out --width, --height and --framerate.",
 }
 
 
-class Stream(Stepwise):
-    """A network stream, as it comes. `seconds` is when a frame was decoded.
+class Stream(StepwiseSource):
+    """A network stream, as it arrives. `Frame.seconds` is when a frame was decoded.
 
     Args:
-        address: What PyAV opens: rtsp://, http://, udp:// and its like.
-        stall: Seconds without data after which it counts as gone.
-        form: The name of FFmpeg's input format; None: found out.
-        options: FFmpeg's, for the input.
+        address: what PyAV opens: rtsp://, http://, udp:// and similar.
+        stall_seconds: the stream counts as gone if there is no data for this long.
+        input_format: name of FFmpeg's input format; None: detected.
+        options: FFmpeg's options for the input; None: those for low latency.
+
+    Attributes:
+        damaged: number of packets that could not be decoded up to now. They are skipped.
 
     Raises:
         MissingError: PyAV is not installed.
-        CameraError: It cannot be opened, or shows no pictures.
+        CameraError: the stream cannot be opened, or has no pictures.
     """
 
     def __init__(
-        self, address: str, *, stall: float, form: str | None = None, options: dict[str, str] | None = None
+        self,
+        address: str,
+        *,
+        stall_seconds: float,
+        input_format: str | None = None,
+        options: dict[str, str] | None = None,
     ) -> None:
         av = pyav.load()
         if options is None:
             options = {"fflags": "nobuffer", "flags": "low_delay"}
             if address.startswith("rtsp"):
-                options["rtsp_transport"] = "tcp"  # lost packets would show as gray smears
+                options["rtsp_transport"] = "tcp"  # lost UDP packets show as gray smears
         try:
-            self._container = av.open(address, format=form, options=options, timeout=stall)
+            self._container = av.open(address, format=input_format, options=options, timeout=stall_seconds)
         except av.error.FFmpegError as error:
-            raise CameraError(f"{address}: {self._why(address, error)}") from error
+            raise CameraError(f"{address}: {self._reason(address, error)}") from error
         if not self._container.streams.video:
             self._container.close()
             raise CameraError(f"{address}: no pictures in this stream")
         stream = self._container.streams.video[0]
-        stream.thread_count = 1  # more would each hold a frame back
+        stream.thread_count = 1  # each further thread would hold back a frame
         rate = stream.average_rate or stream.guessed_rate
         super().__init__(address, live=True, framerate=float(rate) if rate else None)
         self._av, self.damaged = av, 0
         self._packets = self._container.demux(stream)
-        self._ready: list[Any] = []
+        self._decoded: list[Any] = []
 
     def _step(self) -> Frame | None:
-        if self._ready:
-            frame = self._ready.pop(0)
-            return Frame(Turn(-frame.rotation % 360)(pyav.luma(frame)), self._taken(frame))
-        if not self._wait():
+        if self._decoded:
+            frame = self._decoded.pop(0)
+            orientation = Orientation(-frame.rotation % 360)
+            return Frame(orientation.apply(pyav.extract_luma(frame)), self._time_taken(frame))
+        if not self._is_readable():
             return None
         error = self._av.error
         try:
-            self._ready = next(self._packets).decode()
+            self._decoded = next(self._packets).decode()
         except (StopIteration, error.EOFError):
             raise EOFError from None
         except (error.InvalidDataError, error.BlockingIOError):
-            self.damaged += 1  # a camera's garbage; what follows may be good
-        except error.FFmpegError as gone:
-            raise CameraError(f"{self.name}: {self._why(self.name, gone)}") from gone
+            self.damaged += 1  # the next packets may be good
+        except error.FFmpegError as failure:
+            raise CameraError(f"{self.name}: {self._reason(self.name, failure)}") from failure
         return None
 
-    def _why(self, address: str, error: Any) -> str:
-        """What a user can do about it."""
+    def _reason(self, address: str, error: Any) -> str:
+        """Return why FFmpeg failed, and what the user can do."""
         if isinstance(error, pyav.load().error.ExitError):
-            return "no data any more, or none at all"
-        return _NO_STREAM.get(error.errno) or " ".join(str(error.strerror).split())
+            return "no data from it any more, or none at all"
+        return _STREAM_REASONS.get(error.errno) or " ".join(str(error.strerror).split())
 
-    def _wait(self) -> bool:
-        """Whether a read will not block for long."""
+    def _is_readable(self) -> bool:
+        """Return whether a read will not block for long."""
         return True
 
-    def _taken(self, frame: Any) -> float:
+    def _time_taken(self, frame: Any) -> float:
+        """Return when a frame was taken, on `time.monotonic`."""
         return time.monotonic()
 
     def _release(self) -> None:
@@ -189,51 +199,55 @@ class Stream(Stepwise):
 
 
 class V4l2Camera(Stream):
-    """A camera of Video4Linux. `seconds` is the kernel's time stamp.
+    """A camera of Video4Linux. `Frame.seconds` is the time stamp of the kernel.
 
     Args:
-        device: Its path, such as /dev/video0.
-        size: Width and height to ask for; the driver may choose others.
-        framerate: Frames a second to ask for, likewise.
-        stall: Seconds without data after which it counts as gone.
+        device: its device file, such as /dev/video0.
+        size: width and height to ask for in pixels. The driver may choose others.
+        framerate: frames per second to ask for. The driver may choose another rate.
+        stall_seconds: the camera counts as gone if there is no data for this long.
+
+    Raises:
+        MissingError: PyAV is not installed.
+        CameraError: there is no such camera, it is in use, or it refuses the settings.
     """
 
     def __init__(
-        self, device: str, *, size: tuple[int, int] | None, framerate: float | None, stall: float
+        self, device: str, *, size: tuple[int, int] | None, framerate: float | None, stall_seconds: float
     ) -> None:
         options = {}
         if size:
             options["video_size"] = f"{size[0]}x{size[1]}"
         if framerate:
             options["framerate"] = f"{framerate:g}"
-        super().__init__(device, stall=stall, form="v4l2", options=options)
-        # FFmpeg waits for a frame in a call that nothing interrupts, so it is called once there is one.
+        super().__init__(device, stall_seconds=stall_seconds, input_format="v4l2", options=options)
+        # FFmpeg waits for a frame in a call that nothing can interrupt. It is called only if there is one.
         self._poll = select.poll()
-        for descriptor in _descriptors(device):
+        for descriptor in _open_descriptors(device):
             self._poll.register(descriptor, select.POLLIN)
 
-    def _why(self, address: str, error: Any) -> str:
+    def _reason(self, address: str, error: Any) -> str:
         if error.errno == errno.EBUSY:
             device = os.path.realpath(address)
-            return in_use(lambda target: target == device)
-        return _NO_CAMERA.get(error.errno) or super()._why(address, error)
+            return describe_busy(lambda target: target == device)
+        return _CAMERA_REASONS.get(error.errno) or super()._reason(address, error)
 
-    def _wait(self) -> bool:
-        return bool(self._poll.poll(_POLL * 1000))
+    def _is_readable(self) -> bool:
+        return bool(self._poll.poll(_POLL_SECONDS * 1000))
 
-    def _taken(self, frame: Any) -> float:
+    def _time_taken(self, frame: Any) -> float:
         now = time.monotonic()
         stamp: float | None = frame.time
-        return stamp if stamp is not None and abs(now - stamp) < _KERNEL_CLOCK else now
+        return stamp if stamp is not None and abs(now - stamp) < _KERNEL_CLOCK_SECONDS else now
 
 
-def _descriptors(device: str) -> list[int]:
-    """Where this process has a device open."""
-    real, found = os.path.realpath(device), []
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are all that is wanted
+def _open_descriptors(device: str) -> list[int]:
+    """Return the file descriptors with which this process has a device open."""
+    real_path, descriptors = os.path.realpath(device), []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - only the names are needed
         try:
-            if os.readlink(f"/proc/self/fd/{name}") == real:  # noqa: PTH115 - as it says, not resolved
-                found.append(int(name))
+            if os.readlink(f"/proc/self/fd/{name}") == real_path:  # noqa: PTH115 - the link, not resolved
+                descriptors.append(int(name))
         except OSError:
             continue
-    return found
+    return descriptors

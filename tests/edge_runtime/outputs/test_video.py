@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime import ColorFrame, Colorizer, MissingError, UsageError
-from edgecolor_runtime.live.loop import Live
-from edgecolor_runtime.live.shot import Shot
+from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.live.loop import LiveLoop
 from edgecolor_runtime.outputs.video import FORMATS, VideoWriter
-from edgecolor_runtime.sources.latest import Every
+from edgecolor_runtime.sources.latest import AllFrames
 from edgecolor_runtime.sources.video import VideoFile
 
 FFMPEG: list[str] = ["ffmpeg", "-v", "error", "-i"]
@@ -55,8 +55,8 @@ def clip(
 def color(source: Path, target: Path, colorizer: Colorizer) -> tuple[list[ColorFrame], VideoWriter]:
     video = VideoFile(source)
     frames = []
-    with VideoWriter(target, of=video) as writer:
-        for shot in Live(Every(video), colorizer):
+    with VideoWriter(target, source=video) as writer:
+        for shot in LiveLoop(AllFrames(video), colorizer):
             frames.append(shot.frame)
             writer.write(shot)
         writer.finish()
@@ -122,10 +122,10 @@ def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, form: s
 
 def test_limited_luma_survives_both_ways() -> None:
     from edgecolor_runtime.outputs.video import _LIMITED_LUMA
-    from edgecolor_runtime.sources.pyav import _EXPAND
+    from edgecolor_runtime.sources.pyav import _EXPAND_LUMA
 
     levels = np.arange(16, 236)
-    assert (_LIMITED_LUMA[_EXPAND[levels]] == levels).all()
+    assert (_LIMITED_LUMA[_EXPAND_LUMA[levels]] == levels).all()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_camera_begins_at_0_and_may_change_its_size(tmp_path: Path) -> None:
 def test_a_build_of_pyav_without_the_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FORMATS, ".mp4", ("mp4", "libnothing", {}))
     with (
-        pytest.raises(MissingError, match=r"this PyAV has no libnothing"),
+        pytest.raises(MissingError, match=r"this PyAV has no libnothing encoder"),
         VideoWriter(tmp_path / "o.mp4") as out,
     ):
         out.write(shots([(64, 48)])[0])

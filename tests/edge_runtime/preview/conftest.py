@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime import Colorizer, ModelFile
-from edgecolor_runtime.live.shot import Shot
-from edgecolor_runtime.preview.server import Controls, Preview
+from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.preview.server import Preview, PreviewControls
 
 from .preview_client import ask
 
@@ -38,8 +38,8 @@ def shot(live: Colorizer, cloud: Image.Image) -> Callable[..., Shot]:
 
 
 @pytest.fixture
-def controls(live: Colorizer) -> Controls:
-    return Controls(live, lambda: {"frames": 60, "dropped": 1, "fps": 29.5})
+def controls(live: Colorizer) -> PreviewControls:
+    return PreviewControls(live, lambda: {"frames": 60, "dropped": 1, "fps": 29.5})
 
 
 def open_files() -> int:
@@ -48,7 +48,7 @@ def open_files() -> int:
 
 
 @pytest.fixture
-def preview(controls: Controls) -> Iterator[Preview]:
+def preview(controls: PreviewControls) -> Iterator[Preview]:
     """A preview that still answers after the test, and leaves no thread and no open file when it closes."""
     threads, files = set(threading.enumerate()), open_files()
     preview = Preview(port=0, controls=controls)

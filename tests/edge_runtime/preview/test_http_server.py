@@ -11,10 +11,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.images.jpeg import encode_jpeg
-from edgecolor_runtime.live.shot import Shot
 from edgecolor_runtime.preview import broadcast, http_server
-from edgecolor_runtime.preview.server import Controls, Preview
+from edgecolor_runtime.preview.server import Preview, PreviewControls
 
 from .preview_client import ask, connect, eventually, parts, port_of, repeatedly, said, watch
 
@@ -24,7 +24,7 @@ SHORT = 0.4  # seconds
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "PATIENCE", SHORT)
+    monkeypatch.setattr(http_server, "TIMEOUT_SECONDS", SHORT)
 
 
 def status_after(preview: Preview, request: bytes) -> int:
@@ -116,7 +116,7 @@ def test_gone_in_the_middle_of_a_picture(preview: Preview, shot: Callable[[], Sh
             client = watch(preview)
             assert client.recv(2000)
             reset(client)
-        assert eventually(lambda: not preview.pictures.watching)
+        assert eventually(lambda: not preview.pictures.viewers)
 
 
 @pytest.mark.parametrize("leave", [reset, socket.socket.close], ids=["reset", "close"])
@@ -126,9 +126,9 @@ def test_gone_while_nothing_moves(
     preview.show(shot())
     client = watch(preview)
     assert client.recv(2000)
-    assert preview.pictures.watching == {"color": 1}
+    assert preview.pictures.viewers == {"color": 1}
     leave(client)
-    assert eventually(lambda: not preview.pictures.watching)
+    assert eventually(lambda: not preview.pictures.viewers)
 
 
 def test_a_slow_client_gets_the_newest_picture_and_holds_nobody_up(
@@ -162,7 +162,7 @@ def test_a_client_that_takes_nothing_is_left(preview: Preview, shot: Callable[[]
     ):
         stream = parts(file)
         assert next(stream)
-        assert eventually(lambda: next(stream) and preview.pictures.watching == {"color": 1})
+        assert eventually(lambda: next(stream) and preview.pictures.viewers == {"color": 1})
         assert stuck.fileno() >= 0
 
 
@@ -186,7 +186,7 @@ def test_fifty_clients_at_once(preview: Preview, shot: Callable[[], Shot]) -> No
 def test_streams_are_counted(
     preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "STREAMS", 3)
+    monkeypatch.setattr(broadcast, "MAX_STREAMS", 3)
     preview.show(shot())
     with ExitStack() as stack:
         clients = [stack.enter_context(watch(preview, view)) for view in ("color", "gray", "gray")]
@@ -194,13 +194,13 @@ def test_streams_are_counted(
         refused = ask(preview, "/stream/color")
         assert refused.status == 503 and b"3 streams" in refused.body
         assert ask(preview, "/statistics").status == 200  # who watches already goes on
-    assert eventually(lambda: not preview.pictures.watching)
+    assert eventually(lambda: not preview.pictures.viewers)
     with watch(preview) as client:
         assert client.recv(12) == b"HTTP/1.1 200"
 
 
 def test_connections_are_counted(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "CONNECTIONS", 3)
+    monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 3)
     with ExitStack() as stack:
         silent = [stack.enter_context(connect(preview)) for _ in range(3)]
         assert eventually(lambda: status_or_none(preview) == 503)
@@ -216,7 +216,7 @@ def status_or_none(preview: Preview) -> int | None:
         return None
 
 
-def test_closing_hangs_up_on_everybody(controls: Controls, shot: Callable[[], Shot]) -> None:
+def test_closing_hangs_up_on_everybody(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
     """On who watches, who takes nothing, who has said nothing, and who was refused and still sends."""
     before = threading.active_count()
     preview = Preview(port=0, controls=controls)
@@ -227,7 +227,7 @@ def test_closing_hangs_up_on_everybody(controls: Controls, shot: Callable[[], Sh
         connect(preview) as refused,
     ):
         refused.sendall(HELLO + b"X: " + b"a" * 50_000)
-        assert eventually(lambda: preview.pictures.watching == {"color": 2})
+        assert eventually(lambda: preview.pictures.viewers == {"color": 2})
         for _ in range(100):
             preview.show(shot())
         begin = time.monotonic()
@@ -243,7 +243,7 @@ def test_closing_hangs_up_on_everybody(controls: Controls, shot: Callable[[], Sh
         ask(preview, "/")
 
 
-def test_a_port_is_free_again_at_once(controls: Controls, shot: Callable[[], Shot]) -> None:
+def test_a_port_is_free_again_at_once(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
     preview = Preview(port=0, controls=controls)
     port = port_of(preview)
     for _ in range(3):
@@ -259,7 +259,7 @@ def test_a_broken_loop_breaks_one_answer(
     live: object, capfd: pytest.CaptureFixture[str], preview: Preview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(preview.controls, "_snapshot", lambda: 1 / 0)
+        patch.setattr(preview.controls, "_read_statistics", lambda: 1 / 0)
         with pytest.raises(OSError, match=r"closed|reset"):
             ask(preview, "/statistics")
     assert "ZeroDivisionError" in capfd.readouterr().err

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from edgecolor_runtime import ColorFrame, Colorizer
-from edgecolor_runtime.live.shot import Shot
-from edgecolor_runtime.preview.server import Controls, Preview
+from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.preview.server import Preview, PreviewControls
 
 from .preview_client import eventually, port_of, repeatedly
 
@@ -61,7 +61,7 @@ class Loop:
         self._grays = itertools.cycle([gray] * 10 + [ImageOps.invert(gray)] * 10)
         self.colorizer = Colorizer.shipped("s")
         self.frame = self.colorizer.colorize(gray)
-        self.controls = Controls(self.colorizer, self.statistics)
+        self.controls = PreviewControls(self.colorizer, self.statistics)
         self.preview = Preview(port=0, controls=self.controls)
         self.frames = 0
 
@@ -167,7 +167,7 @@ def test_saturation_set_elsewhere_is_shown(page: Page, loop: Loop) -> None:
 
 def test_gray_beside_color_and_split(page: Page, loop: Loop) -> None:
     gray = page.get_by_role("img", name="in gray")
-    assert loop.preview.pictures.watching == {"color": 1}
+    assert loop.preview.pictures.viewers == {"color": 1}
     page.get_by_role("radio", name="Color").focus()
     page.keyboard.press("ArrowRight")
     gray.wait_for()
@@ -183,11 +183,11 @@ def test_gray_beside_color_and_split(page: Page, loop: Loop) -> None:
         "getComputedStyle(document.getElementById('gray')).clipPath.startsWith('inset(0px 0')"
     )
     assert gray.bounding_box() == page.locator("#color").bounding_box()
-    assert eventually(lambda: loop.preview.pictures.watching == {"color": 1, "gray": 1})
+    assert eventually(lambda: loop.preview.pictures.viewers == {"color": 1, "gray": 1})
 
     page.get_by_text("Color", exact=True).click()
     gray.wait_for(state="hidden")
-    assert eventually(lambda: loop.preview.pictures.watching == {"color": 1})
+    assert eventually(lambda: loop.preview.pictures.viewers == {"color": 1})
 
 
 def test_snapshot_is_downloaded(page: Page) -> None:
@@ -207,7 +207,7 @@ def test_before_the_first_picture(browser: Browser, loop: Loop) -> None:
         "stages_ms": {"invoke": None},
         "size": None,
     }
-    preview = Preview(port=0, controls=Controls(loop.colorizer, lambda: nothing))
+    preview = Preview(port=0, controls=PreviewControls(loop.colorizer, lambda: nothing))
     context = browser.new_context()
     page = context.new_page()
     try:
@@ -339,7 +339,7 @@ def test_lost_and_found_again(browser: Browser, loop: Loop) -> None:
         assert page.get_by_role("status").inner_text() == "No connection"
         loop.preview = Preview(port=port_of(loop.preview), controls=loop.controls)
         page.wait_for_selector("#state[data-state=live]")
-        assert eventually(lambda: loop.preview.pictures.watching == {"color": 1})
+        assert eventually(lambda: loop.preview.pictures.viewers == {"color": 1})
     finally:
         context.close()
 
@@ -373,7 +373,7 @@ def test_another_site_in_the_same_browser(browser: Browser, loop: Loop) -> None:
         assert all(status == 403 for url, status in ours if url != loop.preview.address)
         assert page.evaluate("[...document.images].map(image => image.naturalWidth)") == [0, 0]
         assert page.frames[1].locator("#color").count() == 0
-        assert loop.preview.pictures.watching == {}
+        assert loop.preview.pictures.viewers == {}
         assert loop.colorizer.saturation > 1
     finally:
         context.close()

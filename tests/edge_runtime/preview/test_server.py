@@ -16,11 +16,10 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime import Colorizer, MissingError, UsageError
+from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
-from edgecolor_runtime.live.shot import Shot
-from edgecolor_runtime.preview.access import Guard
-from edgecolor_runtime.preview.broadcast import VIEWS
-from edgecolor_runtime.preview.server import Controls, Preview
+from edgecolor_runtime.preview.access import AccessRules
+from edgecolor_runtime.preview.server import VIEWS, Preview, PreviewControls
 
 from .preview_client import ask, eventually, parts, port_of, repeatedly, set_saturation, watch
 
@@ -261,7 +260,7 @@ def test_our_own_page_may(preview: Preview, live: Colorizer) -> None:
 
 
 @pytest.fixture
-def guarded(controls: Controls) -> Iterator[Preview]:
+def guarded(controls: PreviewControls) -> Iterator[Preview]:
     """A preview for everybody who has the token."""
     preview = Preview(host="0.0.0.0", port=0, token="right-token", controls=controls)
     yield preview
@@ -306,7 +305,7 @@ def test_any_name_will_do_where_a_token_is_asked(guarded: Preview) -> None:
     assert ask(guarded, "/statistics", headers=headers).status == 200
 
 
-def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: Controls) -> None:
+def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: PreviewControls) -> None:
     preview = Preview(port=0, token="mine", controls=controls)
     try:
         assert preview.address == f"http://127.0.0.1:{port_of(preview)}/?token=mine"
@@ -320,9 +319,9 @@ def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: Controls) ->
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "pi.local", "127.0.0.2", "::1"])
 def test_any_other_host_takes_a_token(host: str) -> None:
-    made = {Guard.of(host, None).token for _ in range(20)}
+    made = {AccessRules.for_host(host, None).token for _ in range(20)}
     assert len(made) == 20 and all(token and len(token) >= 32 for token in made)
-    assert Guard.of(host, "given").token == "given"
+    assert AccessRules.for_host(host, "given").token == "given"
 
 
 def test_address_for_everybody_is_one_that_others_reach(guarded: Preview) -> None:
@@ -331,7 +330,7 @@ def test_address_for_everybody_is_one_that_others_reach(guarded: Preview) -> Non
 
 
 @pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
-def test_ipv6(controls: Controls) -> None:
+def test_ipv6(controls: PreviewControls) -> None:
     preview = Preview(host="::1", port=0, token="six", controls=controls)
     try:
         assert preview.address == f"http://[::1]:{port_of(preview)}/?token=six"
@@ -343,30 +342,30 @@ def test_ipv6(controls: Controls) -> None:
 
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "ä", "a;b", "a\r\nSet-Cookie: x", "a&b"])
-def test_a_token_must_fit_into_an_address(controls: Controls, token: str) -> None:
+def test_a_token_must_fit_into_an_address(controls: PreviewControls, token: str) -> None:
     with pytest.raises(UsageError, match="token"):
         Preview(port=0, token=token, controls=controls)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_no_such_port(controls: Controls, port: int) -> None:
+def test_no_such_port(controls: PreviewControls, port: int) -> None:
     with pytest.raises(UsageError, match=f"port {port}"):
         Preview(port=port, controls=controls)
 
 
-def test_port_in_use(preview: Preview, controls: Controls) -> None:
+def test_port_in_use(preview: Preview, controls: PreviewControls) -> None:
     with pytest.raises(MissingError, match=r"in use.*--port") as caught:
         Preview(port=port_of(preview), controls=controls)
     assert caught.value.exit_code == 4 and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-def test_host_of_another_machine(controls: Controls, host: str) -> None:
+def test_host_of_another_machine(controls: PreviewControls, host: str) -> None:
     with pytest.raises(MissingError, match=f"{re.escape(host)} port 8000: .*--host"):
         Preview(host=host, controls=controls)
 
 
-def test_host_that_is_no_name(controls: Controls) -> None:
+def test_host_that_is_no_name(controls: PreviewControls) -> None:
     with pytest.raises(UsageError, match="host"):
         Preview(host="a" * 70, controls=controls)
 

@@ -13,8 +13,8 @@ import pytest
 from edgecolor_runtime import UsageError
 from edgecolor_runtime.errors import CameraError
 from edgecolor_runtime.sources import cameras, v4l2
-from edgecolor_runtime.sources.cameras import Listed, Wish, find_camera
-from edgecolor_runtime.sources.orientation import UPRIGHT, Turn
+from edgecolor_runtime.sources.cameras import CameraInfo, CameraRequest, find_camera
+from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
 
 CAPTURE, METADATA = 0x04200001, 0x04A00000  # device_caps as the uvcvideo driver reports them
 
@@ -67,11 +67,11 @@ KERNEL = Kernel(
 
 
 def test_v4l2_lists_what_gives_frames(machine: Path) -> None:
-    found = v4l2.devices(machine / "sys", machine, KERNEL)
+    found = v4l2.list_devices(machine / "sys", machine, KERNEL)
     formats = ("YUYV 640x480 1280x720", "MJPG")
     assert found == [
-        v4l2.Device(str(machine / "video0"), "HD Webcam", formats),
-        v4l2.Device(str(machine / "video10"), "Other cam", formats),
+        v4l2.V4l2Device(str(machine / "video0"), "HD Webcam", formats),
+        v4l2.V4l2Device(str(machine / "video10"), "Other cam", formats),
     ]
 
 
@@ -86,14 +86,14 @@ def test_a_device_that_may_not_be_opened_is_listed_without_formats(
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", refuse)
-    found = v4l2.devices(machine / "sys", machine, KERNEL)
-    assert found[-1] == v4l2.Device(str(machine / "video10"), "Other cam")
+    found = v4l2.list_devices(machine / "sys", machine, KERNEL)
+    assert found[-1] == v4l2.V4l2Device(str(machine / "video10"), "Other cam")
 
 
 def test_files_that_are_no_devices_are_left_out(machine: Path) -> None:
     """With the real ioctl, which these plain files answer with ENOTTY."""
-    assert v4l2.devices(machine / "sys", machine) == []
-    assert v4l2.devices(machine / "none", machine) == []
+    assert v4l2.list_devices(machine / "sys", machine) == []
+    assert v4l2.list_devices(machine / "none", machine) == []
 
 
 def test_holders_of_a_file() -> None:
@@ -101,9 +101,9 @@ def test_holders_of_a_file() -> None:
     import subprocess
 
     with Path(__file__).open() as mine:
-        assert v4l2.holders(lambda target: target == mine.name) == []
+        assert v4l2.find_holders(lambda target: target == mine.name) == []
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=mine) as other:
-            found = v4l2.holders(lambda target: target == os.path.realpath(__file__))
+            found = v4l2.find_holders(lambda target: target == os.path.realpath(__file__))
             other.communicate(b"\n")
     assert [pid for pid, _ in found] == [other.pid]
 
@@ -111,9 +111,9 @@ def test_holders_of_a_file() -> None:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
-        Listed("imx219", "picamera2:0"),
-        Listed("HD Webcam", "/dev/video0"),
-        Listed("Webcam", "/dev/video2"),
+        CameraInfo("imx219", "picamera2:0"),
+        CameraInfo("HD Webcam", "/dev/video0"),
+        CameraInfo("Webcam", "/dev/video2"),
     ]
     monkeypatch.setattr(cameras, "list_cameras", lambda: found)
 
@@ -131,33 +131,33 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_which_camera_a_word_means(two: None, word: str | None, name: str) -> None:
-    assert find_camera(word, Wish()).name == name
+    assert find_camera(word, CameraRequest()).name == name
 
 
 @pytest.mark.parametrize(
     ("word", "kind", "says"),
     [
-        ("3", CameraError, "no camera 3: there are 3"),
-        ("kinect", CameraError, "no camera is called kinect"),
+        ("3", CameraError, "no camera 3: this machine has 3"),
+        ("kinect", CameraError, "no camera has kinect in its name"),
         ("webcam", UsageError, "webcam fits 2 cameras"),
     ],
 )
 def test_a_word_that_means_none_or_two(two: None, word: str, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
-        find_camera(word, Wish())
+        find_camera(word, CameraRequest())
 
 
 def test_who_turns_the_frames(two: None) -> None:
     """The Pi camera's sensor mirrors, and so turns by 180 degrees; all else is left to the loop."""
-    over, quarter = Turn(180, hflip=True), Turn(90, vflip=True)
-    assert find_camera("0", Wish(turn=over)).turn == UPRIGHT
-    assert find_camera("0", Wish(turn=quarter)).turn == quarter
-    assert find_camera("1", Wish(turn=over)).turn == over
+    over, quarter = Orientation(180, hflip=True), Orientation(90, vflip=True)
+    assert find_camera("0", CameraRequest(orientation=over)).orientation == UPRIGHT
+    assert find_camera("0", CameraRequest(orientation=quarter)).orientation == quarter
+    assert find_camera("1", CameraRequest(orientation=over)).orientation == over
 
 
 def test_a_recording_has_its_own_size(two: None, tmp_path: Path) -> None:
     for word in (str(tmp_path), "http://host/"):
         with pytest.raises(UsageError, match="--width and --height are for cameras"):
-            find_camera(word, Wish(width=320))
-    with pytest.raises(UsageError, match="its own --framerate"):
-        find_camera("http://host/", Wish(framerate=5))
+            find_camera(word, CameraRequest(width=320))
+    with pytest.raises(UsageError, match="its own frame rate"):
+        find_camera("http://host/", CameraRequest(framerate=5))

@@ -11,19 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor_runtime import Colorizer, MissingError, PictureError, UsageError
+from edgecolor_runtime import MissingError, PictureError, UsageError
 from edgecolor_runtime.errors import CameraError
-from edgecolor_runtime.live.loop import Live
-from edgecolor_runtime.live.statistics import STAGES
-from edgecolor_runtime.sources.folder import Folder
+from edgecolor_runtime.sources.folder import PictureFolder
 from edgecolor_runtime.sources.frames import Frame
-from edgecolor_runtime.sources.latest import Every, Mailbox, Newest
-from edgecolor_runtime.sources.orientation import Turn
+from edgecolor_runtime.sources.latest import AllFrames, LatestFrames, Mailbox
+from edgecolor_runtime.sources.orientation import Orientation
 from edgecolor_runtime.sources.playback import Playback
-from edgecolor_runtime.sources.stepwise import Stepwise
+from edgecolor_runtime.sources.stepwise import StepwiseSource
 
 
-class Camera(Stepwise):
+class Camera(StepwiseSource):
     """Frames one brighter than the other, each when the test says so; the step waits like a device."""
 
     def __init__(self, ready: threading.Semaphore, last: int | None = None) -> None:
@@ -86,7 +84,7 @@ def test_a_source_that_is_opened_too_late_is_closed_again() -> None:
         let_go.wait(5)
         return camera
 
-    mailbox = Mailbox(slow, name="camera", stall=0.1)
+    mailbox = Mailbox(slow, name="camera", stall_seconds=0.1)
     with pytest.raises(CameraError, match=r"camera: no frame for 0\.1 s"):
         mailbox.take(threading.Event())
     threading.Timer(0.1, let_go.set).start()
@@ -95,7 +93,7 @@ def test_a_source_that_is_opened_too_late_is_closed_again() -> None:
 
 
 def test_stop_ends_a_wait_at_once() -> None:
-    newest = Newest(lambda: Camera(threading.Semaphore(0)), name="camera", stall=60)
+    newest = LatestFrames(lambda: Camera(threading.Semaphore(0)), name="camera", stall_seconds=60)
     threading.Timer(0.1, newest.stop).start()
     assert list(newest) == []
     assert threading.active_count() == 1 or all("frames of" not in t.name for t in threading.enumerate())
@@ -109,7 +107,7 @@ def test_a_stream_that_ends_is_opened_again() -> None:
         return Camera(threading.Semaphore(1), last=1)
 
     reasons: list[str] = []
-    newest = Newest(open_camera, name="camera", reconnect=reasons.append)
+    newest = LatestFrames(open_camera, name="camera", on_disconnect=reasons.append)
     frames = iter(newest)
     assert [next(frames)[0] is not None, next(frames)[0] is not None] == [True, True]
     frames.close()
@@ -118,7 +116,7 @@ def test_a_stream_that_ends_is_opened_again() -> None:
 
 def test_every_frame_of_a_recording() -> None:
     camera = Camera(threading.Semaphore(50), last=50)
-    assert [tone(frame) for frame, dropped in Every(camera) if dropped == 0] == list(range(1, 51))
+    assert [tone(frame) for frame, dropped in AllFrames(camera) if dropped == 0] == list(range(1, 51))
     assert camera.released == 1
 
 
@@ -133,25 +131,25 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_folder(pictures: Path) -> None:
     (pictures / "1.png").write_bytes(b"garbage")
-    folder = Folder(pictures, framerate=10)
+    folder = PictureFolder(pictures, framerate=10)
     frames = list(folder)
     assert [tone(frame) for frame in frames] == [0, 100, 150]
     assert [frame.seconds for frame in frames] == [0, 0.2, 0.3]
     assert folder.damaged == 1
     with pytest.raises(PictureError, match="No such file"):
-        Folder(pictures / "none")
+        PictureFolder(pictures / "none")
 
 
 def test_every_picture_type_that_is_read_is_shown(tmp_path: Path) -> None:
     names = ("a.tga", "b.jfif", "c.jp2", "d.pcx", "e.PBM", "f.mpo", "g.ico")
     for name in names:
         Image.new("L", (20, 20), 90).save(tmp_path / name, format="JPEG" if name == "b.jfif" else None)
-    assert len(list(Folder(tmp_path))) == len(names)
+    assert len(list(PictureFolder(tmp_path))) == len(names)
 
 
 def test_a_recording_keeps_its_pace(pictures: Path) -> None:
     begun = time.monotonic()
-    playback = Playback(lambda: Folder(pictures), framerate=20, rounds=2)
+    playback = Playback(lambda: PictureFolder(pictures), framerate=20, rounds=2)
     frames = list(playback)
     assert [tone(frame) for frame in frames] == [0, 50, 100, 150] * 2
     assert time.monotonic() - begun >= 8 / 20 - 0.001
@@ -177,7 +175,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
 
 
 def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
-    playback = Playback(lambda: Folder(pictures), framerate=0.01)
+    playback = Playback(lambda: PictureFolder(pictures), framerate=0.01)
     threading.Timer(0.1, playback.close).start()
     begun = time.monotonic()
     assert len(list(playback)) <= 1
@@ -187,59 +185,26 @@ def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
 @pytest.mark.parametrize(
     ("turn", "corner"),
     [
-        (Turn(), (0, 0)),
-        (Turn(hflip=True), (29, 0)),
-        (Turn(vflip=True), (0, 19)),
-        (Turn(rotation=180), (29, 19)),
-        (Turn(rotation=180, hflip=True), (0, 19)),
-        (Turn(rotation=90), (19, 0)),
-        (Turn(rotation=270), (0, 29)),
-        (Turn(rotation=90, hflip=True), (0, 0)),
+        (Orientation(), (0, 0)),
+        (Orientation(hflip=True), (29, 0)),
+        (Orientation(vflip=True), (0, 19)),
+        (Orientation(rotation=180), (29, 19)),
+        (Orientation(rotation=180, hflip=True), (0, 19)),
+        (Orientation(rotation=90), (19, 0)),
+        (Orientation(rotation=270), (0, 29)),
+        (Orientation(rotation=90, hflip=True), (0, 0)),
     ],
     ids=str,
 )
-def test_turn(turn: Turn, corner: tuple[int, int]) -> None:
+def test_turn(turn: Orientation, corner: tuple[int, int]) -> None:
     """Where the upper left corner of a picture of 30 x 20 goes."""
     picture = Image.new("L", (30, 20))
     picture.putpixel((0, 0), 255)
-    turned = turn(picture)
+    turned = turn.apply(picture)
     assert turned.getpixel(corner) == 255
     assert turned.size == ((20, 30) if turn.rotation in (90, 270) else (30, 20))
 
 
 def test_turn_by_an_odd_angle() -> None:
     with pytest.raises(UsageError, match="rotation 45: expected 0, 90, 180 or 270"):
-        Turn(rotation=45)
-
-
-def test_the_loop_colors_turns_calms_and_counts(colorizer: Colorizer, cloud: Image.Image) -> None:
-    class Recording:
-        name, live = "recording", False
-        framerate: float | None = 30.0
-
-        def __iter__(self) -> Iterator[Frame]:
-            for number in range(7):
-                yield Frame(cloud, number / 30)
-
-        def close(self) -> None:
-            pass
-
-    calmed = []
-
-    def calm(seen: np.ndarray, ab: np.ndarray) -> np.ndarray:
-        calmed.append((seen.shape, ab.shape))
-        return ab * 0
-
-    live = Live(Every(Recording()), colorizer, calm=calm, turn=Turn(90), limit=5)
-    assert live.statistics.snapshot()["frames"] == 0
-    for shot in live:
-        assert shot.frame.y.size == (240, 320)
-        assert np.ptp(np.asarray(shot.frame.to_rgb()).astype(int), axis=2).max() <= 1, "calm made it gray"
-        assert set(shot.times) == set(STAGES) - {"encode"}
-        shot.times["encode"] = 0.5
-    assert calmed == [((224, 224), (56, 56, 2))] * 5
-    found = live.statistics.snapshot()
-    assert (found["frames"], found["dropped"], found["size"]) == (5, 0, [240, 320])
-    assert (found["source"], found["model"]) == ("recording", "tiny")
-    assert found["stages_ms"]["encode"] == {"p50": 500, "p90": 500, "p99": 500}
-    assert found["fps"] > 0 and found["latency_ms"]["p50"] >= 500
+        Orientation(rotation=45)

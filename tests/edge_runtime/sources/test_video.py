@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecolor_runtime import MissingError, PictureError
-from edgecolor_runtime.sources.pyav import luma
+from edgecolor_runtime.sources.pyav import extract_luma
 from edgecolor_runtime.sources.video import Stream, VideoFile
 
 W, H = 70, 48  # not a multiple of what decoders pad to
@@ -65,7 +65,7 @@ def write(path: Path, pts: list[int], *, sound: bool = False, size: tuple[int, i
 def test_luma_is_full_range_in_every_format(form: str, full: bool) -> None:
     if form == "gray" and not full:
         pytest.skip("FFmpeg's scaler makes no limited gray")
-    found = np.asarray(luma(picture(form, full))).astype(int)
+    found = np.asarray(extract_luma(picture(form, full))).astype(int)
     assert found.shape == (H, W)
     assert np.abs(found - ramp()).max() <= (3 if form == "p010le" else 1)  # the scaler rounds p010 down
     assert found.min() == 0 and found.max() >= 252
@@ -73,13 +73,13 @@ def test_luma_is_full_range_in_every_format(form: str, full: bool) -> None:
 
 @pytest.mark.parametrize("form", ["rgb24", "bgra", "yuvj420p", "gray10le"])
 def test_formats_that_do_not_need_to_say_their_range(form: str) -> None:
-    assert np.abs(np.asarray(luma(picture(form))).astype(int) - ramp()).max() <= 1
+    assert np.abs(np.asarray(extract_luma(picture(form))).astype(int) - ramp()).max() <= 1
 
 
 def test_yuv_that_says_nothing_is_limited() -> None:
     frame = picture("yuv420p", full=False)
     frame.color_range = 0
-    assert np.asarray(luma(frame)).max() >= 253
+    assert np.asarray(extract_luma(frame)).max() >= 253
 
 
 def test_every_frame_with_its_own_time(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_damage_is_counted_and_passed_over(tmp_path: Path) -> None:
 
 def test_a_virtual_camera(tmp_path: Path) -> None:
     """FFmpeg's own test picture as an endless source."""
-    stream = Stream("testsrc=size=70x48:rate=10", stall=5, form="lavfi", options={})
+    stream = Stream("testsrc=size=70x48:rate=10", stall_seconds=5, input_format="lavfi", options={})
     frames = [frame for _, frame in zip(range(4), stream, strict=False)]
     stream.close()
     assert [frame.gray.size for frame in frames] == [(70, 48)] * 4
@@ -171,9 +171,11 @@ def test_a_virtual_camera(tmp_path: Path) -> None:
 def test_without_pyav_or_with_an_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "av", None)
-        with pytest.raises(MissingError, match=r"need PyAV: pip install 'edgecolor-runtime\[live\]'"):
+        with pytest.raises(
+            MissingError, match=r"need PyAV\. Install it with: pip install 'edgecolor-runtime\[live\]'"
+        ):
             VideoFile("film.mp4")
     old = types.SimpleNamespace(VideoFrame=object, __version__="10.0.0")
     monkeypatch.setitem(sys.modules, "av", old)
-    with pytest.raises(MissingError, match=r"PyAV 10\.0\.0 is too old for video; 14\.2 is needed"):
+    with pytest.raises(MissingError, match=r"PyAV 10\.0\.0 is too old for video; it needs 14\.2 or later"):
         VideoFile("film.mp4")

@@ -45,8 +45,8 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
         assert main(["demo", "--port", str(port)]) == 4
     assert capsys.readouterr().err == (
-        f"edgecolor: 127.0.0.1 port {port} is in use; end the program that serves there, "
-        "or choose another with --port\n"
+        f"edgecolor: 127.0.0.1 port {port} is in use. End the program that serves there, "
+        "or choose another port with --port.\n"
     )
 
 
@@ -57,7 +57,7 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (["--model", str(PHOTOGRAPH)], 5, "not a TFLite model"),
         (["--model", "x"], 5, "no shipped model is called x"),
         (["--host", "192.0.2.1"], 4, "--host takes an address of this machine"),
-        (["--token", "a b"], 2, "a token is made of letters"),
+        (["--token", "a b"], 2, "this token is not valid: use letters"),
         (["--port", "65536"], 2, "less than or equal to 65535"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

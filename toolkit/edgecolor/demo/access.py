@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from edgecolor_runtime.preview.access import Guard, own_page
-from edgecolor_runtime.preview.http_server import SAFETY
+from edgecolor_runtime.preview.access import AccessRules, is_own_page
+from edgecolor_runtime.preview.http_server import SECURITY_HEADERS
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -25,7 +25,7 @@ _POLICY = (
 )
 _HEADERS = [
     (name.lower().encode(), value.encode())
-    for name, value in {**SAFETY, "Content-Security-Policy": _POLICY}.items()
+    for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": _POLICY}.items()
     if name != "Cache-Control"  # Streamlit sets its own: browsers may cache its large scripts
 ]
 
@@ -33,7 +33,7 @@ _HEADERS = [
 class AccessMiddleware:
     """ASGI middleware that applies the access rules of the live preview."""
 
-    def __init__(self, app: App, guard: Guard, cookie: str) -> None:
+    def __init__(self, app: App, guard: AccessRules, cookie: str) -> None:
         self._app, self._guard, self._cookie = app, guard, cookie
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class AccessMiddleware:
 
         token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         headers = _headers(scope)
-        if scope["type"] == "http" and self._guard.expects_host(headers) and self._guard.knows(token):
+        if scope["type"] == "http" and self._guard.expects_host(headers) and self._guard.is_token(token):
             return await self._accept_token(token, scope["path"], send_safely)
         refusal = self._refusal(scope["path"], headers)
         if refusal is None:
@@ -65,7 +65,7 @@ class AccessMiddleware:
                 HTTPStatus.UNAUTHORIZED,
                 "open the whole address that was printed; the address ends with a token",
             )
-        if path != "/" and not own_page(headers):
+        if path != "/" and not is_own_page(headers):
             return HTTPStatus.FORBIDDEN, "this request came from another page"
         return None
 

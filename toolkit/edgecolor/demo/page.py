@@ -17,7 +17,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.images.reader import Picture, parse_picture
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.preview.server import LARGEST_SATURATION
+from edgecolor_runtime.preview.server import MAX_SATURATION
 
 ABOUT = """
 Color for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays the same; the
@@ -143,7 +143,7 @@ def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
     saturation = st.slider(
         "Saturation",
         0.0,
-        max(LARGEST_SATURATION, default),
+        max(MAX_SATURATION, default),
         default,
         0.01,
         key=f"saturation of {name}",

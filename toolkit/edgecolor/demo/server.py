@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.preview.access import Guard
-from edgecolor_runtime.preview.http_server import binding, reachable
+from edgecolor_runtime.preview.access import AccessRules
+from edgecolor_runtime.preview.http_server import reachable_host, resolve_address
 
 MAX_UPLOAD_MB = 300  # per file: an uncompressed scan with as many pixels as a picture may have
 SHUTDOWN_SECONDS = 2  # time for open pages at the end
@@ -46,13 +46,13 @@ def serve(
         EdgecolorError: Streamlit does not start.
         KeyboardInterrupt: Ctrl-C was pressed.
     """
-    guard = Guard.of(host, token)
-    with binding(host, port) as (family, where):
+    guard = AccessRules.for_host(host, token)
+    with resolve_address(host, port) as (family, where):
         listening = socket.create_server(where, family=family)
     with listening, tempfile.TemporaryDirectory() as folder:
         port = listening.getsockname()[1]
         query = f"?token={guard.token}" if guard.token else ""
-        address = f"http://{reachable(host)}:{port}/{query}"
+        address = f"http://{reachable_host(host)}:{port}/{query}"
         script = Path(folder) / "page.py"
         script.write_text(page_script(first_model), "utf-8")
         _run(script, listening, guard, lambda: on_ready(address))
@@ -63,7 +63,7 @@ def page_script(first_model: str) -> str:
     return f"from edgecolor.demo.page import show_page\n\nshow_page({first_model!r})\n"
 
 
-def _run(script: Path, listening: socket.socket, guard: Guard, on_ready: Callable[[], None]) -> None:
+def _run(script: Path, listening: socket.socket, guard: AccessRules, on_ready: Callable[[], None]) -> None:
     import uvicorn
     from starlette.middleware import Middleware
     from streamlit.starlette import App

@@ -44,8 +44,8 @@ def last_stats(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, Any
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cameras that stall are given up soon, and tried again soon."""
-    monkeypatch.setattr(latest, "_RETRY", 0.05)
-    monkeypatch.setattr(latest, "STALL", 0.7)
+    monkeypatch.setattr(latest, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(latest, "STALL_SECONDS", 0.7)
 
 
 @pytest.fixture(scope="session")

@@ -194,17 +194,17 @@ def sends_one_row(pi: type[Pi]) -> None:
     [
         (
             fails_to_open("Failed to acquire camera: Device or resource busy"),
-            "in use by another program; end that",
+            "in use by another program. End that",
         ),
         (fails_to_open("Camera in Configured state trying acquire() requiring state Available"), "in use by"),
-        (fails_to_open("Camera(s) not found"), "no such camera; is its cable in?"),
+        (fails_to_open("Camera(s) not found"), "no such camera. Check its cable"),
         (fails_to_configure, "Invalid size requested"),
         (fails_to_start, "Broken pipe"),
         (stalls, "no frame for 0.7 s"),
         (never_sends, "no frame for 0.7 s"),
         (goes_away, "Camera frontend has timed out!"),
-        (sends_another_size, "a frame of (72, 32), not of 48 rows of 64"),
-        (sends_one_row, "a frame of (4608,)"),
+        (sends_another_size, "got a frame of (72, 32), not of 48 rows of 64 pixels"),
+        (sends_one_row, "got a frame of (4608,)"),
     ],
     ids=lambda value: getattr(value, "__name__", value)[:30],
 )
@@ -235,7 +235,7 @@ def test_the_holder_is_named(
     monkeypatch.setattr(v4l2, "PROCESSES", tmp_path)
     pi.open_error = RuntimeError("Failed to acquire camera: Device or resource busy")
     assert watch() == 4
-    assert "in use by rpicam-vid (pid 812); end that first" in capsys.readouterr().err
+    assert "in use by rpicam-vid (pid 812). End that program first." in capsys.readouterr().err
 
 
 def test_padded_rows_are_cut(pi: type[Pi], tmp_path: Path, watch: Callable[..., int]) -> None:
@@ -302,9 +302,9 @@ def test_a_slow_reader_drops_frames_and_does_not_lag(
     last_stats: Callable[[], dict[str, Any]],
 ) -> None:
     """Frames come every 10 ms, and each takes 60 ms to be shown."""
-    from edgecolor.cli.color import live
+    from edgecolor_runtime import LiveSession
 
-    monkeypatch.setattr(live, "_show", lambda *_: time.sleep(0.06))
+    monkeypatch.setattr(LiveSession, "_show", lambda *_: time.sleep(0.06))
     assert watch() == 0
     stats = last_stats()
     assert stats["dropped"] >= 4

@@ -114,17 +114,17 @@ def test_saturation_and_calm_reach_the_video(here: Path, run: Callable[..., int]
     [
         (["none.mp4"], 1, "none.mp4: No such file"),
         (["film.mp4", "-o", "film.mp4", "--force"], 2, "would replace the video that is read"),
-        (["film.mp4", "-o", "out.gif"], 2, "cannot write .gif video; use .mp4"),
-        (["film.mp4", "film.mp4"], 2, "a video is colored alone"),
+        (["film.mp4", "-o", "out.gif"], 2, "cannot write .gif video. Use .mp4"),
+        (["film.mp4", "film.mp4"], 2, "a video must be the only input"),
         (["film.mp4", "--width", "320"], 2, "--width is for a camera"),
         (["film.mp4", "--timeout", "3"], 2, "--timeout is for a camera"),
         (["film.mp4", "--rotation", "45"], 2, "rotation 45: expected 0, 90, 180 or 270"),
         (["film.mp4", "--delegate", "none.so"], 4, "none.so"),
         (["photo.png", "--hflip"], 2, "--hflip is for a camera or a video"),
         (["photo.png", "--stats"], 2, "--stats is for a camera or a video"),
-        (["http://host/film.mp4"], 2, "for a stream say edgecolor run --camera http://host/film.mp4"),
+        (["http://host/film.mp4"], 2, "to color a stream, run: edgecolor run --camera http://host/film.mp4"),
         (["--camera", "0", "1"], 2, "--camera takes one camera, not 2"),
-        (["--camera", "film.mp4", "--height", "99"], 2, "this has its own size"),
+        (["--camera", "film.mp4", "--height", "99"], 2, "this source has its own size"),
         (["--camera", "film.mp4", "-o", "photo.png"], 2, "cannot write .png video"),
         (["--camera", "film.mp4", "--host", "0.0.0.0", "--token", "a b"], 2, "token"),
     ],
@@ -168,13 +168,13 @@ def test_damage_is_told(here: Path, run: Callable[..., int], capsys: pytest.Capt
 def test_list_cameras(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picamera, "available", lambda: False)
-    monkeypatch.setattr(v4l2, "devices", lambda: [])
+    monkeypatch.setattr(picamera, "is_available", lambda: False)
+    monkeypatch.setattr(v4l2, "list_devices", lambda: [])
     assert run("--list-cameras") == 0
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.startswith("no camera found. A Pi camera: is its cable in")
+    assert captured.out == "" and captured.err.startswith("no camera found. A Pi camera: check its cable")
     monkeypatch.setattr(
-        v4l2, "devices", lambda: [v4l2.Device("/dev/video0", "Webcam", ("YUYV 640x480", "MJPG"))]
+        v4l2, "list_devices", lambda: [v4l2.V4l2Device("/dev/video0", "Webcam", ("YUYV 640x480", "MJPG"))]
     )
     assert run("--list-cameras") == 0
     assert capsys.readouterr().out == "0  Webcam  /dev/video0\n     YUYV 640x480\n     MJPG\n"
@@ -329,8 +329,8 @@ def test_a_full_disk(here: Path) -> None:
 def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     """The loop is stuck in a frame; the first Ctrl-C waits for it, the second ends it."""
     code = (
-        "import sys, time; from edgecolor.cli import main; from edgecolor.cli.color import live\n"
-        "live._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"
+        "import sys, time; from edgecolor.cli import main; from edgecolor_runtime import LiveSession\n"
+        "LiveSession._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"
         f"sys.exit(main(['run', '--camera', 'film.mp4', '--no-preview', '--model', {str(MODEL)!r}]))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:

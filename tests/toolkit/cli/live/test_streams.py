@@ -107,7 +107,7 @@ def test_garbage_in_a_stream_is_passed_over(
         (b"", {"status": 404}, "404"),
         (b"", {"status": 401}, "401"),
         (b"<html>log in first</html>" * 200, {}, "Invalid data found"),
-        (b"", {"hang": True}, "no data any more"),
+        (b"", {"hang": True}, "no data from it any more"),
         (transport_stream([(W, H)], each=3), {"hang": True}, "no "),
     ],
     ids=["not found", "not allowed", "no video", "silent", "falls silent"],

@@ -24,7 +24,7 @@ W, H = 64, 48
 def no_pi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without picamera2, and with these V4L2 devices: none."""
     monkeypatch.setitem(sys.modules, "picamera2", None)
-    monkeypatch.setattr(v4l2.devices, "__defaults__", (tmp_path / "none", tmp_path, lambda *_: None))
+    monkeypatch.setattr(v4l2.list_devices, "__defaults__", (tmp_path / "none", tmp_path, lambda *_: None))
     return tmp_path
 
 
@@ -39,11 +39,11 @@ def av_error(number: int) -> Exception:
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (errno.EBUSY, "in use by another program; end that first"),
-        (errno.EACCES, "may not be opened; join its group"),
-        (errno.ENODEV, "the camera is gone; is its cable in?"),
+        (errno.EBUSY, "in use by another program. End that program first."),
+        (errno.EACCES, "no permission to open it. Join its group"),
+        (errno.ENODEV, "the camera is gone. Check its cable."),
         (errno.EIO, "the camera is gone"),
-        (errno.EINVAL, "the camera refuses; try it without --width"),
+        (errno.EINVAL, "the camera refuses the settings. Leave out --width"),
         (errno.ENOMEM, "Cannot allocate memory"),
     ],
     ids=lambda value: errno.errorcode[value] if isinstance(value, int) else "",
@@ -68,7 +68,7 @@ def test_v4l2_open_fails(
     ("word", "says"),
     [
         ("/dev/video77", "/dev/video77: no such camera"),
-        ("/dev/null", "/dev/null: is no V4L2 camera"),
+        ("/dev/null", "/dev/null: not a V4L2 camera"),
         ("", "no camera found"),
         ("3", "no camera found"),
         ("webcam", "no camera found"),
@@ -106,7 +106,7 @@ def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any
 
 @pytest.mark.parametrize(
     ("number", "says"),
-    [(errno.ENODEV, "the camera is gone; is its cable in?"), (None, "no frame for 0.7 s")],
+    [(errno.ENODEV, "the camera is gone. Check its cable."), (None, "no frame for 0.7 s")],
     ids=["unplugged", "stalls"],
 )
 def test_v4l2_goes_away(
@@ -121,7 +121,7 @@ def test_v4l2_goes_away(
         os.write(pipe[1], b"x")
         camera = camera_of(3, av_error(number) if number else None, pipe)
         monkeypatch.setattr(av, "open", lambda *_, **__: camera)
-        monkeypatch.setattr(video, "_descriptors", lambda device: [pipe[0]])
+        monkeypatch.setattr(video, "_open_descriptors", lambda device: [pipe[0]])
         assert watch("/dev/video0") == 4
     finally:
         os.close(pipe[0])

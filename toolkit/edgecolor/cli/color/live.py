@@ -1,14 +1,12 @@
-"""`edgecolor run` on a camera or a video."""
+"""`edgecolor run` for cameras and videos: build the options, run the session, print the result."""
 
 from __future__ import annotations
 
 import json
 import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,26 +14,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgecolor.cli.color.live_options import Words
-from edgecolor.cli.common.messages import print_address, progress_bar
+from edgecolor.cli.color.live_options import LiveArguments
+from edgecolor.cli.common.messages import print_address, print_line, progress_bar, progress_printer
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.inference.colorizer import Colorizer
-    from edgecolor_runtime.live.loop import Live
-    from edgecolor_runtime.live.shot import Shot
-    from edgecolor_runtime.outputs.image_sequence import SequenceWriter
-    from edgecolor_runtime.outputs.video import VideoWriter
-    from edgecolor_runtime.preview.server import Preview
-    from edgecolor_runtime.sources.latest import Feed
-    from edgecolor_runtime.sources.orientation import Turn
-    from edgecolor_runtime.sources.video import VideoFile
+    from edgecolor_runtime.colors.frame import Shot
+    from edgecolor_runtime.live.session import LiveOptions, LiveResult, LiveSession
 
-_STATS_EVERY = 1.0  # s
+_STATS_SECONDS = 1.0  # shortest time between two lines of --stats
 
 
 @dataclass(frozen=True)
 class Common:
-    """The words of `edgecolor run` that photographs, videos and cameras share."""
+    """The arguments of `edgecolor run` that photographs, videos and cameras share."""
 
     output: Path | None
     model: str
@@ -49,154 +40,134 @@ class Common:
 
 
 def print_cameras(as_json: bool) -> None:
-    """The cameras of this machine on stdout, by index; nothing there raises CameraError."""
-    from edgecolor_runtime.sources.cameras import NONE_FOUND, list_cameras
+    """Print the cameras of this machine with their indexes on stdout."""
+    from edgecolor_runtime.sources.cameras import NO_CAMERA, list_cameras
 
-    found = list_cameras()
+    cameras = list_cameras()
     if as_json:
-        print(json.dumps([{"name": c.name, "path": c.path, "formats": c.formats} for c in found], indent=1))
+        print(json.dumps([{"name": c.name, "path": c.path, "formats": c.formats} for c in cameras], indent=1))
     else:
-        for index, camera in enumerate(found):
+        for index, camera in enumerate(cameras):
             print(f"{index}  {camera.name}  {camera.path}", *camera.formats, sep="\n     ")
-        if not found:
-            print(NONE_FOUND, file=sys.stderr)
+        if not cameras:
+            print_line(NO_CAMERA)
 
 
-def run_camera(name: str | None, common: Common, words: Words) -> None:
-    """Color a camera until it is stopped: in a browser, or into the output."""
-    from edgecolor_runtime.sources import cameras, latest
-    from edgecolor_runtime.sources.orientation import Turn
+def run_camera(name: str | None, common: Common, arguments: LiveArguments) -> None:
+    """Color a camera until it is stopped; show it in a browser, write it to the output, or both."""
+    from edgecolor_runtime.live.session import LiveSession
 
-    wish = cameras.Wish(
-        words.width, words.height, words.framerate, Turn(words.rotation, words.hflip, words.vflip)
-    )
-    camera = cameras.find_camera(name, wish)
-    told = (lambda reason: _tell(f"{reason}; waiting for it", common.quiet)) if words.reconnect else None
-    feed = latest.Newest(camera.open, name=camera.name, stall=latest.STALL, reconnect=told)
-    number = _color(feed, common.output, common, words, turn=camera.turn)
-    if number == signal.SIGINT:
+    session = LiveSession(name, _build_options(common, arguments, output=common.output))
+    result, received = _run(session, common, arguments, has_bar=False)
+    _print_result(result, common, arguments, label=str(result.output))
+    if received == signal.SIGINT:
         raise typer.Exit(130)
 
 
-def run_video(path: Path, common: Common, words: Words) -> None:
-    """Color every frame of a video file into another, or into a folder of pictures."""
+def run_video(path: Path, common: Common, arguments: LiveArguments) -> None:
+    """Color every frame of a video file into another video, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
     from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime.live.session import LiveSession
     from edgecolor_runtime.outputs.video import FORMATS
-    from edgecolor_runtime.sources.latest import Every
-    from edgecolor_runtime.sources.orientation import Turn
-    from edgecolor_runtime.sources.video import VideoFile
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
     output = common.output or path.with_name(f"{path.stem}{MARK}{suffix}")
     if output.resolve() == path.resolve():
-        raise UsageError(f"{output} would replace the video that is read; choose another -o")
-    video = VideoFile(path)
-    turn = Turn(words.rotation, words.hflip, words.vflip)
-    try:
-        number = _color(Every(video), output, common, words, turn=turn, of=video)
-    finally:
-        video.close()
-    if number:
-        raise typer.Exit(128 + number)
+        raise UsageError(f"{output} would replace the video that is read. Choose another -o.")
+    session = LiveSession(path, _build_options(common, arguments, output=output, every_frame=True))
+    result, received = _run(session, common, arguments, has_bar=True)
+    if received:
+        raise typer.Exit(128 + received)
+    _print_result(result, common, arguments, label=str(path))
 
 
-def _color(
-    feed: Feed, output: Path | None, common: Common, words: Words, *, turn: Turn, of: VideoFile | None = None
-) -> int:
-    """Run the loop. Returns the number of the signal that ended it, or 0."""
-    from edgecolor_runtime.errors import CameraError
-    from edgecolor_runtime.inference.colorizer import Colorizer
-    from edgecolor_runtime.live.loop import Live
-    from edgecolor_runtime.live.stabilizer import Calm
-    from edgecolor_runtime.models.shipped import open_model
+def _build_options(
+    common: Common, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
+) -> LiveOptions:
+    from edgecolor_runtime.live.session import LiveOptions
+    from edgecolor_runtime.sources.orientation import Orientation
+
+    return LiveOptions(
+        every_frame=every_frame,
+        width=arguments.width,
+        height=arguments.height,
+        framerate=arguments.framerate,
+        orientation=Orientation(arguments.rotation, arguments.hflip, arguments.vflip),
+        reconnect=arguments.reconnect,
+        model=common.model,
+        threads=common.threads,
+        delegate=common.delegate,
+        saturation=common.saturation,
+        stabilize=arguments.stabilize,
+        output=output,
+        quality=common.quality,
+        force=common.force,
+        preview=arguments.preview,
+        host=arguments.host,
+        port=arguments.port,
+        token=arguments.token,
+        max_frames=arguments.frames,
+        timeout_seconds=arguments.timeout,
+    )
+
+
+def _run(
+    session: LiveSession, common: Common, arguments: LiveArguments, *, has_bar: bool
+) -> tuple[LiveResult, int]:
+    """Run the session until it ends or a signal stops it. Returns its result, and the signal or 0."""
     from edgecolor_runtime.system import systemd
-    from edgecolor_runtime.system.machine import count_cores
 
-    with ExitStack() as stack:
-        writer = _writer(output, of, common)
-        if writer is not None:
-            stack.callback(writer.discard)
-        colorizer = Colorizer(
-            open_model(common.model),
-            threads=common.threads or count_cores(),
-            delegate=common.delegate,
-            saturation=common.saturation,
-        )
-        live = Live(feed, colorizer, calm=Calm() if words.calm else None, turn=turn, limit=words.frames)
-        wanted = words.preview if words.preview is not None else of is None and output is None
-        preview = _preview(live, colorizer, words, stack) if wanted else None
-        received = stack.enter_context(_stopped_by_signals(live.stop))
-        stack.enter_context(_stopped_after(words.timeout, live.stop))
-        advance = stack.enter_context(
-            progress_bar("coloring", of.count if of else None, quiet=common.quiet or of is None)
-        )
-        say = _Stats(live) if words.stats else None
-        try:
-            for shot in live:
-                if preview is not None and shot.number == 0:  # not before there is something to see
-                    print_address("watch", preview.address, quiet=common.quiet)
-                _show(shot, writer, preview)
-                if shot.number == 0:
-                    systemd.ready()
-                systemd.alive()
-                advance()
-                if say is not None:
-                    say()
-        except CameraError:
-            if writer is not None:
-                writer.finish()  # what came before is worth keeping
-            raise
-        systemd.stopping()
-        if of and received:
-            return received[0]  # half a video is none
-        if writer is not None:
-            writer.finish(whole=words.frames is None)
-        _report(live, writer, of, common, words)
-        return received[0] if received else 0
+    with (
+        session,
+        _stopped_by_signals(session.stop) as received,
+        progress_bar("coloring", session.frame_count, quiet=common.quiet or not has_bar) as advance,
+    ):
+        on_frame = _frame_reporter(session, advance, quiet=common.quiet, has_stats=arguments.stats)
+        result = session.run(on_frame=on_frame, on_message=progress_printer(common.quiet))
+    systemd.stopping()
+    return result, received[0] if received else 0
 
 
-def _show(shot: Shot, writer: VideoWriter | SequenceWriter | None, preview: Preview | None) -> None:
-    if writer is not None:
-        begun = time.monotonic()
-        writer.write(shot)
-        shot.times["encode"] = time.monotonic() - begun
-    if preview is not None:
-        preview.show(shot)
+def _frame_reporter(
+    session: LiveSession, advance: Callable[[], None], *, quiet: bool, has_stats: bool
+) -> Callable[[Shot], None]:
+    """Return the function that reports each frame to the terminal and to systemd."""
+    from edgecolor_runtime.system import systemd
 
+    next_stats = time.monotonic() + _STATS_SECONDS
 
-def _writer(output: Path | None, of: VideoFile | None, common: Common) -> VideoWriter | SequenceWriter | None:
-    from edgecolor_runtime.outputs.image_sequence import SequenceWriter
-    from edgecolor_runtime.outputs.video import VideoWriter
+    def report(shot: Shot) -> None:
+        nonlocal next_stats
+        if shot.number == 0:
+            if session.address is not None:  # printed now, because now there is something to see
+                print_address("watch", session.address, quiet=quiet)
+            systemd.ready()
+        systemd.alive()
+        advance()
+        if has_stats and time.monotonic() >= next_stats:
+            next_stats = time.monotonic() + _STATS_SECONDS
+            print(json.dumps(session.statistics.to_json()), flush=True)
 
-    if output is None:
-        return None
-    if output.is_dir() or not output.suffix:
-        return SequenceWriter(output, quality=common.quality, force=common.force)
-    return VideoWriter(output, of=of, force=common.force)
-
-
-def _preview(live: Live, colorizer: Colorizer, words: Words, stack: ExitStack) -> Preview:
-    from edgecolor_runtime.preview.server import Controls, Preview
-
-    controls = Controls(colorizer, live.statistics.snapshot)
-    preview = Preview(host=words.host, port=words.port, token=words.token, controls=controls)
-    stack.callback(preview.close)
-    return preview
+    return report
 
 
 @contextmanager
 def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM end the loop after the frame at hand; a second one ends it at once."""
+    """Stop the session after the current frame at Ctrl-C or SIGTERM, and at once at a second signal.
+
+    Yields:
+        The signals received up to now.
+    """
     received: list[int] = []
 
-    def note(number: int, _: FrameType | None) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
         stop()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
@@ -204,56 +175,18 @@ def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _stopped_after(seconds: float | None, stop: Callable[[], None]) -> Iterator[None]:
-    timer = threading.Timer(seconds, stop) if seconds else None
-    if timer is not None:
-        timer.start()
-    try:
-        yield
-    finally:
-        if timer is not None:
-            timer.cancel()
-            timer.join()
-
-
-class _Stats:
-    """Prints a line of JSON, at most once a second."""
-
-    def __init__(self, live: Live) -> None:
-        self._live, self._next = live, time.monotonic() + _STATS_EVERY
-
-    def __call__(self) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _STATS_EVERY
-            print(json.dumps(self._live.statistics.snapshot()), flush=True)
-
-
-def _report(
-    live: Live,
-    writer: VideoWriter | SequenceWriter | None,
-    of: VideoFile | None,
-    common: Common,
-    words: Words,
-) -> None:
-    statistics = live.statistics.snapshot()
-    notes = list(writer.notes) if writer is not None else []
-    if of is not None and of.damaged:
-        notes.append(f"{of.damaged} damaged pieces were left out")
-    output = str(writer.path) if writer is not None and statistics["frames"] else None
-    if words.stats:
-        print(json.dumps({"output": output, **statistics}))
+def _print_result(result: LiveResult, common: Common, arguments: LiveArguments, *, label: str) -> None:
+    """Print the path or the JSON on stdout, then notes (after the label) and a summary on stderr."""
+    statistics = result.statistics
+    output = str(result.output) if result.output is not None else None
+    if arguments.stats:
+        print(json.dumps({"output": output, **statistics.to_json()}))
     elif common.as_json:
-        print(json.dumps({"output": output, "notes": notes, **statistics}, indent=1))
+        print(json.dumps({"output": output, "notes": result.notes, **statistics.to_json()}, indent=1))
     elif output is not None:
         print(output)
-    for note in notes:
-        _tell(f"{of.path if of else output}: {note}", common.quiet)
-    if not common.quiet:
-        fps = f", {statistics['fps']:.0f} a second" if statistics["fps"] else ""
-        _tell(f"{statistics['frames']} frames colored, {statistics['dropped']} dropped{fps}", common.quiet)
-
-
-def _tell(text: str, quiet: bool) -> None:
-    if not quiet:
-        print(text, file=sys.stderr, flush=True)
+    print_progress = progress_printer(common.quiet)
+    for note in result.notes:
+        print_progress(f"{label}: {note}")
+    fps = f", {statistics.fps:.0f} per second" if statistics.fps else ""
+    print_progress(f"{statistics.frames} frames colored, {statistics.dropped} dropped{fps}")

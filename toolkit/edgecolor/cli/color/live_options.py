@@ -1,4 +1,4 @@
-"""The words of `edgecolor run` for cameras and videos, and which of them go with what."""
+"""The options of `edgecolor run` for cameras and videos, and which of them fit which input."""
 
 from __future__ import annotations
 
@@ -8,38 +8,50 @@ from typing import Annotated
 import typer
 
 Camera = Annotated[
-    bool, typer.Option("--camera", help="INPUT names a camera; the first that is found without one.")
+    bool, typer.Option("--camera", help="Color a camera. INPUT names it (default: the first camera).")
 ]
-ListCameras = Annotated[bool, typer.Option("--list-cameras", help="Print the cameras, and end.")]
-Width = Annotated[int | None, typer.Option(min=16, help="Pixels to ask the camera for. Else 640.")]
-Height = Annotated[int | None, typer.Option(min=16, help="Pixels to ask the camera for. Else 480.")]
+ListCameras = Annotated[bool, typer.Option("--list-cameras", help="Print the cameras of this machine.")]
+Width = Annotated[
+    int | None, typer.Option(min=16, help="Frame width to ask the camera for, in pixels (default: 640).")
+]
+Height = Annotated[
+    int | None, typer.Option(min=16, help="Frame height to ask the camera for, in pixels (default: 480).")
+]
 Framerate = Annotated[
-    float | None, typer.Option(min=0.1, help="Frames a second to ask the camera for. Else its own choice.")
+    float | None,
+    typer.Option(min=0.1, help="Frames per second to ask the camera for (default: the camera's choice)."),
 ]
 Timeout = Annotated[
-    float | None, typer.Option(min=0, help="Seconds after which the camera is left; 0: never.")
+    float | None, typer.Option(min=0, help="Stop the camera after SECONDS (0: never).", metavar="SECONDS")
 ]
-Frames = Annotated[int | None, typer.Option(min=1, help="Frames after which to end.")]
-HFlip = Annotated[bool, typer.Option("--hflip", help="Mirror: left becomes right.")]
-VFlip = Annotated[bool, typer.Option("--vflip", help="Mirror: top becomes bottom.")]
-Rotation = Annotated[int, typer.Option(help="Degrees clockwise: 0, 90, 180 or 270.")]
+Frames = Annotated[int | None, typer.Option(min=1, help="Stop after N frames.", metavar="N")]
+HFlip = Annotated[bool, typer.Option("--hflip", help="Mirror horizontally: left becomes right.")]
+VFlip = Annotated[bool, typer.Option("--vflip", help="Mirror vertically: top becomes bottom.")]
+Rotation = Annotated[int, typer.Option(help="Rotate clockwise by 0, 90, 180 or 270 degrees.")]
 Stats = Annotated[
-    bool, typer.Option("--stats", help="Print speed and latency as JSON, a line a second and a last one.")
+    bool,
+    typer.Option("--stats", help="Print speed and latency as JSON: one line per second, and a last line."),
 ]
 Preview = Annotated[
     bool | None,
-    typer.Option("--preview/--no-preview", help="Show it in a browser. Else: for a camera without -o."),
+    typer.Option(
+        "--preview/--no-preview", help="Show the frames in a browser (default: for a camera without -o)."
+    ),
 ]
-Host = Annotated[str, typer.Option(help="Address of the preview. Any but 127.0.0.1 takes a token.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the preview; 0: a free one.")]
-Token = Annotated[str | None, typer.Option(help="Token of the preview. Else one is made where it is needed.")]
-Reconnect = Annotated[bool, typer.Option("--reconnect", help="Wait for a camera that is gone, and go on.")]
-Calm = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colors from flickering.")]
+Host = Annotated[str, typer.Option(help="Address of the preview. Any address but 127.0.0.1 needs a token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the preview (0: any free port).")]
+Token = Annotated[
+    str | None, typer.Option(help="Token of the preview (default: generated if one is needed).")
+]
+Reconnect = Annotated[
+    bool, typer.Option("--reconnect", help="Wait for a camera that is gone, and continue when it is back.")
+]
+Stabilize = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colors from flickering.")]
 
 
 @dataclass(frozen=True)
-class Words:
-    """What was said of a camera or a video; as in the options above."""
+class LiveArguments:
+    """The arguments for a camera or a video; each is described by the option above."""
 
     width: int | None
     height: int | None
@@ -55,10 +67,10 @@ class Words:
     port: int
     token: str | None
     reconnect: bool
-    calm: bool
+    stabilize: bool
 
     def refuse_for_video(self) -> None:
-        """Raise UsageError at a word that only a camera understands."""
+        """Raise UsageError if an option is given that needs a camera."""
         _refuse(
             "for a camera: edgecolor run --camera",
             width=self.width,
@@ -69,7 +81,7 @@ class Words:
         )
 
     def refuse_for_photos(self) -> None:
-        """Raise UsageError at a word that only a camera or a video understands."""
+        """Raise UsageError if an option is given that needs a camera or a video."""
         self.refuse_for_video()
         _refuse(
             "for a camera or a video",
@@ -83,9 +95,9 @@ class Words:
         )
 
 
-def _refuse(what: str, **words: object) -> None:
+def _refuse(purpose: str, **values: object) -> None:
     from edgecolor_runtime.errors import UsageError
 
-    for name, value in words.items():
+    for name, value in values.items():
         if value:
-            raise UsageError(f"--{name} is {what}")
+            raise UsageError(f"--{name} is {purpose}")

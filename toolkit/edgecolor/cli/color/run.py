@@ -75,7 +75,7 @@ def run(
     port: live_options.Port = 8000,
     token: live_options.Token = None,
     reconnect: live_options.Reconnect = False,
-    calm: live_options.Calm = True,
+    stabilize: live_options.Stabilize = True,
 ) -> None:
     r"""Color photographs, a video or a camera. Size and brightness stay the same.
 
@@ -118,7 +118,7 @@ def run(
         quiet=quiet,
         as_json=as_json,
     )
-    words = live_options.Words(
+    arguments = live_options.LiveArguments(
         width=width,
         height=height,
         framerate=framerate,
@@ -133,7 +133,7 @@ def run(
         port=port,
         token=token,
         reconnect=reconnect,
-        calm=calm,
+        stabilize=stabilize,
     )
     if list_cameras:
         return print_cameras(as_json)
@@ -142,7 +142,7 @@ def run(
     if camera:
         if len(names) > 1:
             raise UsageError(f"--camera takes one camera, not {len(names)}")
-        return run_camera(names[0] if names else None, common, words)
+        return run_camera(names[0] if names else None, common, arguments)
     if not names:
         raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
     if any("://" in name for name in names):
@@ -150,9 +150,9 @@ def run(
     if any(_is_video(name) for name in names):
         if len(names) > 1:
             raise UsageError("a video must be the only input; name one video")
-        words.refuse_for_video()
-        return run_video(Path(names[0]), common, words)
-    words.refuse_for_photos()
+        arguments.refuse_for_video()
+        return run_video(Path(names[0]), common, arguments)
+    arguments.refuse_for_photos()
     return _run_photos([Path(name) for name in names], common, engine)
 
 

@@ -1,0 +1,293 @@
+"""The live session: colors a camera, a stream or a video until it ends, and shows or writes the result."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.errors import CameraError, UsageError
+from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.live.loop import LiveLoop
+from edgecolor_runtime.live.stabilizer import Stabilizer
+from edgecolor_runtime.live.statistics import LiveStatistics
+from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.outputs.image_sequence import ImageSequenceWriter
+from edgecolor_runtime.outputs.video import VideoWriter
+from edgecolor_runtime.preview.server import Preview, PreviewControls
+from edgecolor_runtime.sources.cameras import CameraRequest, find_camera
+from edgecolor_runtime.sources.latest import AllFrames, Feed, LatestFrames
+from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
+from edgecolor_runtime.sources.video import VideoFile
+from edgecolor_runtime.system.machine import count_cores
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """The options of a live session.
+
+    Attributes:
+        every_frame: the source is a video file; color every frame of it, as fast as possible. False: the
+            source is a camera, or is played like one; if processing cannot keep up, frames are dropped.
+        width: width in pixels to ask a camera for; None: 640.
+        height: height in pixels to ask a camera for; None: 480.
+        framerate: frames per second to ask a camera for; None: chosen by the camera.
+        orientation: how the frames are rotated and mirrored.
+        reconnect: wait for a camera that is gone, and continue when it is back.
+        model: name of a shipped model, or path of a model file.
+        threads: number of CPU threads; None: all cores.
+        delegate: "edgetpu", or path of a TFLite delegate; None: the CPU.
+        saturation: gain on the predicted colors, at least 0 (gray); None: that of the model.
+        stabilize: keep the colors from flickering.
+        output: video file, or folder of numbered pictures (a path without extension); None: write nothing.
+        quality: JPEG quality of numbered pictures, 1 to 100.
+        force: replace existing output files.
+        preview: show the frames in a browser; None: for a camera without an output.
+        host: address of the preview. Any address but 127.0.0.1 needs a token.
+        port: port of the preview; 0: any free port.
+        token: token of the preview; None: a token is generated if one is needed.
+        max_frames: end after this number of frames; None: no limit.
+        timeout_seconds: end a camera after this time; None or 0: no limit.
+    """
+
+    every_frame: bool = False
+    width: int | None = None
+    height: int | None = None
+    framerate: float | None = None
+    orientation: Orientation = UPRIGHT
+    reconnect: bool = False
+    model: str | Path = "s"
+    threads: int | None = None
+    delegate: str | None = None
+    saturation: float | None = None
+    stabilize: bool = True
+    output: str | Path | None = None
+    quality: int = 95
+    force: bool = False
+    preview: bool | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    max_frames: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """What a live session did.
+
+    Attributes:
+        output: the video file or folder that was written; None if nothing was written.
+        notes: what the user should know about the output, one sentence each.
+        statistics: number of frames, speed and latency.
+    """
+
+    output: Path | None
+    notes: tuple[str, ...]
+    statistics: LiveStatistics
+
+
+class LiveSession:
+    """Colors a camera or a video, and shows it in a browser, writes it to files, or both.
+
+        with LiveSession("/dev/video0", LiveOptions(output="door.mp4", preview=True)) as session:
+            print(session.address)
+            result = session.run()
+
+    The constructor opens the model, the output and the preview. `run` opens the camera.
+
+    Args:
+        source: a camera as for `open_camera`, or a video file; None: the first camera.
+        options: the options; None: the defaults.
+
+    Raises:
+        CameraError: there is no such camera.
+        MissingError: PyAV, an interpreter or a delegate is missing, or the port is in use.
+        ModelFileError: the model file is damaged, or not one of ours.
+        PictureError: the video cannot be read.
+        UsageError: an option is not valid, or does not fit the source; or the output exists.
+    """
+
+    def __init__(self, source: str | Path | None = None, options: LiveOptions | None = None) -> None:
+        self._options = options = options or LiveOptions()
+        self._on_message: Callable[[str], None] | None = None
+        self._stopped = False
+        self._video: VideoFile | None = None
+        with ExitStack() as stack:
+            feed, orientation = self._open_source(source, stack)
+            self._writer = _open_writer(options, self._video)
+            if self._writer is not None:
+                stack.callback(self._writer.discard)
+            colorizer = Colorizer(
+                open_model(options.model),
+                threads=options.threads or count_cores(),
+                delegate=options.delegate,
+                saturation=options.saturation,
+            )
+            self._loop = LiveLoop(
+                feed,
+                colorizer,
+                stabilizer=Stabilizer() if options.stabilize else None,
+                orientation=orientation,
+                max_frames=options.max_frames,
+            )
+            self._preview = self._open_preview(colorizer)
+            if self._preview is not None:
+                stack.callback(self._preview.close)
+            self._resources = stack.pop_all()
+
+    def __enter__(self) -> LiveSession:
+        """Return the session itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        self.close()
+
+    @property
+    def address(self) -> str | None:
+        """Address of the preview, to open in a browser; None without a preview."""
+        return self._preview.address if self._preview is not None else None
+
+    @property
+    def frame_count(self) -> int | None:
+        """Number of frames according to the video file; None for a camera, or if the file does not say."""
+        return self._video.count if self._video is not None else None
+
+    @property
+    def statistics(self) -> LiveStatistics:
+        """Number of frames, speed and latency up to now. Any thread may read it."""
+        return self._loop.statistics.snapshot()
+
+    def run(
+        self,
+        *,
+        on_frame: Callable[[Shot], None] | None = None,
+        on_message: Callable[[str], None] | None = None,
+    ) -> LiveResult:
+        """Color frames until the source ends, `stop` is called, or a limit of the options is reached.
+
+        At the end the session is closed. If a camera goes away, what was recorded before is kept. If a video
+        with `every_frame` is stopped before its end, its output is discarded.
+
+        Args:
+            on_frame: called after each frame is written and shown.
+            on_message: called with one line of text when a camera is gone and is waited for.
+
+        Raises:
+            CameraError: the camera cannot be opened, stalls or goes away, and `reconnect` is not set.
+            PictureError: the video cannot be read, or the output cannot be written.
+            MissingError: PyAV or picamera2 is not installed, or PyAV lacks an encoder.
+        """
+        self._on_message = on_message
+        with self, _stopped_after(self._options.timeout_seconds, self.stop):
+            try:
+                for shot in self._loop:
+                    self._show(shot)
+                    if on_frame is not None:
+                        on_frame(shot)
+            except CameraError:
+                if self._writer is not None:
+                    self._writer.finish()
+                raise
+            is_discarded = self._video is not None and self._stopped
+            if self._writer is not None and not is_discarded:
+                self._writer.finish(whole=self._options.max_frames is None)
+            return self._result(is_discarded)
+
+    def stop(self) -> None:
+        """End `run` after the current frame. May be called from a signal handler or another thread."""
+        self._stopped = True
+        self._loop.stop()
+
+    def close(self) -> None:
+        """Discard an unfinished output, and close the preview. May be called twice."""
+        self._resources.close()
+
+    def _open_source(self, source: str | Path | None, stack: ExitStack) -> tuple[Feed, Orientation]:
+        """Return the frames, and how the loop has to rotate and mirror them."""
+        options = self._options
+        name = str(source) if source is not None else None
+        if options.every_frame:
+            self._video = _open_video(name, options)
+            stack.callback(self._video.close)
+            return AllFrames(self._video), options.orientation
+        request = CameraRequest(options.width, options.height, options.framerate, options.orientation)
+        camera = find_camera(name, request)
+        on_disconnect = self._report_disconnect if options.reconnect else None
+        return LatestFrames(camera.open, name=camera.name, on_disconnect=on_disconnect), camera.orientation
+
+    def _open_preview(self, colorizer: Colorizer) -> Preview | None:
+        options = self._options
+        is_shown = options.preview
+        if is_shown is None:
+            is_shown = not options.every_frame and options.output is None
+        if not is_shown:
+            return None
+        controls = PreviewControls(colorizer, self._read_statistics)
+        return Preview(controls=controls, host=options.host, port=options.port, token=options.token)
+
+    def _read_statistics(self) -> Mapping[str, object]:
+        return self.statistics.to_json()
+
+    def _report_disconnect(self, reason: str) -> None:
+        if self._on_message is not None:
+            self._on_message(f"{reason.rstrip('.')}; waiting for it")
+
+    def _show(self, shot: Shot) -> None:
+        """Write a frame and show it."""
+        if self._writer is not None:
+            begun = time.monotonic()
+            self._writer.write(shot)
+            shot.times["encode"] = time.monotonic() - begun
+        if self._preview is not None:
+            self._preview.show(shot)
+
+    def _result(self, is_discarded: bool) -> LiveResult:
+        statistics = self.statistics
+        notes = list(self._writer.notes) if self._writer is not None else []
+        if self._video is not None and self._video.damaged:
+            notes.append(f"{self._video.damaged} damaged packets were left out")
+        output = None
+        if self._writer is not None and statistics.frames > 0 and not is_discarded:
+            output = self._writer.path
+        return LiveResult(output, tuple(notes), statistics)
+
+
+def _open_video(name: str | None, options: LiveOptions) -> VideoFile:
+    if name is None:
+        raise UsageError("every_frame needs a video file as the source")
+    for option in ("width", "height", "framerate", "reconnect", "timeout_seconds"):
+        if getattr(options, option):
+            raise UsageError(f"{option} is for a camera; leave it out, or leave out every_frame")
+    return VideoFile(name)
+
+
+def _open_writer(options: LiveOptions, video: VideoFile | None) -> VideoWriter | ImageSequenceWriter | None:
+    if options.output is None:
+        return None
+    output = Path(options.output)
+    if output.is_dir() or not output.suffix:
+        return ImageSequenceWriter(output, quality=options.quality, force=options.force)
+    return VideoWriter(output, source=video, force=options.force)
+
+
+@contextmanager
+def _stopped_after(seconds: float | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` after a time, unless the body has ended before."""
+    timer = threading.Timer(seconds, stop) if seconds else None
+    if timer is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
+            timer.join()
