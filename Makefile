@@ -1,11 +1,11 @@
-# The few commands of this repository. CONTRIBUTING.md explains them.
+# The commands of this repository. CONTRIBUTING.md explains them.
 PYTHON ?= python3
 
 VENV := .venv
 BIN  := $(VENV)/bin
 READY := $(VENV)/.edgecolor-installed
 
-# TensorFlow's notes on processor features are of no use here.
+# Hide TensorFlow's notes on processor features.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test test-fast test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
@@ -24,7 +24,7 @@ test-fast: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
-# Bundles installed and tried in four emulated Raspberry Pis: 15 minutes on two cores, and 350 MB of downloads.
+# Install and test bundles in four emulated Raspberry Pis: 15 minutes on two cores, and 350 MB of downloads.
 emulated: $(READY)
 	$(BIN)/python tests/emulated/emulate.py
 
@@ -40,17 +40,17 @@ bench: $(READY)
 bench-live: $(READY)
 	$(BIN)/python benchmarks/live.py
 
-# Both engines of edgecolor run in turns: make bench-ray PHOTOGRAPHS=folder. Minutes.
+# Compare both engines of edgecolor run: make bench-ray PHOTOGRAPHS=folder. Takes minutes.
 bench-ray: $(READY)
-	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name photographs: make bench-ray PHOTOGRAPHS=folder" >&2; exit 2; }
+	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: no photographs. Name a folder: make bench-ray PHOTOGRAPHS=folder" >&2; exit 2; }
 	$(BIN)/python benchmarks/scale_out.py "$(PHOTOGRAPHS)"
 
 bench-training: $(READY)
 	$(BIN)/python benchmarks/training.py
 
-# The teachers, then the released models from their facts: make models PREPARED=prepared TRUNKS=weights. Hours.
+# Train the teachers, then the released models, by their JSON files: make models PREPARED=folder TRUNKS=weights. Hours.
 models: $(READY)
-	@test -d "$(PREPARED)" || { echo "edgecolor: name the prepared photographs: make models PREPARED=folder" >&2; exit 2; }
+	@test -d "$(PREPARED)" || { echo "edgecolor: no prepared photographs. Name a folder: make models PREPARED=folder" >&2; exit 2; }
 	for m in t e e-tuned next-m m s; do \
 	  $(BIN)/python scripts/remake_model.py models/$$m "$(PREPARED)" -o runs/$$m $(if $(TRUNKS),--trunks "$(TRUNKS)") || exit 1; \
 	  last="$$(ls -d runs/$$m/run-* | sort -V | tail -1)"; \
@@ -60,19 +60,19 @@ models: $(READY)
 	  esac; \
 	done
 
-# m slimmed and pruned, in models/variants.md: make variants PREPARED=prepared PHOTOGRAPHS=folder. An hour.
+# Slim and prune m, into models/variants.md: make variants PREPARED=prepared PHOTOGRAPHS=folder. Takes an hour.
 variants: $(READY)
-	@test -d "$(PREPARED)" && test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name what edgecolor dataset made and \
-	photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
+	@test -d "$(PREPARED)" && test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: no photographs. Name the output of edgecolor dataset \
+	and photographs to measure on: make variants PREPARED=folder PHOTOGRAPHS=folder" >&2; exit 2; }
 	$(BIN)/python scripts/compare_variants.py models/m "$(PREPARED)" "$(PHOTOGRAPHS)" -o runs/variants --write models/variants.md
 
-# s and m in every precision compared on this machine, in runs/report/: make report PHOTOGRAPHS=folder. A quarter of an hour.
-# PICTURES='kodak*' shows photographs of such names alone.
+# Compare s and m in every precision, in runs/report/: make report PHOTOGRAPHS=folder. Takes 15 minutes.
+# PICTURES='kodak*' shows only photographs whose names match.
 EXPORTED := $(foreach m,s m,$(foreach p,float32 float16 dynamic int16x8,runs/report/$(m)_$(p).tflite))
 
 report: $(READY)
-	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: name color photographs to measure on: make report \
-	PHOTOGRAPHS=folder" >&2; exit 2; }
+	@test -d "$(PHOTOGRAPHS)" || { echo "edgecolor: no photographs. Name color photographs to measure \
+	on: make report PHOTOGRAPHS=folder" >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(EXPORTED)
 	$(BIN)/edgecolor compare models/s/s_int8.tflite models/m/m_int8.tflite $(EXPORTED) models/s/s.keras models/m/m.keras \
 	  --data "$(PHOTOGRAPHS)" --pictures "$(or $(PICTURES),*)" -o runs/report/report.html --force
@@ -87,12 +87,12 @@ wheels: $(READY)
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .
 	@ls dist/*.whl
 
-# Done again whenever a pyproject.toml changes.
+# Install again when a pyproject.toml changes.
 $(READY): pyproject.toml edge_runtime/pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
 	  sys.exit(0 if (3, 10) <= v <= (3, 13) else "edgecolor: TensorFlow needs Python 3.10 to 3.13, and $(PYTHON) is " \
-	  "%d.%d; name another one: make PYTHON=python3.11" % v)'
+	  "%d.%d. Name another one: make PYTHON=python3.11" % v)'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "edgecolor: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	  echo "edgecolor: $(PYTHON) cannot create a virtual environment. On Debian, run: apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./edge_runtime -e '.[dev]'
 	@touch $@
