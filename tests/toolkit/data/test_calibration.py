@@ -103,7 +103,7 @@ def test_an_unlisted_picture_is_named(folder: Path) -> None:
 def test_a_broken_picture_is_named(folder: Path) -> None:
     (folder / MANIFEST).unlink()
     (folder / "005.jpg").write_bytes((folder / "005.jpg").read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"005\.jpg.*Take it out"):
+    with pytest.raises(DataError, match=r"005\.jpg.*Remove this picture"):
         read_calibration(folder)
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration
 from edgecolor.data.coverage import (
-    EDGES,
+    BIN_EDGES,
     Histograms,
-    compare,
-    histograms,
+    build_histograms,
+    measure_coverage,
     shortfalls,
     verify_coverage,
 )
@@ -32,14 +32,14 @@ from edgecolor_runtime.models.model_file import read
 ROOT = Path(__file__).parents[3]
 
 
-def answers(gray: U8) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """A stand-in for a network: chroma as large as the picture is bright."""
+def predict(gray: U8) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Stand in for a network: the chroma is proportional to the brightness."""
     small = gray[:, ::4, ::4].astype(np.float32) / 255
     return np.stack([small * np.float32(0.4), small * np.float32(0.3)], axis=-1)
 
 
-def of(gray: U8) -> Histograms:
-    return histograms(gray, answers(gray))
+def histograms_of(gray: U8) -> Histograms:
+    return build_histograms(gray, predict(gray))
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +51,22 @@ def test_shares_are_of_pixels_pictures_and_answers() -> None:
     gray = np.zeros((4, 224, 224), np.uint8)
     gray[0] = 255
     gray[1, :, ::2] = 255
-    found = of(gray)
-    assert {name: len(shares) + 1 for name, shares in found.items()} == {n: len(e) for n, e in EDGES.items()}
-    assert found["luminance"][0] == 0.625  # L* 0: two pictures and a half
-    assert found["luminance"][-1] == 0.375
-    assert found["contrast"][0] == 0.75  # three are flat
-    assert found["contrast"][-1] == 0.25  # of L* 0 and 100 by turns: 50
+    shares = histograms_of(gray)
+    assert {name: len(bins) + 1 for name, bins in shares.items()} == {n: len(e) for n, e in BIN_EDGES.items()}
+    assert shares["luminance"][0] == 0.625  # L* 0: two pictures and a half
+    assert shares["luminance"][-1] == 0.375
+    assert shares["contrast"][0] == 0.75  # three are flat
+    assert shares["contrast"][-1] == 0.25  # of L* 0 and 100 by turns: 50
     assert (
-        found["chroma"][0] == 0.5
+        shares["chroma"][0] == 0.5
     )  # every fourth column of the striped one is white, and bright is colorful
-    assert found["chroma"][10] == 0.5  # |0.4, 0.3| x 100 = 50
+    assert shares["chroma"][10] == 0.5  # |0.4, 0.3| x 100 = 50
 
 
 def test_our_calibration_set_covers_and_its_own_half_too(photographs: U8) -> None:
-    whole = of(photographs)
-    assert compare(whole, whole) == CalibrationCoverage(1.0, 1.0, 1.0)
-    half = compare(of(photographs[::2]), of(photographs[1::2]))
+    whole = histograms_of(photographs)
+    assert measure_coverage(whole, whole) == CalibrationCoverage(1.0, 1.0, 1.0)
+    half = measure_coverage(histograms_of(photographs[::2]), histograms_of(photographs[1::2]))
     assert half.mean > 0.95
     assert shortfalls(half) == ""
 
@@ -74,21 +74,21 @@ def test_our_calibration_set_covers_and_its_own_half_too(photographs: U8) -> Non
 def test_one_stray_pixel_reaches_no_bin(photographs: U8) -> None:
     dark = np.zeros((20, 224, 224), np.uint8)
     dark[:, 0, 0] = 255
-    assert compare(of(dark), of(photographs)).luminance < 0.1
+    assert measure_coverage(histograms_of(dark), histograms_of(photographs)).luminance < 0.1
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_pictures_with_nothing_in_them_are_refused(photographs: U8, level: int) -> None:
     flat = np.full((20, 224, 224), level, np.uint8)
     with pytest.raises(GateError, match=r"luminance \d%, contrast 0%"):
-        verify_coverage(compare(of(flat), of(photographs)))
+        verify_coverage(measure_coverage(histograms_of(flat), histograms_of(photographs)))
 
 
 def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
     night = (photographs[:40].astype(np.float32) ** 2 / 255 * 0.5).astype(np.uint8)
-    found = compare(of(night), of(photographs))
-    verify_coverage(found)
-    assert "luminance" in shortfalls(found)
+    coverage = measure_coverage(histograms_of(night), histograms_of(photographs))
+    verify_coverage(coverage)
+    assert "luminance" in shortfalls(coverage)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
 )
 def test_broken_histograms_beside_a_model(photographs: U8, broken: object) -> None:
     with pytest.raises(ModelFileError, match="coverage has no luminance of 20 shares"):
-        compare(of(photographs[:20]), broken)
+        measure_coverage(histograms_of(photographs[:20]), broken)
 
 
 @pytest.fixture
@@ -108,8 +108,8 @@ def network(tmp_path: Path, photographs: U8) -> Path:
     x = layers.Conv2D(2, 3, padding="same")(x)
     model = keras.Model(entry, layers.Activation("tanh")(x))
     model.save(tmp_path / "small.keras")
-    said = model.predict(NETWORK_INPUT[photographs[::4]][..., None], verbose=0)
-    facts = {"coverage": histograms(photographs[::4], said)}
+    predicted = model.predict(NETWORK_INPUT[photographs[::4]][..., None], verbose=0)
+    facts = {"coverage": build_histograms(photographs[::4], predicted)}
     (tmp_path / "small.json").write_text(json.dumps(facts), encoding="utf-8")
     (tmp_path / "pictures").mkdir()
     return tmp_path
@@ -124,9 +124,9 @@ def test_twenty_black_pictures_make_no_model(network: Path, capsys: pytest.Captu
     for i in range(20):
         Image.new("L", (64, 64)).save(network / "pictures" / f"{i}.png")
     assert export(network) == 3
-    told = capsys.readouterr().err
-    assert "reaches little of what the network was trained on: luminance" in told
-    assert "contrast 0%" in told
+    captured = capsys.readouterr().err
+    assert "reaches little of what the network was trained on: luminance" in captured
+    assert "contrast 0%" in captured
     assert not (network / "out.tflite").exists()
 
 
@@ -145,12 +145,12 @@ def test_coverage_and_stability_are_in_the_report_and_the_file(
     for picture in sorted((ROOT / "calibration").glob("*.jpg"))[:20]:
         shutil.copy(picture, network / "pictures")
     assert export(network, "--json") == 0
-    told = capsys.readouterr()
-    report = json.loads(told.out)
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
     assert min(report["coverage"].values()) > 0.7
     assert 0 < report["halves_ab_difference"] < 0.75
-    assert "note:" not in told.err
-    assert "coverage" not in told.err
+    assert "note:" not in captured.err
+    assert "coverage" not in captured.err
     calibration = read(network / "out.tflite").info.calibration
     assert calibration is not None and calibration.coverage is not None
     assert asdict(calibration.coverage) == report["coverage"]

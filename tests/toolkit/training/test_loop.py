@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.data.coverage import EDGES
+from edgecolor.data.coverage import BIN_EDGES
 from edgecolor.data.dataset import Dataset, open_dataset, whole
 from edgecolor.network.keras_file import load_network
 from edgecolor.training.batches import Batches
@@ -190,7 +190,7 @@ def test_a_run_leaves_network_facts_pictures_and_curves(unbroken: Path) -> None:
     assert facts["training"]["epochs_done"] == 3
     assert facts["saturation"] == state["epochs"][2]["saturation"]
     totals = {name: round(sum(shares), 3) for name, shares in facts["coverage"].items()}
-    assert totals == dict.fromkeys(EDGES, 1.0)
+    assert totals == dict.fromkeys(BIN_EDGES, 1.0)
     assert (unbroken / "val-0003.jpg").stat().st_size > 10_000
     assert list((unbroken / "tensorboard").rglob("events*"))
     assert load_network(unbroken / "model.keras").input_shape == (None, 224, 224, 1)

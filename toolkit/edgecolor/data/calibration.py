@@ -1,8 +1,8 @@
-"""The calibration set: photographs that set the int8 ranges.
+"""The calibration set: photographs that determine the int8 ranges.
 
-A calibration folder holds pictures and, if it is to be reproducible, `manifest.csv` with at least the columns
-`file` and `sha256`. With a manifest every hash is verified and every picture must be listed; without one all
-pictures of the folder count.
+A calibration folder has pictures and, to be reproducible, a `manifest.csv` with at least the columns `file`
+and `sha256`. With a manifest every hash is verified and every picture must be listed. Without a manifest the
+set is all pictures of the folder; pictures in subfolders do not belong to it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,18 @@ from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.inference.preprocess import network_input, squash
 
 CHECK_PICTURES = Path(__file__).parent / "check_pictures"
-
-
 MANIFEST = "manifest.csv"
-LEAST_PICTURES = 20  # fewer leave ranges to chance
+MIN_PICTURES = 20  # with fewer pictures the ranges depend on chance
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibration set, prepared.
+    """A prepared calibration set.
 
     Attributes:
         names: file names, sorted.
-        gray: uint8 (n, 224, 224), what a camera would give for each.
-        sha256: of the names and hashes of the files; the same set in another folder has the same one.
+        gray: uint8 (n, 224, 224), each picture as a gray camera would give it.
+        sha256: hash of the names and hashes of the files; it does not depend on the folder.
     """
 
     names: tuple[str, ...]
@@ -46,32 +44,32 @@ class Calibration:
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """Reads and verifies a calibration folder.
+    """Read and verify a calibration folder.
 
     Raises:
-        DataError: no such folder, fewer than 20 pictures, a picture that is missing, changed, unlisted or
-            unreadable, or a manifest of another form; it names the file.
+        DataError: the folder is missing or has fewer than 20 pictures, or a picture is missing, changed,
+            unlisted or unreadable, or the manifest has another form. The message names the file.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such calibration folder. Name one with --calibration.")
+        raise DataError(f"{folder}: no such calibration folder. Name a folder with --calibration.")
     manifest = folder / MANIFEST
     pictures = sorted(path.name for path in find_pictures(folder).files if path.parent == folder)
-    listed = _read_manifest(manifest) if manifest.is_file() else None
-    if listed is not None:
-        _refuse_unlisted(manifest, pictures, listed)
-        pictures = sorted(listed)
-    if len(pictures) < LEAST_PICTURES:
-        raise DataError(f"{folder}: {len(pictures)} pictures; calibration needs at least {LEAST_PICTURES}.")
+    listed_hashes = _read_manifest(manifest) if manifest.is_file() else None
+    if listed_hashes is not None:
+        _refuse_unlisted(manifest, pictures, listed_hashes)
+        pictures = sorted(listed_hashes)
+    if len(pictures) < MIN_PICTURES:
+        raise DataError(f"{folder}: {len(pictures)} pictures; calibration needs at least {MIN_PICTURES}.")
     hashes = {name: _hash(folder / name) for name in pictures}
-    for name, wanted in (listed or {}).items():
-        if hashes[name] != wanted:
+    for name, listed_hash in (listed_hashes or {}).items():
+        if hashes[name] != listed_hash:
             raise DataError(f"{folder / name}: changed since {MANIFEST} was written. Restore it.")
     gray = np.stack([_read_gray(folder / name) for name in pictures])
     return Calibration(tuple(pictures), gray, hash_of_set(hashes))
 
 
 def representative(gray: U8) -> Iterator[list[F32]]:
-    """What a TFLite converter asks for: one input, float32 (1, 224, 224, 1), at a time."""
+    """Yield a TFLite converter's representative dataset: one float32 input (1, 224, 224, 1) at a time."""
     for picture in gray:
         yield [network_input(picture[None])]
 
@@ -89,10 +87,12 @@ def _read_manifest(manifest: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def _refuse_unlisted(manifest: Path, pictures: list[str], listed: dict[str, str]) -> None:
+def _refuse_unlisted(manifest: Path, pictures: list[str], listed_hashes: dict[str, str]) -> None:
     for name in pictures:
-        if name not in listed:
-            raise DataError(f"{manifest.with_name(name)}: not in {MANIFEST}. Add its row, or take it away.")
+        if name not in listed_hashes:
+            raise DataError(
+                f"{manifest.with_name(name)}: not in {MANIFEST}. Add a row for this picture, or remove it."
+            )
 
 
 def _hash(path: Path) -> str:
@@ -106,10 +106,10 @@ def _read_gray(path: Path) -> U8:
     try:
         return squash(open_picture(path).gray)
     except PictureError as error:
-        raise DataError(f"{error}. Take it out of the calibration folder.") from error
+        raise DataError(f"{error}. Remove this picture from the calibration folder.") from error
 
 
 @cache
 def read_check_set() -> Calibration:
-    """The check set, every hash verified; 24 pictures."""
+    """Read the check set, 24 pictures, and verify every hash."""
     return read_calibration(CHECK_PICTURES)

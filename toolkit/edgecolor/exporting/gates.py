@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecolor.data.calibration import read_check_set
-from edgecolor.data.coverage import compare, histograms, shortfalls, verify_coverage
+from edgecolor.data.coverage import build_histograms, measure_coverage, shortfalls, verify_coverage
 from edgecolor.evaluation.metrics import ab_difference, mean_chroma
 from edgecolor.exporting.conversion import Conversion, repair
 from edgecolor.exporting.float_layers import MOST
@@ -209,7 +209,7 @@ def judge_coverage(
     if "coverage" not in facts:
         say("coverage of the calibration set unknown: no histograms of the training data beside the model")
         return None
-    found = compare(histograms(gray, conversion.reference), facts["coverage"])
+    found = measure_coverage(build_histograms(gray, conversion.reference), facts["coverage"])
     verify_coverage(found)
     if lacking := shortfalls(found):
         say(f"note: the calibration set reaches only a part of the training data: {lacking}")

@@ -1,4 +1,4 @@
-"""What the base install leaves out, asked for by the commands that need it."""
+"""Packages of the optional extras: import them, or report how to install them."""
 
 from __future__ import annotations
 
@@ -9,43 +9,44 @@ import os
 from edgecolor_runtime.errors import MissingError, UsageError
 from edgecolor_runtime.system.stderr import stderr_without
 
-_NOTES = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
+_STARTUP_NOTES = (b"WARNING: All log messages before absl::InitializeLog()", b"I0000 ")
 
 
-def need_keras(what: str, *, backend: str | None = None) -> None:
-    """Imports Keras and its backend, without TensorFlow's start-up notes.
+def need_keras(command: str, *, backend: str | None = None) -> None:
+    """Import Keras and its backend, without TensorFlow's start-up notes.
 
     Args:
-        what: the command that needs it, for the message.
-        backend: the only one that will do; None for the one that KERAS_BACKEND names.
+        command: the command that needs Keras, for the message.
+        backend: the only supported backend; None for the backend that KERAS_BACKEND names.
 
     Raises:
         MissingError: Keras or the backend is not installed.
         UsageError: KERAS_BACKEND names another backend.
     """
-    named = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend not in (None, named):
-        raise UsageError(f"`edgecolor {what}` works with Keras on {backend}: unset KERAS_BACKEND={named}.")
-    backend = named
-    for name in ("keras", backend):
+    named_backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in (None, named_backend):
+        raise UsageError(
+            f"`edgecolor {command}` needs Keras with {backend}: unset KERAS_BACKEND={named_backend}."
+        )
+    for name in ("keras", named_backend):
         if importlib.util.find_spec(name) is None:
             also = "" if name in ("keras", "tensorflow") else f" {name}"
-            raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[train]'{also}")
+            raise MissingError(f"`edgecolor {command}` needs {name}: pip install 'edgecolor[train]'{also}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with stderr_without(*_NOTES):  # some come before that setting is read
+    with stderr_without(*_STARTUP_NOTES):  # TensorFlow prints some before it reads the setting
         importlib.import_module("keras")
 
 
-def need_module(what: str, name: str, *, extra: str = "train") -> None:
-    """Makes sure that a module of the workstation side can be imported.
+def need_module(command: str, name: str, *, extra: str = "train") -> None:
+    """Raise MissingError if a module is not installed.
 
     Args:
-        what: the command that needs it, for the message.
-        name: of the module.
-        extra: of edgecolor, that brings it.
+        command: the command that needs the module, for the message.
+        name: name of the module.
+        extra: the extra of edgecolor that contains the module.
 
     Raises:
-        MissingError: it is not installed.
+        MissingError: the module is not installed.
     """
     if importlib.util.find_spec(name) is None:
-        raise MissingError(f"`edgecolor {what}` needs {name}: pip install 'edgecolor[{extra}]'")
+        raise MissingError(f"`edgecolor {command}` needs {name}: pip install 'edgecolor[{extra}]'")

@@ -14,7 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor.data.coverage import Histograms, histograms
+from edgecolor.data.coverage import Histograms, build_histograms
 from edgecolor.data.dataset import MIN_HELD_OUT, Dataset, whole
 from edgecolor.network.fusion import HEAD, resized
 from edgecolor.support.contact_sheet import contact_sheet
@@ -131,7 +131,7 @@ def training_histograms(network: Any, data: Dataset) -> Histograms:
     rows = _spread(data.rows["train"], SAMPLED)
     chunks = np.array_split(rows, -(-len(rows) // CHUNK))
     answers = [_predict(network, whole(data, chunk)[0]) for chunk in chunks]
-    return histograms(data.luma[rows], np.concatenate(answers))
+    return build_histograms(data.luma[rows], np.concatenate(answers))
 
 
 def write_sheet(network: Any, data: Dataset, path: Path) -> None:
