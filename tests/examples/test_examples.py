@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -65,6 +66,43 @@ def test_color_a_picture(photographs: Path, tmp_path: Path) -> None:
     printed = run_example("color_a_picture", min(photographs.iterdir()), "colored.png", folder=tmp_path)
     assert printed == "colored.png: 224 x 224 pixels\n"
     assert_is_colored(tmp_path / "colored.png")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A gray video of ten frames, 64 x 48."""
+    path = tmp_path / "gray.mp4"
+    with edgecolor_runtime.VideoWriter(path) as writer:
+        for number in range(10):
+            gray = Image.radial_gradient("L").resize((64, 48)).rotate(5 * number)
+            frame = edgecolor_runtime.ColorFrame(gray, np.zeros((56, 56, 2), np.float32))
+            writer.write(edgecolor_runtime.Shot(number, frame, number / 25))
+        writer.finish()
+    return path
+
+
+def count_frames(path: Path) -> int:
+    av = pytest.importorskip("av")
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_color_a_camera(video: Path, tmp_path: Path) -> None:
+    watch, written = run_example("color_a_camera", video, "colored.mp4", "2", folder=tmp_path).splitlines()
+    assert watch.startswith("watch it at http://127.0.0.1:")
+    assert written == f"colored.mp4: {count_frames(tmp_path / 'colored.mp4')} frames"
+
+
+def test_color_a_video(video: Path, tmp_path: Path) -> None:
+    printed = run_example("color_a_video", video, "colored.mp4", folder=tmp_path)
+    assert printed == "colored.mp4: 10 frames\n"
+    assert count_frames(tmp_path / "colored.mp4") == 10
+
+
+def test_write_your_own_loop(video: Path, tmp_path: Path) -> None:
+    printed = run_example("write_your_own_loop", video, "colored.mp4", "12", folder=tmp_path)
+    assert printed.endswith("\ncolored.mp4: 12 frames\n")
+    assert count_frames(tmp_path / "colored.mp4") == 12
 
 
 def test_measure_a_model(photographs: Path, tmp_path: Path) -> None:
