@@ -23,7 +23,7 @@ from edgecolor.evaluation.color_plane import pair_gains
 from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.scores import Difference, Evaluation
-from edgecolor.exporting.pipeline import export_model
+from edgecolor.exporting.pipeline import export
 from edgecolor.network.sidecar import read_facts
 from edgecolor.support.timing import Spread, ratios
 from edgecolor.tflite.graph import read_graph
@@ -75,7 +75,7 @@ def variants(
     flatbuffers, evaluations = {}, {}
     for name, (network, _) in made.items():
         exported = out / f"{name}_int8.tflite"
-        export_model(network, exported, calibration=CALIBRATION, name=name, force=True, say=_say)
+        export(network, exported, calibration=CALIBRATION, name=name, force=True, on_progress=_say)
         flatbuffers[name] = read(exported).flatbuffer
         reference = open_predictor(str(network))
         evaluations[name] = evaluate_predictor(

@@ -16,7 +16,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from edgecolor.exporting.pipeline import export_model
+from edgecolor.exporting.pipeline import export
 from edgecolor_runtime.errors import EdgecolorError
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -39,7 +39,7 @@ def ship(source: Path, name: str) -> None:
         facts.write_text(json.dumps(said | {"licence": LICENSE}, indent=1) + "\n", encoding="utf-8")
     exported = folder / f"{name}_int8.tflite"
     # A released model runs on an Edge TPU, too: no layer may stay in float.
-    report = export_model(keras, exported, calibration=CALIBRATION, name=name, repair=False, force=True)
+    report = export(keras, exported, calibration=CALIBRATION, name=name, repair=False, force=True)
     print(report)
     (RUNTIME / "models").mkdir(exist_ok=True)
     shutil.copyfile(exported, RUNTIME / "models" / f"{name}.tflite")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecolor.data.calibration import read_calibration
-from edgecolor.exporting.pipeline import export_model
+from edgecolor.exporting.pipeline import export
 from edgecolor.network.fusion import build_network
 from edgecolor.network.keras_file import load_network
 from edgecolor_runtime.colors.spaces import F32, U8
@@ -82,9 +82,9 @@ def exported(
     folder = tmp_path_factory.mktemp("exported")
 
     @cache
-    def export(precision: str) -> ModelFile:
+    def export_once(precision: str) -> ModelFile:
         out = folder / f"{precision}.tflite"
-        export_model(keras_file, out, calibration=calibration, precision=Precision(precision))
+        export(keras_file, out, calibration=calibration, precision=Precision(precision))
         return read(out)
 
-    return export
+    return export_once

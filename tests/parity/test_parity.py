@@ -10,11 +10,11 @@ import pytest
 
 from edgecolor.evaluation.metrics import ab_difference, mean_chroma
 from edgecolor.tflite.graph import FLOAT_TYPES, read_graph
-from edgecolor.tflite.runner import run_pictures
+from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.interpreter import load_interpreter
-from edgecolor_runtime.inference.preprocess import network_input, quantize, to_real
+from edgecolor_runtime.inference.preprocess import network_input, quantize
 from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
@@ -38,8 +38,7 @@ FORBIDDEN = {
 
 
 def outputs(model: ModelFile, gray: U8) -> F32:
-    interpreter = load_interpreter(model.flatbuffer)
-    return to_real(run_pictures(interpreter, gray), interpreter.output)
+    return TfliteModel(model.flatbuffer).outputs(gray)
 
 
 def test_float32_is_the_keras_network(exported: Exported, gray: U8, reference: F32) -> None:
@@ -81,17 +80,17 @@ def test_the_device_computes_what_the_interpreter_computes(
 
 
 def test_int8_input_is_quantized_with_the_models_own_scale(exported: Exported, gray: U8) -> None:
-    interpreter = load_interpreter(exported("int8").flatbuffer)
-    entry = interpreter.input
+    model = TfliteModel(exported("int8").flatbuffer)
+    entry = model.interpreter.input
     by_hand = quantize(network_input(gray[:1]), entry.scale, entry.zero_point)
-    np.testing.assert_array_equal(interpreter(by_hand), run_pictures(interpreter, gray[:1]))
+    np.testing.assert_array_equal(model.interpreter(by_hand), model.raw_outputs(gray[:1]))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_golden_vectors_replay(exported: Exported, network: keras.Model, precision: str) -> None:
     model = exported(precision)
     golden = model.golden
-    raw = run_pictures(load_interpreter(model.flatbuffer), golden.gray)
+    raw = TfliteModel(model.flatbuffer).raw_outputs(golden.gray)
     np.testing.assert_array_equal(raw, golden.exported)
     truth = np.asarray(network(network_input(golden.gray), training=False))
     assert np.abs(truth - golden.reference).max() < 1e-3  # float16 keeps 11 bits

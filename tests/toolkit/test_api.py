@@ -12,13 +12,15 @@ import pytest
 
 import edgecolor
 
-FUNCTIONS = {"bench", "color_folder", "compare", "evaluate", "prepare_dataset"}
+FUNCTIONS = {"bench", "check", "color_folder", "compare", "evaluate", "export", "prepare_dataset"}
 TYPES = {
     "BenchRecord",
     "ColoringSummary",
     "DatasetSummary",
     "Evaluation",
     "EvaluationRecord",
+    "ExportReport",
+    "ModelCheck",
     "PictureJob",
     "PictureResult",
     "Report",

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary, color_folder
     from edgecolor.batch.plan import PictureJob, PictureResult
     from edgecolor.benchmarking.measure import bench
+    from edgecolor.checking.model_check import ModelCheck, check
     from edgecolor.data.dataset import DatasetSummary, prepare_dataset
     from edgecolor.evaluation.scores import Evaluation
+    from edgecolor.exporting.pipeline import ExportReport, export
     from edgecolor.records.model_evaluation import evaluate
     from edgecolor.records.types import BenchRecord, EvaluationRecord
     from edgecolor.report.comparison import compare
@@ -24,8 +26,10 @@ _HOME = {
     "batch.folder_run": ("ColoringSummary", "color_folder"),
     "batch.plan": ("PictureJob", "PictureResult"),
     "benchmarking.measure": ("bench",),
+    "checking.model_check": ("ModelCheck", "check"),
     "data.dataset": ("DatasetSummary", "prepare_dataset"),
     "evaluation.scores": ("Evaluation",),
+    "exporting.pipeline": ("ExportReport", "export"),
     "records.model_evaluation": ("evaluate",),
     "records.types": ("BenchRecord", "EvaluationRecord"),
     "report.comparison": ("compare",),
@@ -39,14 +43,18 @@ __all__ = [
     "DatasetSummary",
     "Evaluation",
     "EvaluationRecord",
+    "ExportReport",
+    "ModelCheck",
     "PictureJob",
     "PictureResult",
     "Report",
     "__version__",
     "bench",
+    "check",
     "color_folder",
     "compare",
     "evaluate",
+    "export",
     "prepare_dataset",
 ]
 

@@ -17,14 +17,15 @@ import pytest
 from keras import layers
 
 from edgecolor.checking import reference
-from edgecolor.checking.layer_errors import layer_errors
+from edgecolor.checking.layer_errors import measure_layer_errors
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration
 from edgecolor.evaluation.predictor import FloatReference
 from edgecolor.evaluation.scores import Difference, Fidelity, PairedGains
 from edgecolor.exporting import pipeline
-from edgecolor.exporting.conversion import Conversion
-from edgecolor.exporting.pipeline import make_flatbuffer
+from edgecolor.exporting.conversion import convert
+from edgecolor.exporting.stages import Converted
+from edgecolor.network.float_network import FloatNetwork
 from edgecolor.network.keras_file import load_network
 from edgecolor_runtime import pack, read
 from edgecolor_runtime.models.info import Precision
@@ -62,15 +63,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def remade(folder: Path) -> Conversion:
+def remade(folder: Path) -> Converted:
     """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
-    conversion = make_flatbuffer(
-        folder / "small.keras", read_calibration(folder / "pictures").gray, Precision.INT8
-    )
+    converted = convert(folder / "small.keras", read_calibration(folder / "pictures").gray, Precision.INT8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "make_flatbuffer", lambda *_, **__: conversion)
+        patch.setattr(pipeline, "convert", lambda *_, **__: converted)
         assert save(folder) == 0
-    return conversion
+    return converted
 
 
 def save(folder: Path, precision: str = "int8", name: str = "small.tflite") -> int:
@@ -79,9 +78,9 @@ def save(folder: Path, precision: str = "int8", name: str = "small.tflite") -> i
 
 
 @pytest.fixture
-def at_once(remade: Conversion, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_once(remade: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the conversion out, where it is not what a test is about."""
-    monkeypatch.setattr(reference, "make_flatbuffer", lambda *_, **__: remade)
+    monkeypatch.setattr(reference, "convert", lambda *_, **__: remade)
 
 
 def call(folder: Path, *words: str, file: str = "small.tflite", reference: str = "small.keras") -> int:
@@ -144,21 +143,21 @@ def test_other_versions_are_told_where_weights_differ(
     assert call(folder, file=wrong(folder, bytes, created_by=by)) == 0
     file = wrong(folder, lambda flatbuffer: flip(flatbuffer, "first", 1, 0, 0), created_by=by)
     assert call(folder, file=file) == 3
-    assert f"The file was made by {by}, and here is edgecolor" in capsys.readouterr().err
+    assert f"The file was made by {by}; this machine has edgecolor" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("remade")
 def test_another_network_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, reference="other.keras") == 3
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "layer first: " in told and "golden vectors'" in told and "strays from the float network" in told
+    assert "layer first: " in told and "golden vectors'" in told and "differs from the float network" in told
 
 
 @pytest.mark.usefixtures("remade")
 def test_another_calibration_set_is_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference, "make_flatbuffer", None)  # not reached
+    monkeypatch.setattr(reference, "convert", None)  # not reached
     calibration = read(folder / "small.tflite").info.calibration
     assert calibration is not None
     words = ["check", str(folder / "small.tflite"), "--reference", str(folder / "small.keras")]
@@ -187,10 +186,10 @@ def test_the_gate_of_g56() -> None:
     def failures(mean: float) -> list[str]:
         paired = PairedGains(Difference(mean, 0.01), None, None)
         color = Fidelity("r", 0.1, 0.2, "p", 1.0, 0.1, 1.0, paired)
-        return reference._color(color, 24, Precision.INT8)
+        return reference._color_failures(color, 24, Precision.INT8)
 
     assert failures(-0.04) == failures(0.2) == []
-    assert failures(-0.06) == ["G56 is 0.060 dB below the float network's (at most 0.05)."]
+    assert failures(-0.06) == ["G56 is 0.060 dB below the float network's (limit: 0.05)."]
     assert failures(float("nan")) != []
 
 
@@ -208,7 +207,8 @@ def test_a_gpu_that_computes_otherwise_is_told(
     monkeypatch.setattr(reference, "FloatReference", Second)
     monkeypatch.setattr(reference, "devices", lambda: ["/CPU:0", "CPU:0"])
     assert call(folder) == 3
-    assert "The float network is up to 0.002 from the CPU's (at most 0.001)." in capsys.readouterr().err
+    message = "The float network differs from the CPU's by up to 0.002 (limit: 0.001)."
+    assert message in capsys.readouterr().err
 
 
 ON_TWO = """
@@ -216,11 +216,11 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from edgecolor import check, export
+from edgecolor.checking import reference
 from edgecolor.cli import main
-check.devices = lambda: ["CPU:1", "CPU:0"]
+reference.devices = lambda: ["CPU:1", "CPU:0"]
 code = main(sys.argv[1:])
-assert not tf.config.experimental.tensor_float_32_execution_enabled()
+assert tf.config.experimental.tensor_float_32_execution_enabled(), "TF32 is off only while the network runs"
 sys.exit(code)
 """
 
@@ -237,13 +237,13 @@ def test_on_a_second_device(folder: Path) -> None:
     assert found["device"] == "CPU:1" and found["gpu_against_cpu"] < 1e-5
 
 
-def test_layer_errors_tell_where_it_happens(folder: Path, remade: Conversion) -> None:
+def test_layer_errors_tell_where_it_happens(folder: Path, remade: Converted) -> None:
     gray = read_calibration(folder / "pictures").gray[:3]
-    network = load_network(folder / "small.keras")
-    right = layer_errors(remade.flatbuffer, network, gray)
+    network = FloatNetwork(load_network(folder / "small.keras"))
+    right = measure_layer_errors(remade.model.flatbuffer, network, gray)
     assert [e.layer for e in right][-2:] == ["last", "ab"] and min(e.snr for e in right) > 25
-    kernel, bias = network.get_layer("left").get_weights()
-    network.get_layer("left").set_weights([kernel * 1.5, bias])
-    wrong = {e.layer: e.snr for e in layer_errors(remade.flatbuffer, network, gray)}
+    kernel, bias = network.network.get_layer("left").get_weights()
+    network.network.get_layer("left").set_weights([kernel * 1.5, bias])
+    wrong = {e.layer: e.snr for e in measure_layer_errors(remade.model.flatbuffer, network, gray)}
     assert wrong["first"] > 25 and wrong["right"] > 25
     assert wrong["left"] < 12 and wrong["ab"] < 20

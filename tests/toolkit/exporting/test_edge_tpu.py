@@ -13,7 +13,7 @@ import pytest
 
 from edgecolor.cli import main
 from edgecolor.exporting import edge_tpu
-from edgecolor.exporting.edge_tpu import read_log, verify_before, weight_bytes
+from edgecolor.exporting.edge_tpu import read_log, verify_compilable, weight_bytes
 from edgecolor.tflite.graph import Graph, read_graph
 from edgecolor_runtime.errors import EdgecolorError, GateError
 from edgecolor_runtime.models.info import PhotographSet
@@ -126,7 +126,7 @@ def test_weights_that_do_not_stay_on_the_chip_are_told(
     [
         ("crash", "Internal compiler error. Aborting!"),
         ("old", "Didn't find op for builtin opcode 'CONV_2D' version '5'"),
-        ("mute", "it ended with 0 and said nothing"),
+        ("mute", "exit code 0 and no message"),
     ],
 )
 def test_a_compiler_that_fails_is_quoted(
@@ -159,7 +159,7 @@ def test_without_the_compiler_it_says_how_to_get_it(
     ("words", "said"),
     [
         (["--min-mapped", "1.5"], "expected a share from 0 to 1"),
-        (["-o", "s.tflite", "--force"], "would replace what is exported"),
+        (["-o", "s.tflite", "--force"], "would replace the exported network"),
     ],
 )
 def test_wrong_usage(
@@ -175,31 +175,31 @@ def test_wrong_usage(
     assert main(["export", str(model), "-o", "x.tflite", "--min-mapped", "1"]) == 2
     assert "add --edgetpu" in capsys.readouterr().err
     assert main(["export", str(model), "-o", "x.tflite", "--float16", "--edgetpu"]) == 2
-    assert "leave --float16 out" in capsys.readouterr().err
+    assert "remove --float16" in capsys.readouterr().err
     assert main(["export", str(model), "--calibration", ".", "-o", "x.tflite"]) == 5
-    assert "exported already" in capsys.readouterr().err
+    assert "already exported" in capsys.readouterr().err
 
 
 def test_what_no_edge_tpu_takes_is_refused_before_the_compiler(model: Path) -> None:
     graph = read_graph(read(model).flatbuffer)
-    verify_before(graph)
+    verify_compilable(graph)
     first = graph.operators[0]
 
     def with_first(**change: object) -> Graph:
         return replace(graph, operators=(replace(first, **change), *graph.operators[1:]))  # type: ignore[arg-type]
 
     with pytest.raises(GateError, match="needs fixed shapes"):
-        verify_before(with_first(outputs=(replace(first.outputs[0], shape=(-1, 112, 112, 8)),)))
+        verify_compilable(with_first(outputs=(replace(first.outputs[0], shape=(-1, 112, 112, 8)),)))
     with pytest.raises(GateError, match="does not map TILE"):
-        verify_before(with_first(name="TILE"))
-    with pytest.raises(GateError, match="computes no float: CONV_2D"):
-        verify_before(with_first(outputs=(replace(first.outputs[0], dtype="FLOAT32"),)))
+        verify_compilable(with_first(name="TILE"))
+    with pytest.raises(GateError, match="cannot compute in float: CONV_2D"):
+        verify_compilable(with_first(outputs=(replace(first.outputs[0], dtype="FLOAT32"),)))
     with pytest.raises(GateError, match="int8 inputs and outputs"):
-        verify_before(replace(graph, inputs=(replace(graph.inputs[0], dtype="UINT8"),)))
+        verify_compilable(replace(graph, inputs=(replace(graph.inputs[0], dtype="UINT8"),)))
     wide = replace(first.inputs[1], shape=(8, 1000, 1000, 1))
     with pytest.raises(GateError, match=r"about 9\.0 MiB of the Edge TPU's 8 MiB"):
-        verify_before(with_first(inputs=(first.inputs[0], wide, *first.inputs[2:])))
-    assert edge_tpu.EXECUTABLE + weight_bytes(graph) < edge_tpu.ON_CHIP / 5, "s fits well"
+        verify_compilable(with_first(inputs=(first.inputs[0], wide, *first.inputs[2:])))
+    assert edge_tpu.EXECUTABLE_BYTES + weight_bytes(graph) < edge_tpu.ON_CHIP_BYTES / 5, "s fits well"
 
 
 def test_a_log_of_another_form_is_not_guessed_at() -> None:

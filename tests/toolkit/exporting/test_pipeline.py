@@ -18,13 +18,13 @@ from keras import layers
 
 from edgecolor.cli import main
 from edgecolor.data.calibration import read_calibration, read_check_set
-from edgecolor.exporting import conversion, pipeline
-from edgecolor.exporting.bias_correction import correct_output_bias
-from edgecolor.exporting.conversion import Conversion
-from edgecolor.exporting.gates import measure, verify_fidelity, verify_graph
+from edgecolor.exporting import pipeline
+from edgecolor.exporting.bias_correction import correct_model
+from edgecolor.exporting.conversion import convert
+from edgecolor.exporting.gates import measure_fidelity, verify_fidelity, verify_graph
 from edgecolor.exporting.golden_vectors import choose_golden
+from edgecolor.exporting.stages import Converted
 from edgecolor.tflite.graph import Graph, Operator, Tensor, read_graph
-from edgecolor.tflite.runner import outputs
 from edgecolor_runtime.errors import GateError, ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.info import ExportFidelity, PhotographSet, Precision
@@ -57,16 +57,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def converted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
+def converted(folder: Path) -> Converted:
     gray = read_calibration(folder / "pictures").gray
-    exchange = tmp_path_factory.mktemp("exchange")
-    return conversion.convert(folder / "tiny.keras", gray, Precision.INT8, exchange, halves=True)
+    return convert(folder / "tiny.keras", gray, Precision.INT8, halves=True)
 
 
 @pytest.fixture
-def at_once(converted: Conversion, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_once(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the conversion out, where it is not what a test is about."""
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: converted)
+
+
+def with_check_reference(converted: Converted, factor: float) -> Converted:
+    """The conversion of a network whose outputs for the check set are `factor` times as strong."""
+    stronger = converted.source.check_reference * np.float32(factor)
+    return replace(converted, source=replace(converted.source, check_reference=stronger))
 
 
 def call(folder: Path, *words: str, model: str = "tiny.keras", out: str = "out.tflite") -> int:
@@ -122,7 +127,7 @@ def test_report_for_people_and_quiet(folder: Path, capsys: pytest.CaptureFixture
     told = capsys.readouterr()
     assert told.err == ""
     assert told.out.splitlines()[0] == str(folder / "out.tflite")
-    assert "Lab units apart" in told.out
+    assert "mean difference" in told.out
     assert read(folder / "out.tflite").info.saturation == 1.1
     assert read(folder / "out.tflite").info.name == "t"
 
@@ -248,38 +253,36 @@ def test_unreadable_facts(
 
 
 def test_a_file_that_loses_color_is_not_written(
-    folder: Path, converted: Conversion, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, converted: Converted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stronger = replace(converted, check_reference=converted.check_reference * np.float32(1.2))
+    stronger = with_check_reference(converted, 1.2)
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: stronger)
     assert call(folder, "--no-repair") == 3
-    assert "strays from the float network" in capsys.readouterr().err
+    assert "differs from the float network" in capsys.readouterr().err
     assert leftovers(folder) == []
 
 
 def test_a_file_that_no_allowed_repair_mends_is_not_written(
-    folder: Path, converted: Conversion, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, converted: Converted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Halved colors are no quantization error, so the real search finds no layer to blame."""
-    paler = replace(converted, check_reference=converted.check_reference * np.float32(2))
+    paler = with_check_reference(converted, 2)
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: paler)
     assert call(folder) == 3
     told = capsys.readouterr().err
     assert "Looking for the layers that cost most" in told
-    assert "Leaving 25% of its 3 layers in float does not mend it" in told
+    assert "Leaving 25% of its 3 layers in float does not fix this" in told
     assert leftovers(folder) == []
 
 
-def test_bias_correction_takes_a_shift_back(folder: Path, converted: Conversion) -> None:
+def test_bias_correction_takes_a_shift_back(folder: Path, converted: Converted) -> None:
     gray = read_calibration(folder / "pictures").gray
-    shifted = np.tanh(np.arctanh(converted.reference) + np.array([0.05, -0.02], np.float32))
-    moved = converted.flatbuffer
-    for _ in range(2):
-        moved = correct_output_bias(moved, outputs(moved, gray), shifted)
-    left = (outputs(moved, gray) - shifted).mean(axis=(0, 1, 2))
+    shifted = np.tanh(np.arctanh(converted.source.reference) + np.array([0.05, -0.02], np.float32))
+    before, corrected = converted.model, correct_model(converted.model, gray, shifted)
+    left = (corrected.outputs(gray) - shifted).mean(axis=(0, 1, 2))
     assert np.abs(left).max() < 5e-4
-    assert len(moved) == len(converted.flatbuffer)
-    changed = np.frombuffer(moved, np.uint8) != np.frombuffer(converted.flatbuffer, np.uint8)
+    assert len(corrected.flatbuffer) == len(before.flatbuffer)
+    changed = np.frombuffer(corrected.flatbuffer, np.uint8) != np.frombuffer(before.flatbuffer, np.uint8)
     assert 0 < changed.sum() <= 8, "two int32 biases and nothing else"
 
 
@@ -308,18 +311,18 @@ def graph(*operators: Operator) -> Graph:
 )
 def test_operators_that_no_int8_file_may_have(operator: Operator, said: str) -> None:
     with pytest.raises(GateError, match=said):
-        verify_graph(graph(operator), Precision.INT8, 0)
+        verify_graph(graph(operator), Precision.INT8, kernel_values=0)
 
 
 def test_only_named_layers_may_stay_in_float() -> None:
     kept = Operator("ADD", (tensor("FLOAT32"),), (replace(tensor("FLOAT32"), name="fusion_1/sum_1/Add;x"),))
     casts = [Operator("DEQUANTIZE", (tensor(),), (tensor("FLOAT32"),))]
     casts.append(Operator("QUANTIZE", (tensor("FLOAT32"),), (tensor(),)))
-    verify_graph(graph(kept, *casts), Precision.INT8, 0, ("sum",))
+    verify_graph(graph(kept, *casts), Precision.INT8, kernel_values=0, float_layers=("sum",))
     with pytest.raises(GateError, match="ADD still compute in float"):
-        verify_graph(graph(kept, *casts), Precision.INT8, 0, ("another",))
+        verify_graph(graph(kept, *casts), Precision.INT8, kernel_values=0, float_layers=("another",))
     with pytest.raises(GateError, match="still compute in float"):
-        verify_graph(graph(*casts), Precision.INT8, 0)
+        verify_graph(graph(*casts), Precision.INT8, kernel_values=0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -349,15 +352,15 @@ def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
     assert np.array_equal(found, model.golden.exported[0] * np.float32(100))
 
 
-def test_ends_and_weights_are_checked(converted: Conversion) -> None:
-    inside = read_graph(converted.flatbuffer)
-    verify_graph(inside, Precision.INT8, converted.kernel_values)
-    with pytest.raises(GateError, match=f"of {converted.kernel_values + 1} kernel weights"):
-        verify_graph(inside, Precision.INT8, converted.kernel_values + 1)
+def test_ends_and_weights_are_checked(converted: Converted) -> None:
+    inside, kernel_values = converted.model.graph, converted.source.kernel_values
+    verify_graph(inside, Precision.INT8, kernel_values=kernel_values)
+    with pytest.raises(GateError, match=f"of {kernel_values + 1} kernel weights"):
+        verify_graph(inside, Precision.INT8, kernel_values=kernel_values + 1)
     with pytest.raises(GateError, match="input is INT8"):
-        verify_graph(inside, Precision.FLOAT32, 0)
+        verify_graph(inside, Precision.FLOAT32, kernel_values=0)
     with pytest.raises(GateError, match="output is nothing"):
-        verify_graph(replace(inside, outputs=()), Precision.INT8, 0)
+        verify_graph(replace(inside, outputs=()), Precision.INT8, kernel_values=0)
 
 
 @pytest.mark.parametrize(
@@ -381,12 +384,12 @@ def test_the_fidelity_gate(difference: float, ratio: float, passes: bool) -> Non
 
 def test_fidelity_is_in_lab_units() -> None:
     reference = np.full((2, 56, 56, 2), 0.3, np.float32)
-    found = measure(reference * np.float32(0.9), reference)
-    assert found.ab_difference == pytest.approx(3.0, rel=1e-5)
-    assert found.chroma_ratio == pytest.approx(0.9, rel=1e-5)
+    fidelity = measure_fidelity(reference * np.float32(0.9), reference)
+    assert fidelity.ab_difference == pytest.approx(3.0, rel=1e-5)
+    assert fidelity.chroma_ratio == pytest.approx(0.9, rel=1e-5)
 
 
-def test_a_noisy_cameras_golden_vectors_still_fit(converted: Conversion) -> None:
+def test_a_noisy_cameras_golden_vectors_still_fit(converted: Converted) -> None:
     random = np.random.default_rng(3)
     gray = random.integers(0, 256, (5, 224, 224), dtype=np.uint8)
     reference = random.uniform(-1, 1, (5, 56, 56, 2)).astype(np.float32)
@@ -394,8 +397,8 @@ def test_a_noisy_cameras_golden_vectors_still_fit(converted: Conversion) -> None
     golden = choose_golden(gray, reference, raw)
     assert len(golden.gray) == 1
     info = replace(read_shipped("s").info, precision=Precision.FLOAT32)
-    packed = pack(converted.flatbuffer, info, golden)
-    assert len(packed) < len(converted.flatbuffer) + MAX_GOLDEN_BYTES
+    packed = pack(converted.model.flatbuffer, info, golden)
+    assert len(packed) < len(converted.model.flatbuffer) + MAX_GOLDEN_BYTES
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1c\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 100, b"PK" * 50])

@@ -95,8 +95,7 @@ def test_kernels_lie_on_the_converters_grid(gray: U8) -> None:
 def test_the_file_holds_the_chosen_steps(gray: U8, tmp_path: Path) -> None:
     model = network()
     model.save(tmp_path / "network.keras")
-    (tmp_path / "exchange").mkdir()
-    flatbuffer = convert(tmp_path / "network.keras", gray, Precision.INT8, tmp_path / "exchange").flatbuffer
+    flatbuffer = convert(tmp_path / "network.keras", gray, Precision.INT8).model.flatbuffer
     round_kernels(model, network_input(gray))
     kernel = convolutions(model)[0].kernel.numpy()  # (3, 3, 1, 8)
     steps = np.rint(kernel * STEPS / np.abs(kernel).max(axis=(0, 1, 2))).transpose(3, 0, 1, 2)

@@ -11,7 +11,7 @@ byte lies in one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def compare_exports(stored: bytes, remade: bytes) -> list[Deviation]:
     return deviations
 
 
-def only_rounding(deviations: list[Deviation]) -> bool:
+def only_rounding(deviations: Sequence[Deviation]) -> bool:
     """Whether another processor's arithmetic explains all: small differences, in several layers."""
     return all(d.rounding for d in deviations) and len(deviations) >= SPREAD
 

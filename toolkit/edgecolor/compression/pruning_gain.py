@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecolor.exporting.pipeline import export_model
+from edgecolor.exporting.pipeline import export
 from edgecolor.support.timing import Spread, ratios
 from edgecolor.tflite.latency import invoke_times
 from edgecolor_runtime.models.model_file import read
@@ -41,7 +41,7 @@ def what_it_buys(model: Path, pruned: Path, calibration: Path) -> Bought:
     with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
         for name, path in (("before", model), ("after", pruned)):
             exported = Path(folder) / f"{name}.tflite"
-            export_model(path, exported, calibration=calibration)
+            export(path, exported, calibration=calibration)
             flatbuffers[name] = read(exported).flatbuffer
     times = invoke_times(flatbuffers)
     sizes = {name: Size(len(f), len(zlib.compress(f, 9))) for name, f in flatbuffers.items()}

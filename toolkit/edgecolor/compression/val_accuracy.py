@@ -15,7 +15,7 @@ from edgecolor.data.dataset import Dataset
 from edgecolor.evaluation.color_plane import SHARES
 from edgecolor.evaluation.metrics import psnr
 from edgecolor.evaluation.scores import Difference
-from edgecolor.tflite.runner import outputs
+from edgecolor.tflite.model import TfliteModel
 from edgecolor.training.loss import colorfulness
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
 from edgecolor_runtime.inference.preprocess import block_mean
@@ -41,7 +41,7 @@ def val_psnr(flatbuffer: bytes, data: Dataset) -> Decibels:
     """
     rows = data.rows["val"]
     truth = data.ab[rows].astype(np.float32)
-    answer = outputs(flatbuffer, data.luma[rows]) * np.float32(AB_SCALE)
+    answer = TfliteModel(flatbuffer).outputs(data.luma[rows]) * np.float32(AB_SCALE)
     theirs, ours = (np.asarray(colorfulness(ab / np.float32(AB_SCALE))).mean() for ab in (truth, answer))
     answer *= np.float32(SHARE * theirs / ours)
     pairs = zip(_pictures(data, rows, answer), _pictures(data, rows, truth), strict=True)

@@ -30,7 +30,7 @@ from edgecolor.compression.pareto_plot import pareto_svg
 from edgecolor.compression.slimming import STEP, slim
 from edgecolor.compression.val_accuracy import Decibels, difference, val_psnr
 from edgecolor.data.dataset import Dataset, open_dataset, whole
-from edgecolor.exporting.pipeline import export_model
+from edgecolor.exporting.pipeline import export
 from edgecolor.network.fusion import decoder_width, macs, widths
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
 from edgecolor.support.timing import ratios, spread
@@ -137,7 +137,7 @@ class Tuner:
     def _int8(self, model: Path) -> bytes:
         with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
             out = Path(folder) / "model.tflite"
-            export_model(model, out, calibration=self._calibration, name="candidate")
+            export(model, out, calibration=self._calibration, name="candidate")
             return read(out).flatbuffer
 
     def search(self, study: optuna.Study, limits: Limits) -> None:

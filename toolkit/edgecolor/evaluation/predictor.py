@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from edgecolor.network.float_network import FloatNetwork, on_device
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.inference.preprocess import NETWORK_INPUT, block_mean, network_input
+from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.shipped import SHIPPED
 from edgecolor_runtime.models.signature import AB_SCALE
-
-BATCH = 16  # pictures at a time through the network
 
 
 class Predictor(Protocol):
@@ -53,19 +52,18 @@ class ExportedPredictor:
 
 
 class KerasPredictor:
-    """A .keras network, in float32, a batch at a time."""
+    """A .keras network, in full float32."""
 
     saturation = None
 
-    def __init__(self, name: str, network: Any) -> None:
-        """`network` is what `edgecolor.network.fusion.load_network` gives."""
+    def __init__(self, name: str, network: FloatNetwork) -> None:
+        """Name the network for reports."""
         self.name = name
-        self._network = network
+        self.network = network
 
     def predict(self, grays: U8) -> F32:
         """As in `Predictor`."""
-        output = self._network.predict_on_batch(NETWORK_INPUT[grays][..., None])
-        return np.asarray(output, dtype=np.float32) * np.float32(AB_SCALE)
+        return self.network.outputs(grays) * np.float32(AB_SCALE)
 
 
 def open_predictor(model: str, *, threads: int = 1) -> Predictor:
@@ -87,7 +85,7 @@ def open_predictor(model: str, *, threads: int = 1) -> Predictor:
         need_keras("evaluate")
         from edgecolor.network.keras_file import load_network
 
-        return KerasPredictor(path.name, load_network(path))
+        return KerasPredictor(path.name, FloatNetwork(load_network(path)))
     return ExportedPredictor(path.name, Colorizer.open(path, threads=threads))
 
 
@@ -106,43 +104,28 @@ def finish(gray: U8, ab: F32, saturation: float) -> U8:
     return np.asarray(ColorFrame(Image.fromarray(gray), chroma, block_mean(gray)).to_rgb())
 
 
-class FloatReference:
-    """A .keras network on one device; a `Predictor`, too.
-
-    TF32, which an Ampere or newer GPU would use for float32 and which has 10 bits, is off.
-    """
-
-    saturation = None
+class FloatReference(KerasPredictor):
+    """A .keras network on one device."""
 
     def __init__(self, path: Path, device: str) -> None:
-        """Loads the network; `device` as `devices` gives it.
+        """Load the network.
+
+        Args:
+            path: the .keras file.
+            device: as `devices` returns it.
 
         Raises:
             ModelFileError: not a Keras file of this signature.
         """
-        import tensorflow as tf
-
         from edgecolor.network.keras_file import load_network
 
-        tf.config.experimental.enable_tensor_float_32_execution(False)
-        self.name = path.name
+        with on_device(device):
+            super().__init__(path.name, FloatNetwork(load_network(path), device))
         self.device = device
-        with tf.device(device):
-            self.network = load_network(path)
 
     def output(self, grays: U8) -> F32:
-        """8-bit luma (n, 224, 224) to the network's output (n, 56, 56, 2) in [-1, 1]."""
-        import tensorflow as tf
-
-        with tf.device(self.device):
-            parts = [network_input(grays[i : i + BATCH]) for i in range(0, len(grays), BATCH)]
-            return np.concatenate(
-                [np.asarray(self.network(part, training=False), np.float32) for part in parts]
-            )
-
-    def predict(self, grays: U8) -> F32:
-        """8-bit luma (n, 224, 224) to ab in Lab units (n, 56, 56, 2)."""
-        return self.output(grays) * np.float32(AB_SCALE)
+        """Return the network's output (n, 56, 56, 2) in [-1, 1] for 8-bit luma (n, 224, 224)."""
+        return self.network.outputs(grays)
 
 
 def devices() -> list[str]:

@@ -1,8 +1,7 @@
-"""The child process of `convert.py`, which describes its folder: all that needs TensorFlow's converter."""
+"""Run TensorFlow's converter, in the child process of `conversion.py`."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,94 +10,85 @@ from typing import Any
 import numpy as np
 
 from edgecolor.data.calibration import read_check_set, representative
-from edgecolor.exporting.bias_correction import correct_output
-from edgecolor.exporting.conversion import CALIBRATED
+from edgecolor.exporting.bias_correction import correct_model
 from edgecolor.exporting.float_layers import fewest_float_layers
-from edgecolor.exporting.gates import measure, passes
+from edgecolor.exporting.gates import measure_fidelity, passes
 from edgecolor.exporting.rounding import round_kernels
+from edgecolor.exporting.stages import CALIBRATED
+from edgecolor.network.float_network import FloatNetwork
+from edgecolor.support.child_process import answer_request
 from edgecolor.support.timing import ratios
 from edgecolor.tflite.graph import read_graph
 from edgecolor.tflite.latency import invoke_times
-from edgecolor.tflite.runner import outputs
-from edgecolor_runtime.colors.spaces import F32, U8
-from edgecolor_runtime.errors import EdgecolorError, GateError, UsageError
+from edgecolor.tflite.model import TfliteModel
+from edgecolor_runtime.colors.spaces import U8
+from edgecolor_runtime.errors import GateError, UsageError
 from edgecolor_runtime.inference.preprocess import network_input
 from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.signature import INPUT_SHAPE
 
-BATCH = 16  # pictures at a time through the float network
-RANKED_BY = 8  # calibration pictures that tell what a layer costs
+RANKING_PICTURES = 8  # calibration pictures that measure what a layer costs
 
 
-def main(folder: Path) -> None:
-    """Does the job that lies in a folder; an error of our tree is left there for the parent."""
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    try:
-        facts = _TASKS[job["task"]](folder, job)
-    except EdgecolorError as error:
-        told = {"kind": type(error).__name__, "text": str(error)}
-        (folder / "error.json").write_text(json.dumps(told), encoding="utf-8")
-        return
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+def answer(request: dict[str, Any], send: Callable[[object], None]) -> dict[str, Any]:
+    """Do one task of `conversion.py`; request and result are JSON objects."""
+    return _TASKS[request["task"]](Path(request["folder"]), request)
 
 
-def _convert(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+def _convert(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     from edgecolor.network.keras_file import load_network
 
-    network = load_network(job["model"])
+    network = load_network(request["model"])
+    source = FloatNetwork(network)
     gray: U8 = np.load(folder / "gray.npy")
-    np.save(folder / "reference.npy", _answers(network, gray))
-    np.save(folder / "check.npy", _answers(network, read_check_set().gray))
-    precision = Precision(job["precision"])
+    np.save(folder / "reference.npy", source.outputs(gray))
+    np.save(folder / "check.npy", source.outputs(read_check_set().gray))
+    precision = Precision(request["precision"])
     if precision in CALIBRATED:
         round_kernels(network, network_input(gray))
     network.save(folder / "model.keras")
-    if job["float_layers"]:
-        flatbuffer = Quantizer(network, gray)(job["float_layers"])
+    if request["float_layers"]:
+        flatbuffer = Quantizer(network, gray).quantize(request["float_layers"])
     else:
         flatbuffer = _flatbuffer(network, gray, precision)
     (folder / "model.tflite").write_bytes(flatbuffer)
-    for i in (0, 1) if job["halves"] else ():
+    for i in (0, 1) if request["halves"] else ():
         half = _flatbuffer(network, gray[i::2], precision)
         (folder / f"half-{i}.tflite").write_bytes(half)
-    return _facts(network)
+    return _describe(network)
 
 
-def _repair(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+def _repair(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     from edgecolor.network.keras_file import load_network
 
     gray, reference = np.load(folder / "gray.npy"), np.load(folder / "reference.npy")
     check, check_reference = read_check_set().gray, np.load(folder / "check.npy")
-    quantize = Quantizer(load_network(folder / "model.keras"), gray)
-    some = slice(None, None, max(1, len(gray) // RANKED_BY))
+    quantizer = Quantizer(load_network(folder / "model.keras"), gray)
+    some = slice(None, None, max(1, len(gray) // RANKING_PICTURES))
 
     def cost(float_layers: Iterable[str]) -> float:
-        answers = outputs(quantize(float_layers), gray[some])
-        return measure(answers, reference[some]).ab_difference
+        outputs = TfliteModel(quantizer.quantize(float_layers)).outputs(gray[some])
+        return measure_fidelity(outputs, reference[some]).ab_difference
 
-    def finished(float_layers: Iterable[str]) -> bytes:
-        return correct_output(quantize(float_layers), gray, reference)
+    def corrected(float_layers: Iterable[str]) -> TfliteModel:
+        return correct_model(TfliteModel(quantizer.quantize(float_layers)), gray, reference)
 
     def suffices(float_layers: Iterable[str]) -> bool:
-        return passes(measure(outputs(finished(float_layers), check), check_reference), Precision.INT8)
+        outputs = corrected(float_layers).outputs(check)
+        return passes(measure_fidelity(outputs, check_reference), Precision.INT8)
 
-    found = fewest_float_layers(quantize.layers, cost, suffices)
-    repaired = finished(found)
+    float_layers = fewest_float_layers(quantizer.layers, cost, suffices)
+    repaired = corrected(float_layers).flatbuffer
     (folder / "model.tflite").write_bytes(repaired)
-    times = invoke_times({"repaired": repaired, "int8": quantize(())})
+    times = invoke_times({"repaired": repaired, "int8": quantizer.quantize(())})
     return {
-        "float_layers": found,
-        "layers": len(quantize.layers),
+        "float_layers": float_layers,
+        "layers": len(quantizer.layers),
         "time_ratio": round(ratios(times["repaired"], times["int8"]).median, 2),
     }
 
 
 _TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {"convert": _convert, "repair": _repair}
-
-
-def _answers(network: Any, gray: U8) -> F32:
-    parts = [gray[i : i + BATCH] for i in range(0, len(gray), BATCH)]
-    return np.concatenate([np.asarray(network(network_input(p), training=False), np.float32) for p in parts])
 
 
 def _converter(network: Any) -> Any:
@@ -138,7 +128,7 @@ def _int8(tf: Any, converter: Any, gray: U8) -> None:
 
 
 def _int16x8(tf: Any, converter: Any, gray: U8) -> None:
-    # The ends stay float32: an int16 input would bring nothing but a dtype more on the device.
+    # Input and output stay float32: int16 would only add one more dtype to the device code.
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: representative(gray)
     both = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -168,16 +158,17 @@ _OPTIONS: dict[Precision, Callable[[Any, Any, U8], None]] = {
 
 
 class Quantizer:
-    """A network to int8, again and again with other layers left in float; it is calibrated only once.
+    """Quantizes a network to int8 with any choice of layers left in float; calibrates only once.
 
-    This is TensorFlow's `QuantizationDebugger`. Its per-layer statistics are not used: they compare a layer's
-    own output, and we ask what the layer costs at the network's.
+    This is TensorFlow's `QuantizationDebugger`. Its per-layer statistics are not used: they compare the
+    output of the layer itself, and a repair needs the cost of the layer at the output of the network.
 
     Attributes:
-        layers: names of all layers, in the order they run.
+        layers: names of all layers, in the order in which they run.
     """
 
     def __init__(self, network: Any, gray: U8) -> None:
+        """Calibrate a Keras network with gray pictures, uint8 (n, 224, 224)."""
         import tensorflow as tf
 
         converter = _converter(network)
@@ -196,8 +187,8 @@ class Quantizer:
             self._nodes.setdefault(operator.last_layer, []).append(operator.outputs[0].name)
         self.layers = list(self._nodes)
 
-    def __call__(self, float_layers: Iterable[str]) -> bytes:
-        """The int8 file with these layers in float; its ends are int8 in any case."""
+    def quantize(self, float_layers: Iterable[str]) -> bytes:
+        """Return the int8 file with these layers in float. Its input and output are int8 in any case."""
         names = list(float_layers)
         if unknown := [name for name in names if name not in self._nodes]:
             raise UsageError(f"The network has no layer {', '.join(unknown)} to leave in float.")
@@ -206,7 +197,8 @@ class Quantizer:
         return flatbuffer
 
 
-def _facts(network: Any) -> dict[str, Any]:
+def _describe(network: Any) -> dict[str, Any]:
+    """Return the fields of `Source` that are not arrays or files."""
     import keras
     import tensorflow as tf
 
@@ -226,4 +218,4 @@ def _facts(network: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(answer_request(answer))

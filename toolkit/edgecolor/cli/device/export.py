@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.options import calibration_folder
+from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet, calibration_folder
 
 if TYPE_CHECKING:
-    from edgecolor.exporting.pipeline import ExportReport
+    from edgecolor import ExportReport
 
 
 def export(
@@ -22,45 +22,48 @@ def export(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .tflite file to write.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Integers throughout: any device. The default.")
+        bool, typer.Option("--int8", help="Integers throughout, for any device (default).")
     ] = False,
     int16x8: Annotated[
         bool,
         typer.Option(
-            "--int16x8", help="int8 weights, int16 in between: truer, and a hundred times slower on a CPU."
+            "--int16x8",
+            help="int8 weights and int16 activations: more exact, and a hundred times slower on a CPU.",
         ),
     ] = False,
-    float32: Annotated[bool, typer.Option("--float32", help="As trained.")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="The network as it was trained.")] = False,
     float16: Annotated[bool, typer.Option("--float16", help="Half the size of float32.")] = False,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="int8 weights, float arithmetic.")] = False,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Folder of at least 20 pictures; by default ./calibration if it has a manifest."),
-    ] = None,
+    calibration: Calibration = None,
     no_repair: Annotated[
         bool,
         typer.Option(
-            "--no-repair", help="Refuse an int8 file that strays, rather than leave layers in float."
+            "--no-repair", help="Refuse an int8 file that misses its gate; leave no layers in float."
         ),
     ] = False,
     edgetpu: Annotated[
-        bool, typer.Option("--edgetpu", help="int8, compiled for a Coral Edge TPU by edgetpu_compiler.")
+        bool, typer.Option("--edgetpu", help="Compile int8 for a Coral Edge TPU with edgetpu_compiler.")
     ] = False,
     min_mapped: Annotated[
-        float | None, typer.Option(help="Share of operators that the Edge TPU must map; 1 by default.")
+        float | None, typer.Option(help="Share of operators that the Edge TPU must map (default: 1).")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What the model calls itself.")] = None,
-    saturation: Annotated[float | None, typer.Option(help="Its default gain on color.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model (default: from the facts beside the network).")
+    ] = None,
+    saturation: Annotated[
+        float | None, typer.Option(help="Default gain on color (default: from the facts, or 1).")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Export a network to one .tflite file that proves itself.
+    r"""Export a network to one .tflite file that carries its own check.
 
     The calibration pictures set the int8 ranges. The file is compared with the float network on other
-    photographs, which come with edgecolor, and kept only if it colors alike. An int8 file that does not is
-    repaired: the few layers that cost most stay in float, and are named. Golden vectors inside let a device
-    repeat the comparison.
+    photographs, which come with edgecolor, and written only if both give the same colors. An int8 file that
+    misses this gate is
+    repaired: the few layers that cost most stay in float, and are named. Golden vectors in the file let a
+    device repeat the comparison.
 
     \b
     Examples:
@@ -69,35 +72,30 @@ def export(
       edgecolor export mine.keras --edgetpu -o mine_edgetpu.tflite
       edgecolor export mine.tflite --edgetpu -o mine_edgetpu.tflite
     """
-    from edgecolor_runtime.errors import UsageError
+    from edgecolor import export as export_model
+    from edgecolor_runtime import Precision, UsageError
 
-    chosen = {"int8": int8, "int16x8": int16x8, "float32": float32, "float16": float16, "dynamic": dynamic}
-    asked = [precision for precision, on in chosen.items() if on]
-    if len(asked) > 1:
-        raise UsageError(f"--{' and --'.join(asked)}: choose one.")
+    flags = {"int8": int8, "int16x8": int16x8, "float32": float32, "float16": float16, "dynamic": dynamic}
+    chosen = [precision for precision, is_set in flags.items() if is_set]
+    if len(chosen) > 1:
+        raise UsageError(f"--{' and --'.join(chosen)}: choose one.")
     if min_mapped is not None and not edgetpu:
         raise UsageError("--min-mapped is about an Edge TPU: add --edgetpu.")
-    if edgetpu and asked not in ([], ["int8"]):
-        raise UsageError(f"An Edge TPU computes in int8: leave --{asked[0]} out.")
-    share = (1.0 if min_mapped is None else min_mapped) if edgetpu else None
-    from edgecolor.exporting.pipeline import compile_exported, export_model
-    from edgecolor_runtime.models.info import Precision
-
-    if share is not None and model.suffix == ".tflite":
-        report = compile_exported(model, output, min_mapped=share, force=force)
-    else:
-        report = export_model(
-            model,
-            output,
-            calibration=calibration_folder(calibration),
-            precision=Precision(asked[0] if asked else "int8"),
-            name=name,
-            saturation=saturation,
-            repair=not no_repair,
-            min_mapped=share,
-            force=force,
-            say=lambda line: None if quiet else print(line, file=sys.stderr, flush=True),
-        )
+    if edgetpu and chosen not in ([], ["int8"]):
+        raise UsageError(f"An Edge TPU computes in int8: remove --{chosen[0]}.")
+    is_exported = edgetpu and model.suffix == ".tflite"
+    report = export_model(
+        model,
+        output,
+        precision=Precision(chosen[0]) if chosen else Precision.INT8,
+        calibration=None if is_exported else calibration_folder(calibration),
+        name=name,
+        saturation=saturation,
+        repair=not no_repair,
+        min_mapped=(1.0 if min_mapped is None else min_mapped) if edgetpu else None,
+        force=force,
+        on_progress=progress_printer(quiet),
+    )
     print(_json(report) if as_json else _text(report))
 
 
@@ -123,20 +121,22 @@ def _text(report: ExportReport) -> str:
             f"{shares.contrast:.0%} of its contrast, {shares.chroma:.0%} of its chroma"
         )
     if report.halves_ab_difference is not None:
-        lines.append(f"halves       of it give files {report.halves_ab_difference:.2f} Lab units apart")
+        lines.append(
+            f"halves       of the set give files that differ by {report.halves_ab_difference:.2f} Lab units"
+        )
     if report.float_layers:
         lines.append(
-            f"in float     {', '.join(report.float_layers)}: {report.time_ratio:g} x plain int8's time here"
+            f"in float     {', '.join(report.float_layers)}: {report.time_ratio:g} x the time of plain int8"
         )
     lines += [
-        f"against the float network on {fidelity.pictures} pictures",
-        f"ab           {fidelity.ab_difference:.2f} Lab units apart in the mean",
+        f"compared with the float network on {fidelity.pictures} pictures:",
+        f"ab           mean difference {fidelity.ab_difference:.2f} Lab units",
         f"chroma       {fidelity.chroma_ratio:.3f} of the float network's",
     ]
-    if report.edgetpu:
-        done = report.edgetpu
+    if compilation := report.edgetpu:
         lines.append(
-            f"Edge TPU     {done.mapped} of {done.operators} operators mapped, weights: "
-            f"{done.on_chip / 1e6:.2f} MB on the chip, {done.off_chip / 1e6:.2f} MB sent with every picture"
+            f"Edge TPU     {compilation.mapped} of {compilation.operators} operators mapped, weights: "
+            f"{compilation.on_chip / 1e6:.2f} MB on the chip, "
+            f"{compilation.off_chip / 1e6:.2f} MB sent with every picture"
         )
     return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""The float network on pictures: one way to run a .keras file, in full float32, on a chosen device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.inference.preprocess import network_input
+
+BATCH_SIZE = 16  # pictures
+
+
+class FloatNetwork:
+    """A Keras network that runs in full float32.
+
+    Ampere and newer GPUs may use TF32 for float32, which has 10 bits of precision. TF32 is off while this
+    network runs, and only then.
+
+    Attributes:
+        network: the Keras model.
+        device: the TensorFlow device that it runs on, such as "GPU:0"; None for the backend's own choice,
+            which is a GPU if there is one.
+    """
+
+    def __init__(self, network: Any, device: str | None = None) -> None:
+        """Wrap a Keras model that was loaded `on_device(device)`."""
+        self.network = network
+        self.device = device
+
+    def outputs(self, gray: U8) -> F32:
+        """Run the network, a batch at a time.
+
+        Args:
+            gray: uint8 (n, 224, 224).
+
+        Returns:
+            float32 (n, 56, 56, 2) in [-1, 1].
+        """
+        return self._run(self.network, gray)[0]
+
+    def activations(self, gray: U8, layers: Sequence[str]) -> dict[str, F32]:
+        """Run the network and return the outputs of some layers.
+
+        Args:
+            gray: uint8 (n, 224, 224).
+            layers: names of layers with one output.
+
+        Returns:
+            Layer name -> float32 (n, ...).
+        """
+        import keras
+
+        inner = keras.Model(self.network.input, [self.network.get_layer(name).output for name in layers])
+        return dict(zip(layers, self._run(inner, gray), strict=True))
+
+    def _run(self, model: Any, gray: U8) -> list[F32]:
+        batches: list[list[F32]] = []
+        with _full_float32(), on_device(self.device):
+            for start in range(0, len(gray), BATCH_SIZE):
+                result = model(network_input(gray[start : start + BATCH_SIZE]), training=False)
+                tensors = result if isinstance(result, (list, tuple)) else [result]
+                batches.append([np.asarray(tensor, np.float32) for tensor in tensors])
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def on_device(device: str | None) -> Any:
+    """Return a context in which TensorFlow loads and runs networks on `device`; None for its own choice."""
+    if device is None:
+        return nullcontext()
+    import tensorflow as tf
+
+    return tf.device(device)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Switch TF32 off, and restore the setting afterwards."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    switch = tf.config.experimental
+    before = switch.tensor_float_32_execution_enabled()
+    switch.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        switch.enable_tensor_float_32_execution(before)
