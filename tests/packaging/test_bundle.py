@@ -43,7 +43,7 @@ def unpack(path: Path, folder: Path) -> Path:
 
 
 def install(unpacked: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a bundle's installer with this Python as the system's."""
+    """Run a bundle's installer, with this Python as that of the system."""
     programs = unpacked.parent / "programs"
     programs.mkdir(exist_ok=True)
     if not (python := programs / "python3").exists():
@@ -60,7 +60,7 @@ def install(unpacked: Path, *words: str | Path) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bundles of our own wheels only: nothing is fetched."""
+    """Make bundles of our own wheels only, without downloads."""
     leave_out_downloads(monkeypatch)
 
 
@@ -93,7 +93,7 @@ def test_unknown_target_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bundle", "--help"]) == 0
-    shown = "".join(capsys.readouterr().out.split())  # names are broken at their hyphens
+    shown = "".join(capsys.readouterr().out.split())  # the help wraps names at their hyphens
     assert all(name in shown for name in TARGETS)
 
 
@@ -101,7 +101,7 @@ def test_another_extension_is_wrong_usage(tmp_path: Path) -> None:
     assert make(tmp_path / "bundle.zip") == 2
 
 
-def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_file_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.tar.gz"
     path.write_text("mine")
     assert make(path) == 2
@@ -177,7 +177,7 @@ def test_installer_refuses_a_flipped_byte(unpacked: Path, tmp_path: Path, name: 
     assert not (tmp_path / "prefix").exists()
 
 
-def test_uninstall_touches_no_folder_of_others(unpacked: Path, tmp_path: Path) -> None:
+def test_uninstall_leaves_other_folders_alone(unpacked: Path, tmp_path: Path) -> None:
     (tmp_path / "prefix").mkdir()
     (tmp_path / "prefix/mine").touch()
     done = install(unpacked, "--prefix", tmp_path / "prefix", "--uninstall")
@@ -241,7 +241,7 @@ def test_markers_are_those_of_the_target(tmp_path: Path, target: str, expected: 
 
 
 def test_rounds_end_when_nothing_new_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`first` needs `second`, which pins `first`: three lists for pip, the last of which holds all."""
+    """`first` needs `second`, which pins `first`: pip gets three lists, and the last is complete."""
     lists = []
 
     def download(requirements: Sequence[str], folder: Path, target: BundleTarget) -> None:
@@ -259,7 +259,7 @@ def test_rounds_end_when_nothing_new_is_needed(tmp_path: Path, monkeypatch: pyte
 
 
 def test_an_installed_package_becomes_its_wheel_again(tmp_path: Path) -> None:
-    """What a user who has no checkout bundles; pip makes no difference between the two."""
+    """Users without a checkout bundle this wheel; pip installs the same files from both wheels."""
     built = tmp_path / "built"
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)]
     subprocess.run(command, cwd=REPOSITORY / "edge_runtime", check=True, capture_output=True)
@@ -279,7 +279,7 @@ def test_an_installed_package_becomes_its_wheel_again(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not HERE, reason="no bundle is made for this Python on this machine")
 def test_install_use_upgrade_remove(tmp_path: Path) -> None:
-    """Fetched through pip, installed without any index, and used as a user would."""
+    """Download with pip, install without an index, and use the installation."""
     first, prefix = tmp_path / "first.tar.gz", tmp_path / "prefix"
     assert make(first, target=HERE[0]) == 0
     done = install(old := unpack(first, tmp_path / "old"), "--prefix", prefix)
@@ -294,7 +294,7 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
     settings = prefix / "edgecolor.env"
     settings.write_text("OPTIONS=--hflip\n")
     again = install(old, "--prefix", prefix)
-    assert again.returncode == 0 and "golden" not in again.stdout  # it was there already
+    assert again.returncode == 0 and "golden" not in again.stdout  # it was installed already
 
     model = tmp_path / "mine.tflite"
     model.write_bytes(shipped_bytes("m"))
@@ -322,7 +322,7 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_fetched_bundles_are_the_same_bytes_twice(tmp_path: Path) -> None:
-    """With Debian packages in it, too; where apt or the network is missing, this says so and fails."""
+    """Includes Debian packages. Fails if apt or the network is missing."""
     made = [archive.make_bundle("s", "bookworm-armhf", lambda text: None) for _ in range(2)]
     assert made[0].data == made[1].data
     names = made[0].files

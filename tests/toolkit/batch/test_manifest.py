@@ -21,7 +21,7 @@ MODEL = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
 
 @pytest.fixture
 def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures under awkward names; the folder above is the current one."""
+    """Pictures with unusual names; their parent is the current folder."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "album"
     (folder / "sub").mkdir(parents=True)
@@ -41,12 +41,12 @@ def lines() -> list[dict[str, Any]]:
 
 
 def stamps() -> dict[str, int]:
-    """When each result was written."""
+    """Return the time at which each result was written."""
     files = [p for p in Path("out").rglob("*") if p.is_file() and p.name != "manifest.jsonl"]
     return {str(p): p.stat().st_mtime_ns for p in files}
 
 
-def test_a_line_for_each_picture(album: Path) -> None:
+def test_each_picture_has_a_line(album: Path) -> None:
     (album / "text.jpg").write_text("no picture")
     assert run("--saturation", 0.9, "--quality", 80) == 1
     entries = {entry["result"]: entry for entry in lines()}
@@ -61,29 +61,31 @@ def test_a_line_for_each_picture(album: Path) -> None:
     assert (bad["status"], bad["reason"]) == ("failed", "album/text.jpg: not a picture that Pillow can open")
 
 
-def test_what_is_done_is_not_done_again(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finished_pictures_are_kept(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (album / "text.jpg").write_text("no picture")
     assert run() == 1
     before, first = stamps(), capsys.readouterr()
     Image.new("L", (9, 9)).save(album / "text.jpg")
     Image.new("L", (9, 9)).save(album / "new.jpg")
-    assert run() == 0, "what failed is tried again, what is new is colored"
+    assert run() == 0, "failed pictures are tried again, new pictures are colored"
     captured = capsys.readouterr()
     assert "8 of 8 colored" in captured.err and "6 of them earlier" in captured.err
     assert set(first.out.splitlines()) < set(captured.out.splitlines()), "all results are named"
     after = stamps()
     assert {name: after[name] for name in before} == before and len(after) == 8
     assert run("--force") == 0
-    assert stamps() == after, "even with --force: the same bytes would come again"
+    assert stamps() == after, "even with --force, identical files are kept"
 
 
-def test_what_is_gone_cut_or_changed_is_done_again(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_cut_and_changed_files_are_colored_again(
+    album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run() == 0
     whole = Path("out/a.png").read_bytes()
     Path("out/a.jpg").unlink()
     Path("out/a.png").write_bytes(whole[:-7])
     Image.new("L", (9, 9)).save(album / "sub/a.jpg")
-    assert run() == 2, "nothing that is there is replaced unasked"
+    assert run() == 2, "existing files are not replaced without --force"
     assert capsys.readouterr().err.count("exists already; use --force to replace it") == 2
     assert Path("out/a.jpg").is_file() and Path("out/a.png").read_bytes() != whole
     assert run("--force") == 0
@@ -92,8 +94,8 @@ def test_what_is_gone_cut_or_changed_is_done_again(album: Path, capsys: pytest.C
         assert image.size == (9, 9)
 
 
-def test_what_an_interrupted_run_left_is_taken(album: Path) -> None:
-    """A result without its line is what a kill between the two leaves; so is a temporary file."""
+def test_results_of_an_interrupted_run_are_kept(album: Path) -> None:
+    """A killed run may leave a result without its line, and a temporary file."""
     assert run() == 0
     before = stamps()
     manifest = Path("out/manifest.jsonl")
@@ -106,7 +108,7 @@ def test_what_an_interrupted_run_left_is_taken(album: Path) -> None:
     assert len(lines()) == 6
 
 
-def test_other_settings_replace_nothing_unasked(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_settings_need_force(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     before = stamps()
     assert run("--saturation", 0.5, "--quality", 50) == 2
@@ -114,10 +116,10 @@ def test_other_settings_replace_nothing_unasked(album: Path, capsys: pytest.Capt
     assert stamps() == before
     assert run("--saturation", 0.5, "--force") == 0
     assert all(then != before[name] for name, then in stamps().items())
-    assert run("--saturation", 0.5) == 0, "and these are now the settings of the folder"
+    assert run("--saturation", 0.5) == 0, "these are now the settings of the folder"
 
 
-def test_a_file_of_somebody_else_stays(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_foreign_file_is_not_replaced(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").mkdir()
     Path("out/a.jpg").write_text("mine")
     assert run() == 2
@@ -146,7 +148,7 @@ def test_another_file_of_that_name_is_left_alone(
     assert Path("out/manifest.jsonl").read_text() == text
 
 
-def test_a_full_disk_ends_the_run_and_the_next_goes_on(album: Path) -> None:
+def test_a_run_ended_by_a_full_disk_is_resumed(album: Path) -> None:
     """Files are limited to 1000 bytes: the manifest ends in the middle of a line."""
     for file in album.rglob("*.*"):
         Image.new("L", (2, 2), 90).save(file)
@@ -166,13 +168,13 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(album: Path) -> None:
     assert before.items() <= stamps().items() and len(lines()) == 6
 
 
-def test_beside_the_pictures_there_is_none(album: Path) -> None:
+def test_results_beside_the_pictures_have_no_manifest(album: Path) -> None:
     assert main(["run", "album", "--model", str(MODEL)]) == 0
     assert not list(album.rglob("manifest.jsonl"))
 
 
-def test_a_folder_called_like_a_picture(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is reported if it is empty, and searched if not; a link to itself is a bad picture."""
+def test_a_folder_with_the_name_of_a_picture(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty folder is reported, others are searched. A link to itself is a bad picture."""
     (album / "empty.jpg").mkdir()
     (album / "full.jpg").mkdir()
     (album / "loop.jpg").symlink_to("loop.jpg")
@@ -184,10 +186,10 @@ def test_a_folder_called_like_a_picture(album: Path, capsys: pytest.CaptureFixtu
     assert Path("out/full.jpg/x.jpg").is_file()
 
 
-def test_a_name_too_long_for_its_result_stops_no_other(
+def test_a_name_that_is_too_long_does_not_stop_the_others(
     album: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for suffix in (".bmp", ".gif"):  # of which one becomes ....gif.png
+    for suffix in (".bmp", ".gif"):  # the second result would be named ....gif.png
         Image.new("L", (9, 9)).save(album / ("x" * 251 + suffix))
     assert run() == 1
     assert "File name too long" in capsys.readouterr().err

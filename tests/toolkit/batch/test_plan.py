@@ -1,4 +1,4 @@
-"""Which pictures of a folder are colored, and where each result goes."""
+"""Which pictures of a folder are colored, and the paths of their results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_folder_keeps_its_structure(photos: Path, tmp_path: Path) -> None:
     }
 
 
-def test_without_output_beside_each_under_a_new_name(photos: Path) -> None:
+def test_without_output_each_result_lies_beside_its_picture(photos: Path) -> None:
     results = targets([photos], None)
     assert (results["b.jpg"], results["e.bmp"]) == ("b.color.jpg", "e.color.png")
     assert results["c.tif"] == "sub/c.color.tif"
@@ -63,7 +63,7 @@ def test_one_picture(photos: Path, tmp_path: Path) -> None:
         plan_jobs([source], tmp_path / "x.gif")
 
 
-def test_colliding_names_are_told_apart(tmp_path: Path) -> None:
+def test_colliding_names_become_different(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "a.bmp", "a.gif", "b.bmp", "c.gif", "c.ppm", "A.PNG"):
@@ -77,7 +77,7 @@ def test_colliding_names_are_told_apart(tmp_path: Path) -> None:
     assert (beside["a.bmp"], beside["b.bmp"]) == ("a.bmp.color.png", "b.color.png")
 
 
-def test_a_numbered_name_takes_nobody_elses(tmp_path: Path) -> None:
+def test_a_numbered_name_does_not_take_another_name(tmp_path: Path) -> None:
     for name in ("x/a.png", "y/a.png", "z/a-2.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
@@ -95,7 +95,7 @@ def test_several_folders_and_files(photos: Path, tmp_path: Path) -> None:
         "sub/deep/d.webp",
         "other/b.jpg",
         "e.png",
-    ], "and what is named twice is colored once"
+    ], "a picture that is named twice is colored once"
 
 
 def test_no_input_is_replaced(photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""`edgecolor run --engine ray`: the same results as the local engine, and what survives a kill."""
+"""`edgecolor run --engine ray`: the results of the local engine, and resume after a kill."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from edgecolor.cli import main
 CALIBRATION = Path(__file__).parents[3] / "calibration"
 MODEL = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
 
-# A cluster for all tests here, and its address on stdout; it ends with its stdin. Its workers die of pictures
-# that are called deadly, as they would of a decoder that crashes, or of the memory that one takes.
+# A cluster for all tests of this file. It prints its address and ends when its stdin is closed. Its workers
+# die when they open a picture named deadly, as if a decoder crashed or the memory was exhausted.
 CLUSTER = """
 import ray, sys
 context = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -48,7 +48,7 @@ Environment = dict[str, str]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Environment]]:
-    """A process below which Ray runs, and the environment of commands that use it."""
+    """The process that started Ray, and the environment of commands that use the cluster."""
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "sitecustomize.py").write_text(DEADLY)
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -74,7 +74,7 @@ Album = Callable[[int], Path]
 
 @pytest.fixture
 def album(tmp_path: Path) -> Album:
-    """Makes a folder of so many photographs, in three sub-folders."""
+    """Make a folder with this number of photographs, in three subfolders."""
 
     def make(count: int) -> Path:
         photographs = sorted(CALIBRATION.glob("*.jpg"))
@@ -99,8 +99,8 @@ def lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
 
 
-def started(line: list[str], env: Environment, out: Path, known: int) -> subprocess.Popen[bytes]:
-    """A run of which so many photographs are known to be done."""
+def start_run(line: list[str], env: Environment, out: Path, known: int) -> subprocess.Popen[bytes]:
+    """Start a run, and wait until this number of photographs has a line in the manifest."""
     manifest = out / "manifest.jsonl"
     process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while not manifest.exists() or manifest.read_bytes().count(b"\n") < known:
@@ -110,13 +110,13 @@ def started(line: list[str], env: Environment, out: Path, known: int) -> subproc
 
 
 def below(pid: int, name: bytes) -> list[int]:
-    """The processes below one whose command line has this in it."""
+    """Return the descendants of a process whose command line contains a text."""
     parents, lines = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             lines[int(folder.name)] = (folder / "cmdline").read_bytes()
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
     family = {pid}
     while more := {child for child, parent in parents.items() if parent in family} - family:
@@ -125,7 +125,7 @@ def below(pid: int, name: bytes) -> list[int]:
 
 
 def assert_each_once(album: Path, out: Path) -> None:
-    """Each photograph has one result, and one line that says so; nothing else is there."""
+    """Assert that each photograph has one result and one line, and that there are no other files."""
     names = sorted(str(p.relative_to(album)) for p in album.rglob("*.jpg"))
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
         *names,
@@ -138,7 +138,7 @@ def assert_each_once(album: Path, out: Path) -> None:
             image.load()
 
 
-def test_both_engines_alike(album: Album, tmp_path: Path, cluster: tuple[int, Environment]) -> None:
+def test_both_engines_write_the_same(album: Album, tmp_path: Path, cluster: tuple[int, Environment]) -> None:
     folder = album(30)
     (folder / "empty.jpg").touch()
     (folder / "text.png").write_text("no picture")
@@ -153,7 +153,7 @@ def test_both_engines_alike(album: Album, tmp_path: Path, cluster: tuple[int, En
     for engine in ("local", "ray"):
         done = run(command(folder, tmp_path / engine, "--engine", engine), cluster[1])
         assert done.returncode == 1
-        printed.append((done.stdout, done.stderr.splitlines()[1:]))  # without the time that it took
+        printed.append((done.stdout, done.stderr.splitlines()[1:]))  # without the line with the duration
         text = (tmp_path / engine / "manifest.jsonl").read_text()
         manifests.append(sorted(text.splitlines()))
         (tmp_path / engine / "manifest.jsonl").unlink()
@@ -171,14 +171,14 @@ def test_both_engines_alike(album: Album, tmp_path: Path, cluster: tuple[int, En
     assert files[0] == files[1] and len(files[0]) == 36
 
 
-def kill_and_go_on(folder: Path, out: Path, engine: str, env: Environment, known: int) -> None:
+def kill_and_resume(folder: Path, out: Path, engine: str, env: Environment, known: int) -> None:
     line = command(folder, out, "--engine", engine)
-    process = started(line, env, out, known)
+    process = start_run(line, env, out, known)
     process.kill()
     process.communicate()
     count = len(list(folder.rglob("*.jpg")))
     left = count - len(lines(out))
-    assert 0 < left < count, "it was killed in the middle"
+    assert 0 < left < count, "the run was killed before its end"
     done = run(line, env)
     assert done.returncode == 0, done.stderr
     assert f"{count} of {count} colored".encode() in done.stderr
@@ -187,14 +187,14 @@ def kill_and_go_on(folder: Path, out: Path, engine: str, env: Environment, known
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_killed_run_goes_on(
+def test_a_killed_run_is_resumed(
     album: Album, tmp_path: Path, cluster: tuple[int, Environment], engine: str
 ) -> None:
-    kill_and_go_on(album(120), tmp_path / "out", engine, cluster[1], known=20)
+    kill_and_resume(album(120), tmp_path / "out", engine, cluster[1], known=20)
 
 
 def kill_a_worker(folder: Path, out: Path, cluster: tuple[int, Environment], known: int) -> None:
-    process = started(command(folder, out, "--engine", "ray"), cluster[1], out, known)
+    process = start_run(command(folder, out, "--engine", "ray"), cluster[1], out, known)
     os.kill(below(cluster[0], b"MapWorker")[0], signal.SIGKILL)
     assert len(lines(out)) < len(list(folder.rglob("*.jpg")))
     _, error = process.communicate()
@@ -211,7 +211,7 @@ def test_a_lost_worker_loses_nothing(album: Album, tmp_path: Path, cluster: tupl
 def test_two_thousand_and_a_killed_run(
     album: Album, tmp_path: Path, cluster: tuple[int, Environment], engine: str
 ) -> None:
-    kill_and_go_on(album(2000), tmp_path / "out", engine, cluster[1], known=1000)
+    kill_and_resume(album(2000), tmp_path / "out", engine, cluster[1], known=1000)
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ def test_two_thousand_and_a_lost_worker(
 
 
 @pytest.mark.slow
-def test_a_picture_that_workers_die_of_is_a_bad_picture(
+def test_a_picture_that_kills_workers_counts_as_failed(
     album: Album, tmp_path: Path, cluster: tuple[int, Environment]
 ) -> None:
     folder = album(60)
@@ -240,10 +240,10 @@ def test_a_picture_that_workers_die_of_is_a_bad_picture(
 
 @pytest.mark.slow
 def test_ctrl_c_on_a_cluster_of_its_own(album: Album, tmp_path: Path) -> None:
-    """Without RAY_ADDRESS, Ray runs on this machine for this command, and ends with it."""
+    """Without RAY_ADDRESS, Ray is started on this machine for the command and ends with it."""
     folder, out = album(400), tmp_path / "out"
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    process = started(command(folder, out, "--engine", "ray"), env, out, known=1)
+    process = start_run(command(folder, out, "--engine", "ray"), env, out, known=1)
     ray = below(process.pid, b"ray")
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()

@@ -125,7 +125,7 @@ def test_help_is_quick_and_light() -> None:
     assert min(seconds) < 0.5
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_closed_pipe_prints_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

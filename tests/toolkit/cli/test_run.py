@@ -1,4 +1,4 @@
-"""`edgecolor run`: arguments, effect, exit code, message."""
+"""`edgecolor run` on photographs: arguments, results, exit codes and messages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_one_picture(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert_colored(photos / "a.jpg", tmp_path / "out.png")
 
 
-def test_a_missing_delegate_is_said(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_delegate(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "a.jpg", "-o", tmp_path / "out.png", "--delegate", tmp_path / "none.so") == 4
     assert "none.so" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
@@ -65,7 +65,7 @@ def test_a_sub_folder_that_cannot_be_listed_is_reported(
 ) -> None:
     scandir = os.scandir
 
-    def refuse(path: str) -> object:  # root, as whom tests may run, is refused nothing
+    def refuse(path: str) -> object:  # tests may run as root, who is refused nothing
         if Path(path).name == "sub":
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
@@ -96,8 +96,8 @@ def test_a_folder(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not list(out.rglob("*.part"))
 
 
-def test_a_name_that_is_no_utf_8_and_damaged_tags(photos: Path) -> None:
-    """The name is printed as it is, and nothing of Pillow's own warnings."""
+def test_a_name_that_is_not_utf_8_and_damaged_tags(photos: Path) -> None:
+    """The name is printed unchanged, without warnings of Pillow."""
     name = photos / os.fsdecode(b"\xff.jpg")
     exif = Image.Exif()
     exif[271] = "a maker with a long name"
@@ -119,7 +119,7 @@ def test_quiet(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_bad_pictures_stop_no_good_one(
+def test_bad_pictures_do_not_stop_good_ones(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], threads: int
 ) -> None:
     (photos / "empty.jpg").touch()
@@ -177,7 +177,7 @@ def test_quality(photos: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def here(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the photos' folder, and the current one."""
+    """The parent of the folder of photographs, as the current folder."""
     monkeypatch.chdir(photos.parent)
     return photos.parent
 
@@ -230,7 +230,7 @@ def test_a_bad_model_never_reaches_the_interpreter(
     (tmp_path / "bad.tflite").write_bytes(content)
 
     def called(*args: object, **options: object) -> None:
-        pytest.fail("the interpreter saw it")
+        pytest.fail("the interpreter received the model")
 
     monkeypatch.setattr(interpreter, "load_interpreter", called)
     monkeypatch.setattr("edgecolor_runtime.inference.colorizer.load_interpreter", called)
@@ -257,7 +257,7 @@ def test_the_shipped_model_is_the_default(
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(photos: Path, tmp_path: Path) -> None:
-    """Files are limited to 2900 bytes, as on a disk that fills up."""
+    """Files are limited to 2900 bytes, as on a full disk."""
     out = tmp_path / "out"
     done = subprocess.run(
         [sys.executable, "-B", "-m", "edgecolor", "run", photos, "-o", out, "--model", MODEL],
@@ -269,7 +269,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(photos: Path, tmp_path:
     assert done.returncode == 1
     assert f"edgecolor: {out / 'b.png'}: cannot be written: File too large" in done.stderr
     kept = [str(path) for path in out.rglob("*") if path.is_file() and path.name != "manifest.jsonl"]
-    assert sorted(kept) == sorted(done.stdout.split()), "no half-written file, no temporary one"
+    assert sorted(kept) == sorted(done.stdout.split()), "no half-written file, no temporary file"
     for name in kept:
         with Image.open(name) as image:
             image.load()

@@ -69,7 +69,7 @@ def test_identity_is_of_names_and_contents_not_of_the_place(
 ) -> None:
     first = read_calibration(folder).sha256
     (folder / MANIFEST).unlink()
-    assert read_calibration(folder).sha256 == first, "without the manifest it is the same set"
+    assert read_calibration(folder).sha256 == first, "without the manifest the set is the same"
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for picture in sorted(folder.glob("*.jpg"), reverse=True):
         shutil.copy(picture, elsewhere)
@@ -108,7 +108,7 @@ def test_a_broken_picture_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "file,hash\n001.jpg,00\n", "\x00\x01", "file,sha256\n001.jpg\n"])
-def test_another_csv_is_no_manifest(folder: Path, text: str) -> None:
+def test_another_csv_is_not_a_manifest(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"manifest\.csv|not in"):
         read_calibration(folder)

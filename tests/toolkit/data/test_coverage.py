@@ -47,23 +47,23 @@ def photographs() -> U8:
     return read_calibration(ROOT / "calibration").gray
 
 
-def test_shares_are_of_pixels_pictures_and_answers() -> None:
+def test_shares_of_pixels_pictures_and_predictions() -> None:
     gray = np.zeros((4, 224, 224), np.uint8)
     gray[0] = 255
     gray[1, :, ::2] = 255
     shares = histograms_of(gray)
     assert {name: len(bins) + 1 for name, bins in shares.items()} == {n: len(e) for n, e in BIN_EDGES.items()}
-    assert shares["luminance"][0] == 0.625  # L* 0: two pictures and a half
+    assert shares["luminance"][0] == 0.625  # L* 0: two and a half pictures
     assert shares["luminance"][-1] == 0.375
     assert shares["contrast"][0] == 0.75  # three are flat
-    assert shares["contrast"][-1] == 0.25  # of L* 0 and 100 by turns: 50
+    assert shares["contrast"][-1] == 0.25  # standard deviation 50: L* is 0 and 100 alternately
     assert (
         shares["chroma"][0] == 0.5
-    )  # every fourth column of the striped one is white, and bright is colorful
+    )  # the sampled columns of the striped picture are white, and bright is colorful
     assert shares["chroma"][10] == 0.5  # |0.4, 0.3| x 100 = 50
 
 
-def test_our_calibration_set_covers_and_its_own_half_too(photographs: U8) -> None:
+def test_the_calibration_set_and_half_of_it_cover_the_training_data(photographs: U8) -> None:
     whole = histograms_of(photographs)
     assert measure_coverage(whole, whole) == CalibrationCoverage(1.0, 1.0, 1.0)
     half = measure_coverage(histograms_of(photographs[::2]), histograms_of(photographs[1::2]))
@@ -78,13 +78,13 @@ def test_one_stray_pixel_reaches_no_bin(photographs: U8) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_pictures_with_nothing_in_them_are_refused(photographs: U8, level: int) -> None:
+def test_pictures_without_content_are_refused(photographs: U8, level: int) -> None:
     flat = np.full((20, 224, 224), level, np.uint8)
     with pytest.raises(GateError, match=r"luminance \d%, contrast 0%"):
         verify_coverage(measure_coverage(histograms_of(flat), histograms_of(photographs)))
 
 
-def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
+def test_the_set_of_a_night_camera_gets_a_note(photographs: U8) -> None:
     night = (photographs[:40].astype(np.float32) ** 2 / 255 * 0.5).astype(np.uint8)
     coverage = measure_coverage(histograms_of(night), histograms_of(photographs))
     verify_coverage(coverage)
@@ -94,14 +94,14 @@ def test_a_night_cameras_set_is_noted_and_not_refused(photographs: U8) -> None:
 @pytest.mark.parametrize(
     "broken", [None, {}, {"luminance": [1.0]}, {"luminance": [0.5] * 20}, {"luminance": "x"}]
 )
-def test_broken_histograms_beside_a_model(photographs: U8, broken: object) -> None:
+def test_broken_histograms_in_a_sidecar(photographs: U8, broken: object) -> None:
     with pytest.raises(ModelFileError, match="coverage has no luminance of 20 shares"):
         measure_coverage(histograms_of(photographs[:20]), broken)
 
 
 @pytest.fixture
 def network(tmp_path: Path, photographs: U8) -> Path:
-    """A folder with a small network and, beside it, facts as `edgecolor train` leaves them."""
+    """A folder with a small network and the sidecar that `edgecolor train` writes."""
     keras.utils.set_random_seed(2)
     entry = layers.Input((224, 224, 1))
     x = layers.Conv2D(8, 3, 4, padding="same", activation="relu6")(entry)

@@ -1,4 +1,4 @@
-"""Prepared datasets: what goes in comes out, and what cannot teach color is left out, counted and said."""
+"""Prepared datasets: their contents, and which photographs are left out, counted and reported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def npy_layout(
     return where
 
 
-def test_folder_comes_back_as_prepared(folder: Path, tmp_path: Path) -> None:
+def test_the_dataset_has_the_photographs_of_the_folder(folder: Path, tmp_path: Path) -> None:
     summary = prepare_dataset(folder, tmp_path / "out")
     data = open_dataset(tmp_path / "out")
     assert summary.photographs == 6
@@ -57,7 +57,7 @@ def test_folder_comes_back_as_prepared(folder: Path, tmp_path: Path) -> None:
             np.testing.assert_array_equal(prepared, want)
 
 
-def test_planes_are_those_of_scikit_image() -> None:
+def test_planes_agree_with_scikit_image() -> None:
     photo = photographs(1)[0]
     planes = planes_of_rgb(photo)
     lab = rgb2lab(np.asarray(photo))
@@ -88,7 +88,7 @@ def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("photographs", "val"), [(4, 0), (12, 2), (300, 60), (1000, 200), (20000, 400)])
-def test_some_are_choose_held_out_of_few_photographs_too(photographs: int, val: int) -> None:
+def test_some_of_few_photographs_are_held_out(photographs: int, val: int) -> None:
     names = [f"{i}.jpg" for i in range(photographs)]
     chosen = choose_held_out(names)
     assert len(set(chosen)) == val
@@ -114,7 +114,7 @@ def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_disk_too_small_is_said_and_left_clean(
+def test_a_disk_that_is_too_small_is_reported_and_left_clean(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 19))
@@ -123,7 +123,7 @@ def test_a_disk_too_small_is_said_and_left_clean(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photos"]
 
 
-def test_an_empty_array_is_said(tmp_path: Path) -> None:
+def test_an_empty_array_is_reported(tmp_path: Path) -> None:
     npy_layout(tmp_path / "npy", photographs(1))
     (tmp_path / "npy" / NPY_L).write_bytes(b"")
     with pytest.raises(DataError, match=r"gray_scale\.npy: not readable"):
@@ -178,7 +178,7 @@ def test_existing_output_is_kept(folder: Path, tmp_path: Path) -> None:
         prepare_dataset(folder, tmp_path / "out")
 
 
-def test_command_says_what_it_found(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_the_counts(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dataset", str(folder), "-o", str(tmp_path / "out")]) == 0
     assert "of 6 photographs" in capsys.readouterr().out
 
@@ -196,6 +196,6 @@ def test_command_refuses_a_folder_without_a_usable_photograph(
     assert not (tmp_path / "out").exists()
 
 
-def test_folder_that_is_no_dataset(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="edgecolor dataset"):
         open_dataset(tmp_path)

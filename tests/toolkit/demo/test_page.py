@@ -1,4 +1,4 @@
-"""`edgecolor demo` in a real Chromium, with real files and a webcam that the browser feigns."""
+"""`edgecolor demo` in a real Chromium, with real files and the browser's fake webcam."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if find_spec("streamlit") is None:
     pytest.skip("no Streamlit here; pip install '.[demo]' brings it", allow_module_level=True)
 
 PHOTOGRAPH = Path(__file__).parents[3] / "examples/photographs/kodim23.jpg"
-WAIT = 30_000  # milliseconds before a test that hangs fails
+WAIT = 30_000  # milliseconds until a test that hangs fails
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
-# Of the pictures that the page shows: their width, and the mean distance of their pixels from gray, 0 to 255.
+# Returns size and mean distance of the pixels from gray, 0 to 255, of the pictures on the page.
 PIXELS = """([gray, color]) => [gray, color].map(image => {
   const canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
@@ -50,8 +50,8 @@ PIXELS = """([gray, color]) => [gray, color].map(image => {
 
 @contextmanager
 def served(folder: Path, *words: str) -> Iterator[str]:
-    """The command in a process of its own, until Ctrl-C; gives the address that it prints."""
-    (folder / ".streamlit").mkdir()  # settings of somebody's other page, which must not matter
+    """Run the command in a process of its own until Ctrl-C; yield the address that it prints."""
+    (folder / ".streamlit").mkdir()  # settings of another Streamlit page, which must have no effect
     (folder / ".streamlit/config.toml").write_text("[browser]\ngatherUsageStats = true\n", "utf-8")
     command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
@@ -84,13 +84,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> BrowserContext:
-    """One for all tests, because Streamlit's scripts are large and are kept in its cache."""
+    """One context for all tests: its cache keeps Streamlit's large scripts."""
     return browser.new_context(viewport={"width": 1200, "height": 900})
 
 
 @contextmanager
 def opened(context: BrowserContext, address: str) -> Iterator[Page]:
-    """The page; it must ask nobody else for anything, and have nothing to complain of."""
+    """Open the page; assert that it loads nothing from other sites and logs no error."""
     page = context.new_page()
     page.set_default_timeout(WAIT)
     requests: list[str] = []
@@ -120,12 +120,12 @@ def give(page: Page, file: Path) -> None:
 
 
 def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
-    """Of gray and of color, once both are there: width, height, mean distance from gray."""
+    """Wait for both pictures; return width, height and mean distance from gray, of gray and of color."""
     handles = []
     for name in ("in gray", "in color"):
         image = page.get_by_role("img", name=name)
         image.wait_for()
-        # A picture that is replaced while it is decoded fails once; one that is broken fails again.
+        # Decoding fails once if the picture is replaced meanwhile, and twice if the picture is broken.
         image.evaluate("image => image.decode().catch(() => image.decode())")
         handles.append(image.element_handle())
     gray, color = page.evaluate(PIXELS, handles)
@@ -133,7 +133,7 @@ def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def eventually(true: Callable[[], bool], page: Page) -> bool:
-    """Whether it comes true before a test must fail."""
+    """Return whether a condition becomes true before the test must fail."""
     deadline = time.monotonic() + WAIT / 1000
     while not true():
         if time.monotonic() > deadline:
@@ -150,7 +150,7 @@ def download(page: Page) -> tuple[str, bytes]:
 
 
 def ran(file: Path, *words: str) -> bytes:
-    """What `edgecolor run` makes of it."""
+    """Return the file that `edgecolor run` writes."""
     output = file.with_name(f"{file.stem}.run{file.suffix}")
     assert main(["run", str(file), "-o", str(output), "--force", "--quiet", *words]) == 0
     return output.read_bytes()
@@ -158,7 +158,7 @@ def ran(file: Path, *words: str) -> bytes:
 
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
-    """A copy, whose neighbors may be written."""
+    """A copy in a folder that tests may write to."""
     copy = tmp_path / "a parrot.jpg"
     copy.write_bytes(PHOTOGRAPH.read_bytes())
     return copy
@@ -179,7 +179,7 @@ def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None
     gray = page.get_by_role("img", name="in gray")
 
     def covered() -> str:
-        """How much of gray is cut off at the right."""
+        """Return the part of the gray picture that is cut off."""
         return str(gray.evaluate("image => getComputedStyle(image).clipPath"))
 
     divider.focus()
@@ -215,7 +215,7 @@ def test_saturation_and_model(page: Page, photograph: Path) -> None:
 def rotated(path: Path) -> None:
     with Image.open(PHOTOGRAPH) as image:
         exif = image.getexif()
-        exif[0x0112] = 6  # orientation: turned to the right
+        exif[0x0112] = 6  # orientation: rotated to the right
         image.save(path, exif=exif)
 
 
@@ -261,7 +261,7 @@ def test_any_photograph(
     assert download(page) == (result, ran(tmp_path / name))
 
 
-def test_what_cannot_hold_the_colors_becomes_png(page: Page, tmp_path: Path) -> None:
+def test_a_format_without_color_becomes_png(page: Page, tmp_path: Path) -> None:
     bitmap(tmp_path / "old.bmp")
     give(page, tmp_path / "old.bmp")
     name, data = download(page)
@@ -269,7 +269,7 @@ def test_what_cannot_hold_the_colors_becomes_png(page: Page, tmp_path: Path) -> 
     assert (name, data) == ("old.color.png", (tmp_path / "old.color.png").read_bytes())
 
 
-def test_what_is_no_picture_is_one_sentence(page: Page, tmp_path: Path, photograph: Path) -> None:
+def test_a_bad_file_is_reported_in_one_sentence(page: Page, tmp_path: Path, photograph: Path) -> None:
     cut = tmp_path / "cut_*off*.jpg"
     cut.write_bytes(PHOTOGRAPH.read_bytes()[:5000])
     bomb = tmp_path / "bomb.png"
@@ -320,7 +320,7 @@ FOCUSED = """() => {
 }"""
 
 
-def test_all_of_it_by_keyboard(page: Page, photograph: Path) -> None:
+def test_the_page_by_keyboard(page: Page, photograph: Path) -> None:
     give(page, photograph)
     pictures(page)
     page.get_by_role("radio", name="A photograph").focus()
@@ -338,7 +338,7 @@ def test_all_of_it_by_keyboard(page: Page, photograph: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 820])
-def test_nothing_sticks_out_of_a_small_screen(page: Page, photograph: Path, width: int) -> None:
+def test_the_page_fits_a_small_screen(page: Page, photograph: Path, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 640})
     give(page, photograph)
     pictures(page)

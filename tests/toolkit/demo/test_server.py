@@ -1,4 +1,4 @@
-"""`edgecolor demo`: what the command refuses, and the page's logic without a browser."""
+"""`edgecolor demo`: wrong usage, and the logic of the page without a browser."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_it_refuses(capsys: pytest.CaptureFixture[str], words: list[str], code: int, why: str) -> None:
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str], code: int, why: str) -> None:
     assert main(["demo", *words]) == code
     assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["--browser"]])
-def test_a_browser_is_opened_only_when_asked_for(
+def test_a_browser_is_opened_only_with_the_option(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     seen: list[str] = []
@@ -88,13 +88,13 @@ def test_a_browser_is_opened_only_when_asked_for(
 
 @pytest.fixture(autouse=True)
 def this_program_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streamlit leaves the page as `__main__`, which processes started by later tests would run."""
+    """Streamlit replaces `__main__` with the page; processes of later tests would run the page."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts what is expensive: models loaded, pictures read, networks run."""
+    """Count the expensive steps: models loaded, pictures read, inferences."""
     import streamlit
 
     from edgecolor.demo import page
@@ -118,14 +118,14 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def visit(first: str = "s") -> AppTest:
-    """A new visitor's page."""
+    """Return the page of a new visitor."""
     from streamlit.testing.v1 import AppTest
 
     return AppTest.from_string(server.page_script(first), default_timeout=30).run()
 
 
 def read(markdown: str) -> str:
-    """Markdown as it is read, but for its bold marks."""
+    """Return Markdown without its escapes."""
     return re.sub(r"\\(.)", r"\1", markdown)
 
 
@@ -148,7 +148,7 @@ def test_each_step_is_done_once_for_all_visitors(work: Counter[str]) -> None:
     assert work == {"loaded": 2, "read": 2, "predicted": 3}
 
 
-def test_the_model_that_was_named_is_chosen_at_first() -> None:
+def test_the_named_model_is_selected_at_the_start() -> None:
     page = visit(str(MODEL))
     (models,) = [radio for radio in page.radio if radio.label == "Model"]
     assert models.value == str(MODEL)
@@ -160,7 +160,7 @@ def test_the_model_that_was_named_is_chosen_at_first() -> None:
     assert list(coloring.open_models("m")) == ["m", "s"]
 
 
-def test_saturation_begins_with_the_model_s_own() -> None:
+def test_saturation_starts_at_the_model_s_default() -> None:
     page = visit()
     assert page.slider[0].value == open_model("s").info.saturation == 1.31
     choose(page, "Model", "m")
@@ -168,7 +168,7 @@ def test_saturation_begins_with_the_model_s_own() -> None:
     assert "17,944 photographs" in read(page.caption[0].value)
 
 
-def test_what_a_user_should_know_of_a_picture_is_said() -> None:
+def test_notes_on_a_picture_are_shown() -> None:
     frames = [Image.linear_gradient("L"), Image.radial_gradient("L")]
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
@@ -179,7 +179,7 @@ def test_what_a_user_should_know_of_a_picture_is_said() -> None:
     assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is colored" in captions
 
 
-def test_every_sample_is_there_and_free() -> None:
+def test_every_sample_exists_and_is_free() -> None:
     import csv
 
     with (CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""`edgecolor doctor`: boards by their files, broken installations made here, and this machine."""
+"""`edgecolor doctor` on boards that are described by files, on broken installations, and on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Board = Callable[..., Path]
 
 
 def python_that(**fails: str) -> Callable[[Sequence[str]], ChildResult]:
-    """A Python in which these modules fail to import, each with the last line of its traceback."""
+    """Return a Python in which these modules fail to import, each with a last line of the traceback."""
 
     def run(words: Sequence[str]) -> ChildResult:
         module = words[1].removeprefix("import ").split(".")[0]
@@ -94,7 +94,7 @@ def test_a_pi_4_without_its_camera_library(pi: Board, host: HostMachine) -> None
     assert findings_on(host, "power supply") == []
 
 
-def test_a_pi_5_says_what_feeds_it(pi: Board, host: HostMachine) -> None:
+def test_the_power_supply_of_a_pi_5(pi: Board, host: HostMachine) -> None:
     host = replace(host, root=pi(5))
     (supply,) = findings_on(host, "power supply")
     assert (supply.state, supply.text) == ("ok", "5.11 V at the board")
@@ -212,7 +212,7 @@ def test_a_coral_on_usb(pi: Board, host: HostMachine, identity: tuple[str, str])
     coral(host.root, *identity)
     shut, missing = findings_on(host, "edge tpu")
     assert shut.state == "problem" and "may not open" in shut.text and shut.fix is not None
-    # No rule names it yet: the line writes one for both of its identities.
+    # There is no udev rule yet: the command writes a rule for both identities.
     printf = shut.fix.split("&& ")[1].split(" | sudo")[0]
     rules = subprocess.run(printf, shell=True, capture_output=True, text=True, check=True).stdout
     assert [line.count('"') for line in rules.splitlines()] == [8, 8]
@@ -273,7 +273,7 @@ def test_no_interpreter(
     assert text in interpreter.text and (interpreter.fix or "").startswith(fix)
 
 
-def test_tflite_runtime_with_its_numpy_is_well(host: HostMachine) -> None:
+def test_tflite_runtime_works_with_its_numpy(host: HostMachine) -> None:
     versions = {"tflite-runtime": "2.14.0", "numpy": "1.26.4"}
     (interpreter,) = findings_on(replace(host, version=versions.get), "interpreter")
     assert interpreter.state == "ok" and "no wheel beyond Python 3.11" in interpreter.text
@@ -293,7 +293,7 @@ def test_live_libraries_missing_and_broken(host: HostMachine) -> None:
     assert av.state == "problem" and "libavdevice.so.61" in av.text
 
 
-def test_an_examination_that_fails_does_not_end_the_rest(host: HostMachine) -> None:
+def test_a_failing_examination_does_not_stop_the_others(host: HostMachine) -> None:
     def run(words: Sequence[str]) -> ChildResult:
         return ChildResult(0, "no json", "")
 
@@ -320,7 +320,7 @@ def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def doctor_with(path: Path) -> tuple[int, str, str]:
-    """The command, with a folder in front of every other on Python's path."""
+    """Run the command with a folder at the start of Python's path."""
     paths = os.pathsep.join([str(path), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "edgecolor", "doctor"],
@@ -354,7 +354,7 @@ def test_an_interpreter_that_does_not_import(tmp_path: Path) -> None:
     assert "fix: pip install --force-reinstall ai-edge-litert" in out
 
 
-def test_a_machine_that_computes_something_else(tmp_path: Path) -> None:
+def test_a_machine_with_other_outputs(tmp_path: Path) -> None:
     other = (
         "from ai_edge_litert import interpreter\n"
         "get = interpreter.Interpreter.get_tensor\n"
@@ -381,7 +381,7 @@ def test_a_damaged_shipped_model(tmp_path: Path) -> None:
     assert err == "edgecolor: 1 problem here: model s\n"
 
 
-def test_a_child_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_process_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecolor.doctor.finding.CHILD_SECONDS", 0.2)
     assert run_python(["-c", "import time; time.sleep(30)"]).reason == "it did not end within 0.2 s"
 
