@@ -1,26 +1,26 @@
-"""Every error that edgecolor raises on purpose, and the exit code a command ends with.
+"""The errors that edgecolor raises on purpose, each with the exit code of a command.
 
-EdgecolorError (1)          something failed
-├── PictureError (1)        a picture or a video cannot be read or written
+EdgecolorError (1)          something failed, for example a file cannot be written
+├── PictureError (1)        a picture or a video cannot be read or encoded
 ├── DataError (1)           training, calibration or evaluation data is unusable
-├── UsageError (2)          the call makes no sense
+├── UsageError (2)          wrong arguments, or the output exists already
 ├── GateError (3)           a result misses its gate: accuracy, operators, sparsity
-├── MissingError (4)        this machine lacks something: an extra, a delegate
-│   └── CameraError (4)     a camera is not there, is busy, stalls or went away
-└── ModelFileError (5)      a model file is broken, unverified, or not one of ours
+├── MissingError (4)        this machine lacks a package, a delegate or a device
+│   └── CameraError (4)     a camera is missing or busy, stalled, or was unplugged
+└── ModelFileError (5)      a model file is damaged, changed, or not an edgecolor model
 """
 
 from __future__ import annotations
 
 
 class EdgecolorError(Exception):
-    """Base of all. Its text is one line that says what to do."""
+    """Base of all errors. The message is one line: what failed, why, what to do."""
 
     exit_code = 1
 
 
 class PictureError(EdgecolorError):
-    """A picture or a video cannot be read or written."""
+    """A picture or a video cannot be read or encoded."""
 
 
 class DataError(EdgecolorError):
@@ -28,7 +28,7 @@ class DataError(EdgecolorError):
 
 
 class UsageError(EdgecolorError):
-    """The call makes no sense."""
+    """The arguments are wrong, or the output exists already."""
 
     exit_code = 2
 
@@ -40,16 +40,16 @@ class GateError(EdgecolorError):
 
 
 class MissingError(EdgecolorError):
-    """This machine lacks something the command needs."""
+    """This machine lacks a package, a delegate or a device that is needed."""
 
     exit_code = 4
 
 
 class CameraError(MissingError):
-    """A camera or a stream is not there, is busy, stalls or went away. It may come back."""
+    """A camera or a stream is missing or busy, stalled, or went away. It may come back."""
 
 
 class ModelFileError(EdgecolorError):
-    """A model file is broken, unverified, or has another signature."""
+    """A model file is damaged, changed, or has another signature."""
 
     exit_code = 5

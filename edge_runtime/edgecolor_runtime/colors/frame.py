@@ -17,10 +17,10 @@ class ColorFrame:
     """A colored frame.
 
     Attributes:
-        y: Its luma, as it came: mode L.
-        chroma: Predicted (Cb, Cr) centered on 0, before any limit, shape (56, 56, 2).
-        seen: The luma under each of them, shape (56, 56), where chroma is to keep to the edges of the luma;
-            None where it is upsampled without a guide.
+        y: Luma of the gray frame, unchanged: mode L.
+        chroma: Predicted (Cb, Cr) centered on 0, not limited, shape (56, 56, 2).
+        seen: Mean luma under each chroma pixel, shape (56, 56). It guides the upsampling, which then follows
+            the edges of the luma. None: upsample without a guide.
     """
 
     y: Image.Image
@@ -33,30 +33,30 @@ class ColorFrame:
         return upsampling.planes(self.chroma, luma, luma, self.seen)
 
     def half_planes(self) -> tuple[U8, U8]:
-        """Cb and Cr at half the size, shape (ceil(h / 2), ceil(w / 2)) each, as 4:2:0 keeps them.
+        """Return Cb and Cr at half size, as 4:2:0 stores them, shape (ceil(h / 2), ceil(w / 2)) each.
 
-        Four times cheaper than exact planes.
+        This takes a quarter of the time of full planes.
         """
         return upsampling.planes(self.chroma, *upsampling.halves(np.asarray(self.y)), self.seen)
 
     @property
     def cb(self) -> Image.Image:
-        """Cb at full size, mode L centered on 128, limited so that RGB does not clip."""
+        """Cb at full size: mode L, centered on 128, limited to values that RGB can show."""
         return Image.fromarray(self._planes[0])
 
     @property
     def cr(self) -> Image.Image:
-        """Cr at full size, mode L centered on 128, limited so that RGB does not clip."""
+        """Cr at full size: mode L, centered on 128, limited to values that RGB can show."""
         return Image.fromarray(self._planes[1])
 
     def to_rgb(self) -> Image.Image:
-        """The frame in mode RGB. Its BT.601 luma is `y`, within 1."""
+        """Return the frame in mode RGB. Its BT.601 luma differs from `y` by at most 1."""
         return Image.merge("YCbCr", (self.y, self.cb, self.cr)).convert("RGB")
 
     def to_ycbcr(self) -> Image.Image:
-        """The frame in mode YCbCr for an encoder that halves chroma (4:2:0): 2 x 2 pixels share theirs."""
-        w, h = self.y.size
-        full = (Image.fromarray(upsampling.double(plane, h, w)) for plane in self.half_planes())
+        """Return the frame in mode YCbCr for an encoder with 4:2:0: each 2 x 2 pixels share their chroma."""
+        width, height = self.y.size
+        full = (Image.fromarray(upsampling.double(plane, height, width)) for plane in self.half_planes())
         return Image.merge("YCbCr", (self.y, *full))
 
 

@@ -1,7 +1,8 @@
-"""Color arithmetic: sRGB, CIE LAB (D65), BT.601 luma and chroma. The one place where it is written.
+"""Color arithmetic: sRGB, CIE LAB (D65), BT.601 luma and chroma. No other module repeats it.
 
-Sources: sRGB transfer and primaries, IEC 61966-2-1:1999; CIE LAB, CIE 15:2004; Y'CbCr, ITU-R BT.601-7 in the
-full range of JFIF (ITU-T T.871). The white is the one that the primaries sum to, so neutrals have a = b = 0.
+Sources: IEC 61966-2-1:1999 (sRGB transfer and primaries), CIE 15:2004 (CIE LAB), ITU-R BT.601-7 (Y'CbCr) in
+    the
+full range of JFIF (ITU-T T.871). The white point is the sum of the primaries, which gives neutrals a = b = 0.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ U8 = NDArray[np.uint8]
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
-_RGB_TO_XYZ_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(1, keepdims=True)  # XYZ over the white's XYZ
+_RGB_TO_XYZ_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(1, keepdims=True)  # XYZ relative to white
 _XYZ_RELATIVE_TO_RGB = np.linalg.inv(_RGB_TO_XYZ_RELATIVE)
 
-_DELTA = 6 / 29  # where CIE LAB's cube root meets its straight part
+_DELTA = 6 / 29  # in CIE LAB's f, where the cube root meets the straight line
 
 # BT.601 luma weights; the chroma factors follow from them.
-LUMA_R, LUMA_G, LUMA_B = 0.299, 0.587, 0.114
+LUMA_R = 0.299
+LUMA_G = 0.587
+LUMA_B = 0.114
 R_PER_CR = 2 * (1 - LUMA_R)  # 1.402
 B_PER_CB = 2 * (1 - LUMA_B)  # 1.772
 G_PER_CB = -LUMA_B * B_PER_CB / LUMA_G  # -0.344136
@@ -50,38 +53,38 @@ def _f_inverse(f: NDArray[np.floating]) -> F32:
     return np.where(f > _DELTA, f**3, (f - 4 / 29) * (3 * _DELTA**2)).astype(np.float32)
 
 
-# Through float64: the last bit of numpy's float32 cube root depends on the processor (AVX-512, Arm), and at
-# gray 194 that bit decided an int8 step of the network's input.
+# Computed in float64, because the last bit of numpy's float32 cube root depends on the processor (AVX-512,
+# Arm). At gray 194 that bit decided an int8 step of the network's input.
 LIGHTNESS_OF_LUMA: F32 = (116 * _f(LINEAR_OF_BYTE.astype(np.float64)) - 16).astype(np.float32)
-"""L* in [0, 100] of the neutral whose 8-bit luma is the index, shape (256,)."""
+"""L* in [0, 100] of the neutral gray with an 8-bit luma of the index, shape (256,)."""
 
 
 def rgb_to_lab(rgb: U8) -> F32:
-    """8-bit sRGB, shape (..., 3), to CIE LAB, shape (..., 3): L in [0, 100], a and b in about [-108, 99]."""
+    """Convert 8-bit sRGB to CIE LAB, both of shape (..., 3): L in [0, 100], a and b in about [-108, 99]."""
     f = _f(LINEAR_OF_BYTE[rgb] @ _RGB_TO_XYZ_RELATIVE.T.astype(np.float32))
     fx, fy, fz = f[..., 0], f[..., 1], f[..., 2]
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
 def lab_to_rgb(lab: F32) -> F32:
-    """CIE LAB, shape (..., 3), to sRGB in [0, 255], same shape, not rounded; out of gamut is clipped."""
+    """Convert CIE LAB to sRGB in [0, 255], both of shape (..., 3). Values are clipped and not rounded."""
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
     return _gamma(_f_inverse(f) @ _XYZ_RELATIVE_TO_RGB.T.astype(np.float32)) * np.float32(255)
 
 
 def lightness_to_gray(lightness: F32) -> U8:
-    """L* in [0, 100] to the 8-bit neutral of that lightness, same shape."""
+    """Convert L* in [0, 100] to the 8-bit neutral gray of this lightness, same shape."""
     y = _f_inverse((np.asarray(lightness, np.float32) + 16) / 116)
     return np.rint(_gamma(y) * 255).astype(np.uint8)
 
 
 def rgb_to_chroma(rgb: F32) -> F32:
-    """SRGB in [0, 255], shape (..., 3), to (Cb, Cr), shape (..., 2), centered on 0, in [-127.5, 127.5]."""
+    """Convert sRGB in [0, 255], shape (..., 3), to (Cb, Cr) in [-127.5, 127.5], shape (..., 2)."""
     y = LUMA_R * rgb[..., 0] + LUMA_G * rgb[..., 1] + LUMA_B * rgb[..., 2]
     return np.stack([(rgb[..., 2] - y) / B_PER_CB, (rgb[..., 0] - y) / R_PER_CR], axis=-1).astype(np.float32)
 
 
 def lab_to_chroma(lightness: F32, ab: F32) -> F32:
-    """L*, shape (...), and ab, shape (..., 2), to (Cb, Cr), shape (..., 2), centered on 0."""
+    """Convert L*, shape (...), and ab, shape (..., 2), to (Cb, Cr) centered on 0, shape (..., 2)."""
     return rgb_to_chroma(lab_to_rgb(np.concatenate([lightness[..., None], ab], axis=-1)))

@@ -1,7 +1,8 @@
-"""Chroma planes: the network's small ones to the frame's size, limited where RGB would clip.
+"""Upsample the network's small chroma planes to the size of the frame, and limit them to what RGB can show.
 
-A pixel (Y, s Cb, s Cr) with the largest s in [0, 1] that keeps R, G and B inside [0, 255] turns back into the
-gray that it came from. Without the limit the decoder clips a channel, and the luma is lost.
+Each pixel becomes (Y, s Cb, s Cr) with the largest s in [0, 1] that keeps R, G and B inside [0, 255]. The
+colored pixel then converts back to its gray. Without the limit a decoder clips a channel, which changes the
+luma.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.colors.spaces import B_PER_CB, F32, G_PER_CB, G_PER_CR, R_PER_CR, U8
 
-NEUTRAL = 128  # the byte of a chroma of 0
-CHROMA_LIMIT = 127.0  # the largest chroma, either side, that a byte around NEUTRAL holds
-_EPSILON = np.float32(1e-3)  # chroma too small to need room; nothing is divided by 0
-_FLAT = np.float32(24)  # deviation of luma below which the slope is held back: texture, not edges
-_FAINT = np.float32(4)  # the same of chroma
-_STRIP = 1 << 14  # pixels worked on in one go: the arrays stay in the cache, and small for a large picture
+NEUTRAL = 128  # byte that stands for a chroma of 0
+CHROMA_LIMIT = 127.0  # largest chroma in either direction that a byte around NEUTRAL can hold
+_EPSILON = np.float32(1e-3)  # avoids a division by 0; chroma this small cannot clip
+_FLAT_LUMA = np.float32(24)  # standard deviation; lower values are texture, not edges, and reduce the slope
+_FAINT_CHROMA = np.float32(4)  # standard deviation; lower values reduce the slope
+_STRIP_PIXELS = 1 << 14  # processed at a time, which keeps the arrays in the cache
 
 
 def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:
     """Upsample chroma, limit it, and round it to bytes.
 
     Args:
-        chroma: (Cb, Cr) centered on 0, any small shape (n, m, 2).
-        low: The smallest luma under each pixel of the result, shape (h, w).
-        high: The largest luma there, same shape; the same array where every pixel has one luma.
-        seen: Luma of the pixels of `chroma`, in [0, 255], shape (n, m), to keep to the edges of the luma.
-            None: bilinear.
+        chroma: (Cb, Cr) centered on 0, shape (n, m, 2).
+        low: Smallest luma under each pixel of the result, shape (h, w).
+        high: Largest luma under each pixel, same shape. Pass `low` itself if every pixel has one luma.
+        seen: Luma of the pixels of `chroma`, in [0, 255], shape (n, m); the result follows the edges of the
+            luma. None: bilinear upsampling.
 
     Returns:
         Cb and Cr centered on 128, shape (h, w) each.
@@ -37,12 +38,12 @@ def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8,
     if seen is not None:
         source = np.concatenate(local_lines(source, seen))
     left, right, share = _taps(source.shape[2], w)
-    # np.take, since what indexing with arrays returns is not laid out row by row, and slow to work on.
+    # np.take returns rows that are contiguous in memory; indexing with arrays does not, and is slower later.
     wide = np.take(source, left, axis=2) * (1 - share) + np.take(source, right, axis=2) * share
     above, below, share = _taps(source.shape[1], h)
     share = share[:, None]
     cb, cr = np.empty((h, w), np.uint8), np.empty((h, w), np.uint8)
-    rows = max(1, _STRIP // w)
+    rows = max(1, _STRIP_PIXELS // w)
     for top in range(0, h, rows):
         at = slice(top, top + rows)
         strip: F32 = np.take(wide, above[at], axis=1)
@@ -50,26 +51,25 @@ def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8,
         if seen is not None:
             strip = _at_luma(strip, low[at], high[at])
         strip *= _room(low[at], high[at], strip[0], strip[1])
-        strip += np.float32(NEUTRAL + 0.5)  # rounds, because the conversion to bytes truncates
+        strip += np.float32(NEUTRAL + 0.5)  # + 0.5 rounds, because the conversion to bytes truncates
         cb[at], cr[at] = strip
     return cb, cr
 
 
 def local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
-    """How chroma follows luma around each pixel: the line offset + slope Y.
+    """Return how chroma depends on luma around each pixel, as lines: chroma = offset + slope Y.
 
-    Upsampled, with the luma Y of the large frame, the lines give chroma that keeps to the edges of the luma.
-
-    That is bilinear chroma plus the detail of the luma times a local gain, as in pansharpening; the gain is
-    the window regression of the fast guided filter (He and Sun 2015, arXiv:1505.00996). It counts by how
-    well luma explains chroma (the squared correlation), so that texture without color leaves chroma alone.
+    The lines are upsampled and evaluated at the luma Y of the large frame. The resulting chroma follows the
+    edges of the luma: it is bilinear chroma plus the luma's detail times a local gain, as in pansharpening.
+    The gain is the window regression of the fast guided filter (He and Sun 2015, arXiv:1505.00996), weighted
+    by the squared correlation of luma and chroma. The weight keeps texture without color out of the chroma.
 
     Args:
         chroma: Cb and Cr centered on 0, shape (2, n, m).
-        luma: The luma of the same pixels, in [0, 255], shape (n, m).
+        luma: Luma of the same pixels, in [0, 255], shape (n, m).
 
     Returns:
-        Offset and slope, shape (2, n, m) each. The line of a pixel goes through its own chroma and luma.
+        Offset and slope, shape (2, n, m) each. The line of a pixel passes through its own chroma and luma.
     """
     products = (luma * luma)[None], chroma * luma, (chroma * chroma).sum(axis=0, keepdims=True)
     mean = _window(np.concatenate([luma[None], chroma, *products]))
@@ -77,13 +77,13 @@ def local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
     variance = mean[3] - mean_luma * mean_luma
     covariance = mean[4:6] - mean_chroma * mean_luma
     spread = mean[6] - (mean_chroma * mean_chroma).sum(axis=0)
-    explained = (covariance * covariance).sum(axis=0) / ((variance + _EPSILON) * (spread + _FAINT**2))
-    slope: F32 = covariance * (explained.clip(0, 1) / (variance + _FLAT**2))
+    explained = (covariance * covariance).sum(axis=0) / ((variance + _EPSILON) * (spread + _FAINT_CHROMA**2))
+    slope: F32 = covariance * (explained.clip(0, 1) / (variance + _FLAT_LUMA**2))
     return chroma - slope * luma, slope
 
 
 def _window(planes: F32) -> F32:
-    """Weighted mean over 3 x 3 pixels, weights (1, 4, 1) / 6 along each side; shape (k, n, m)."""
+    """Return the weighted mean over 3 x 3 pixels, weights (1, 4, 1) / 6 per axis; shape (k, n, m)."""
     padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows = padded[:, :-2] + padded[:, 2:]
     rows += 4 * padded[:, 1:-1]
@@ -94,7 +94,7 @@ def _window(planes: F32) -> F32:
 
 
 def _at_luma(strip: F32, low: U8, high: U8) -> F32:
-    """Offsets and slopes, shape (4, rows, w), to chroma (2, rows, w), at the middle of low and high."""
+    """Evaluate lines, shape (4, rows, w), at the mean of low and high: chroma, shape (2, rows, w)."""
     luma = low.astype(np.float32)
     if low is not high:
         luma += high
@@ -106,14 +106,14 @@ def _at_luma(strip: F32, low: U8, high: U8) -> F32:
 
 
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], F32]:
-    """Two source pixels for each target pixel along one side, and the share of the second."""
+    """Return two source pixels for each target pixel along one axis, and the weight of the second."""
     center = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
     first = center.astype(np.intp)
     return first, np.minimum(first + 1, source - 1), (center - first).astype(np.float32)
 
 
 def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:
-    """The largest s in [0, 1] that keeps Y + s * (what chroma adds to R, G, B) in [0, 255] for low, high."""
+    """Return the largest s in [0, 1] so that chroma s (cb, cr) clips no channel at luma low or high."""
     r, b = cr * np.float32(R_PER_CR), cb * np.float32(B_PER_CB)
     g = cb * np.float32(G_PER_CB)
     g += cr * np.float32(G_PER_CR)
@@ -127,12 +127,12 @@ def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:
     np.divide(low, down, out=down)
     np.negative(down, out=down)
     np.minimum(up, down, out=up)
-    room: F32 = np.minimum(up, np.ones(up.shape[1], np.float32), out=up)  # a plain 1 is four times slower
+    room: F32 = np.minimum(up, np.ones(up.shape[1], np.float32), out=up)  # the scalar 1 is four times slower
     return room
 
 
 def halves(luma: U8) -> tuple[U8, U8]:
-    """Smallest and largest luma of each 2 x 2 block, shape (ceil(h / 2), ceil(w / 2)) each."""
+    """Return the smallest and largest luma of each 2 x 2 block, shape (ceil(h / 2), ceil(w / 2)) each."""
     h, w = luma.shape
     if h % 2 or w % 2:
         luma = np.pad(luma, ((0, h % 2), (0, w % 2)), mode="edge")
@@ -141,6 +141,6 @@ def halves(luma: U8) -> tuple[U8, U8]:
 
 
 def double(plane: U8, h: int, w: int) -> U8:
-    """Repeat every pixel of a half-size plane twice along both sides, cut to shape (h, w)."""
-    pairs = (plane.astype(np.uint16) * 257).view(np.uint8)  # one 16-bit store writes both
+    """Repeat every pixel of a half-size plane twice along both axes, cut to shape (h, w)."""
+    pairs = (plane.astype(np.uint16) * 257).view(np.uint8)  # one 16-bit store writes two pixels
     return np.repeat(pairs, 2, axis=0)[:h, :w]

@@ -1,4 +1,4 @@
-"""Any picture file to gray, and what must survive beside it: alpha, EXIF, ICC profile, resolution, XMP."""
+"""Read any picture as gray, together with what the colored file keeps: alpha, EXIF, ICC profile, DPI, XMP."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import PictureError
 
-_WARNINGS = threading.Lock()  # warning filters belong to the process, so one thread at a time changes them
+_WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
 
-# TIFF tags that say how the file's pixels lie, not what they show: they must not follow into another file.
+# TIFF tags that describe how pixels are stored in the file. They must not be copied to another file.
 _LAYOUT_TAGS = (
     *range(254, 267), 273, 274, *range(277, 282), 284, 290, 291, 292, 293, 301, 317, 320, *range(322, 326),
     330, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675,
 )  # fmt: skip
-_EXIF_IFD, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
-_BITS, _PHOTOMETRIC = 258, 262  # TIFF tags
-_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # JPEG, WebP and TIFF; PNG
+_EXIF_IFD = 0x8769  # EXIF tags
+_EXIF_WIDTH = 0xA002
+_EXIF_HEIGHT = 0xA003
+_TIFF_BITS = 258  # TIFF tags
+_TIFF_PHOTOMETRIC = 262
+_WHITE_IS_ZERO = 0  # value of _TIFF_PHOTOMETRIC
+_MAX_12_BIT = 4095
+_MAX_16_BIT = 65535
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # of JPEG, WebP and TIFF; of PNG
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, opened.
+    """An opened picture.
 
     Attributes:
         gray: BT.601 luma, mode L, upright.
-        alpha: Opacity, mode L, same size; None where the picture has none.
-        exif: EXIF block without orientation, layout and thumbnail; empty where there is none.
-        icc: RGB profile, or None. A gray or CMYK profile is left behind: it does not describe RGB.
-        dpi: Horizontal and vertical resolution, or None.
+        alpha: Opacity, mode L, same size; None if the picture has no transparency.
+        exif: EXIF block without orientation, pixel layout and thumbnail; empty if there is none.
+        icc: ICC profile for RGB, or None. Gray and CMYK profiles are dropped: they do not describe RGB.
+        dpi: Horizontal and vertical resolution in pixels per inch, or None.
         xmp: XMP packet, or None.
-        notes: What a user should know, one sentence each.
+        notes: What a user should know about the picture, one sentence each.
     """
 
     gray: Image.Image
@@ -58,7 +64,8 @@ def open_picture(path: str | Path) -> Picture:
     """Open a picture of any size and mode.
 
     Raises:
-        PictureError: It is missing, no picture, truncated, or so large that it may be a decompression bomb.
+        PictureError: The file is missing, empty, damaged, not a picture, or larger than Pillow's limit
+            against decompression bombs.
     """
     path = Path(path)
     with _named_errors(path):
@@ -66,20 +73,20 @@ def open_picture(path: str | Path) -> Picture:
 
 
 def parse_picture(data: bytes, name: str) -> Picture:
-    """As `open_picture`, from the bytes of a file; `name` is what messages call it."""
+    """Read the bytes of a picture file, as `open_picture`; `name` stands for the file in messages."""
     with _named_errors(name):
         return _open(io.BytesIO(data), len(data))
 
 
 def read_image(image: Image.Image, name: str = "the picture") -> Picture:
-    """Read an open picture, as `open_picture`; `name` is what messages call it."""
+    """Read an image that is already open, as `open_picture`; `name` stands for it in messages."""
     with _named_errors(name):
         return _read(image)
 
 
 @contextmanager
 def _named_errors(name: str | Path) -> Iterator[None]:
-    """Any error as a PictureError that begins with the name."""
+    """Convert any error to a PictureError that begins with the name."""
     try:
         yield
     except PictureError as error:
@@ -94,10 +101,8 @@ def _named_errors(name: str | Path) -> Iterator[None]:
     except OSError as error:
         raise PictureError(f"{name}: {error.strerror or _line(error)}") from error
     except MemoryError as error:
-        raise PictureError(f"{name}: not enough memory for it") from error
-    except (
-        Exception
-    ) as error:  # Pillow raises anything on a damaged file: SyntaxError, struct.error, zlib.error
+        raise PictureError(f"{name}: not enough memory for this picture") from error
+    except Exception as error:  # Pillow raises SyntaxError, struct.error, zlib.error and more on damage
         raise PictureError(f"{name}: damaged picture ({_line(error) or type(error).__name__})") from error
 
 
@@ -112,7 +117,7 @@ def _open(file: Path | io.BytesIO, size: int) -> Picture:
 
 @contextmanager
 def _bombs_raise() -> Iterator[None]:
-    with _WARNINGS, warnings.catch_warnings():
+    with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
 
@@ -124,14 +129,14 @@ def _line(error: BaseException) -> str:
 def _read(image: Image.Image) -> Picture:
     notes = []
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a telephone's MPO holds a second view, not a sequence
+    if frames > 1 and image.format != "MPO":  # the second image of a phone's MPO is another view
         notes.append(f"holds {frames} frames; the first is colored")
     image.load()
     dpi, icc, exif = _dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
-    # Of TIFFs where 0 is white Pillow inverts only those of 8 bits.
+    # Pillow inverts TIFFs where 0 is white only if they have 8 bits.
     tags = getattr(image, "tag_v2", {})
-    inverted = image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
-    white = 4095 if tags.get(_BITS) == (12,) else 65535  # Pillow leaves 12 bits of a TIFF as they are
+    inverted = image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
+    white = _MAX_12_BIT if tags.get(_TIFF_BITS) == (12,) else _MAX_16_BIT  # Pillow does not scale 12 bits
     left_out = _left_out(image)
     image = _upright(image)
     gray, alpha, note = _gray_and_alpha(image, white)
@@ -150,10 +155,10 @@ def _read(image: Image.Image) -> Picture:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Upright pixels and no orientation tag: every viewer agrees, and the network sees the sky above.
+    # With upright pixels and no orientation tag every viewer agrees, and the network sees the sky at the top.
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # it writes the block again, at which a damaged one fails; `_exif` will say so
+    except Exception:  # Pillow fails to rewrite a damaged EXIF block; `_exif` adds a note
         return image
 
 
@@ -161,7 +166,7 @@ def _gray_and_alpha(
     image: Image.Image, white: int
 ) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        gray, note = _deep(image, white)
+        gray, note = _scale_to_8_bits(image, white)
         return gray, None, note
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -171,28 +176,30 @@ def _gray_and_alpha(
     return image.convert("RGB").convert("L"), None, ()
 
 
-def _deep(image: Image.Image, white: int) -> tuple[Image.Image, tuple[str, ...]]:
-    """More than 8 bits a pixel, scaled to 8; Pillow's own conversion clips."""
+def _scale_to_8_bits(image: Image.Image, white: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """Scale more than 8 bits per pixel to 8 bits. Pillow's own conversion clips the values."""
     values: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16"):
-        values = values.astype(np.uint16)  # big-endian, too
+        values = values.astype(np.uint16)  # from either byte order
         return _scaled(values, 0, white), ()
     if not np.isfinite(values).any():
-        raise PictureError("no pixel has a number in it")
+        raise PictureError("no pixel has a finite value")
     low, high = float(np.nanmin(values)), float(np.nanmax(np.where(np.isinf(values), np.nan, values)))
     if image.mode == "F" and low >= 0 and high <= 1:
         return _scaled(values, 0, 1), ()
     if image.mode == "F" and low >= 0 and high <= 255:
         return _scaled(values, 0, 255), ()
-    if image.mode == "I" and low >= 0 and high <= 65535:  # how Pillow opens 16-bit PNG and PGM
-        return _scaled(values, 0, 65535), ()
-    return _scaled(values, low, high), (f"its values, {low:g} to {high:g}, were spread over black to white",)
+    if image.mode == "I" and low >= 0 and high <= _MAX_16_BIT:  # how Pillow opens 16-bit PNG and PGM
+        return _scaled(values, 0, _MAX_16_BIT), ()
+    return _scaled(values, low, high), (
+        f"its values from {low:g} to {high:g} were scaled to black and white",
+    )
 
 
 def _scaled(values: NDArray[Any], low: float, high: float) -> Image.Image:
     span = high - low if high > low else 1.0
     scaled: U8 = np.empty(values.shape, np.uint8)
-    for row, target in zip(values, scaled, strict=True):  # row by row: no float copy of a large scan
+    for row, target in zip(values, scaled, strict=True):  # row by row, to avoid a float copy of a large scan
         real = np.nan_to_num((row.astype(np.float64) - low) * (255 / span), nan=0.0)
         target[:] = np.rint(real.clip(0, 255))
     return Image.fromarray(scaled)
@@ -212,14 +219,14 @@ def _exif(exif: Image.Exif, size: tuple[int, int]) -> tuple[bytes, tuple[str, ..
     for tag in _LAYOUT_TAGS:
         exif.pop(tag, None)
     inner = exif.get_ifd(_EXIF_IFD)
-    if (inner.get(_WIDTH, size[0]), inner.get(_HEIGHT, size[1])) != size:
-        exif[_EXIF_IFD] = {**inner, _WIDTH: size[0], _HEIGHT: size[1]}
+    if (inner.get(_EXIF_WIDTH, size[0]), inner.get(_EXIF_HEIGHT, size[1])) != size:
+        exif[_EXIF_IFD] = {**inner, _EXIF_WIDTH: size[0], _EXIF_HEIGHT: size[1]}
     if not len(exif):
         return b"", ()
     try:
         return exif.tobytes(), ()  # without the thumbnail, which shows the gray picture
-    except Exception:  # Pillow raises anything when it writes the tags of a damaged block
-        return b"", ("its EXIF block is damaged, and was left out",)
+    except Exception:  # Pillow raises many types when it writes the tags of a damaged block
+        return b"", ("its EXIF block is damaged and was left out",)
 
 
 def _left_out(image: Image.Image) -> list[str]:

@@ -1,4 +1,4 @@
-"""A color frame to a file: all of it or nothing, and over a file that is there already only when told to."""
+"""Write a colored frame to a picture file, with the metadata and transparency of the original picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgecolor_runtime.images.formats import format_of
 from edgecolor_runtime.images.reader import Picture
 from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
-QUALITY = 95  # of JPEG and WebP
+DEFAULT_QUALITY = 95  # of JPEG and WebP, 1 to 100
 
-_JPEG_SEGMENT = 65_533 - 29  # bytes of one APP1 segment behind its length and the XMP namespace
-_JPEG_SIDE = 65_500
-_WEBP_SIDE = 16_383
-_XMP_TAG = 700  # in TIFF
+_MAX_JPEG_SEGMENT_BYTES = 65_533 - 29  # of an APP1 segment, after its length and the XMP namespace
+_MAX_JPEG_SIDE = 65_500  # pixels
+_MAX_WEBP_SIDE = 16_383  # pixels
+_TIFF_XMP = 700  # TIFF tag
 
 
 def save(
@@ -27,22 +27,22 @@ def save(
     path: str | Path,
     *,
     of: Picture | None = None,
-    quality: int = QUALITY,
+    quality: int = DEFAULT_QUALITY,
     force: bool = False,
     accept_identical: bool = False,
 ) -> tuple[str, ...]:
-    """Write a frame, with what must survive of the picture that it came from.
+    """Write a colored frame to a picture file, whole or not at all.
 
     Args:
         frame: The colored frame.
-        path: Where to; the extension chooses the format.
-        of: The picture whose alpha and metadata the file gets.
-        quality: Of JPEG and WebP, 1 to 100.
-        force: Replace a file that is there already.
+        path: The file; its extension chooses the format.
+        of: The original picture. The file gets its transparency and metadata.
+        quality: Quality of JPEG and WebP, 1 to 100.
+        force: Replace an existing file.
         accept_identical: Leave an existing file with the same bytes as it is, also without `force`.
 
     Returns:
-        What could not be kept, one sentence each.
+        What the format could not keep, one sentence each.
 
     Raises:
         UsageError: The extension names no format, the quality is out of range, or the file exists.
@@ -60,57 +60,58 @@ def save(
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from None
     except MemoryError as error:
-        raise PictureError(f"{path}: not enough memory for it") from error
-    except Exception as error:  # Pillow raises anything over odd metadata
+        raise PictureError(f"{path}: not enough memory for this picture") from error
+    except Exception as error:  # Pillow raises many types on unusual metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
     write_bytes(path, data, force=force, accept_identical=accept_identical)
     return notes
 
 
 def refuse_too_large(size: tuple[int, int], form: str) -> None:
-    """Raise PictureError if a format holds no picture of this width and height."""
-    side = {"JPEG": _JPEG_SIDE, "WEBP": _WEBP_SIDE}.get(form)
+    """Raise PictureError if a picture of this width and height is too large for a format."""
+    side = {"JPEG": _MAX_JPEG_SIDE, "WEBP": _MAX_WEBP_SIDE}.get(form)
     if side and max(size) > side:
         raise PictureError(
-            f"{size[0]} x {size[1]} is too large for {form} (at most {side} a side); use .png or .tif"
+            f"{size[0]} x {size[1]} is too large for {form} (at most {side} pixels per side); "
+            "use .png or .tif"
         )
 
 
 def encode(
-    frame: ColorFrame, form: str, *, of: Picture, quality: int = QUALITY
+    frame: ColorFrame, form: str, *, of: Picture, quality: int = DEFAULT_QUALITY
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Encode a frame with the metadata of a picture.
+    """Encode a colored frame as a picture file.
 
     Args:
         frame: The colored frame.
-        form: One of the values of WRITTEN_FORMATS.
-        of: The picture whose alpha and metadata it gets.
-        quality: Of JPEG and WebP, 1 to 100.
+        form: Format, one of the values of WRITTEN_FORMATS.
+        of: The original picture. The file gets its transparency and metadata.
+        quality: Quality of JPEG and WebP, 1 to 100.
 
     Returns:
-        The file's bytes, and what could not be kept.
+        The bytes of the file, and what the format could not keep.
 
     Raises:
-        PictureError: The format holds no picture of this size.
+        PictureError: The picture is too large for the format.
     """
     notes: list[str] = []
     refuse_too_large(frame.y.size, form)
     options = {"format": form, **_metadata(of, form)}
     if form == "JPEG":
-        # Chroma comes from 56 x 56 pixels: 4:2:0 loses nothing of it, and is smaller and faster than 4:4:4.
+        # The chroma has 56 x 56 pixels. 4:2:0 loses none of them, and is smaller and faster than 4:4:4.
         image = frame.to_ycbcr()
         options |= {"quality": quality, "subsampling": "4:2:0"}
         for key in ("exif", "xmp"):
-            if len(options.get(key, b"")) > _JPEG_SEGMENT:
+            if len(options.get(key, b"")) > _MAX_JPEG_SEGMENT_BYTES:
                 del options[key]
-                notes.append(f"its {key.upper()} block is too large for JPEG, and was left out")
+                notes.append(f"its {key.upper()} block is too large for JPEG and was left out")
         if of.alpha is not None:
-            notes.append("JPEG holds no transparency; it was left out")
+            notes.append("its transparency was left out: JPEG cannot hold it")
         return _encoded(image, options), tuple(notes)
     image = frame.to_rgb()
     if of.alpha is not None:
         image.putalpha(of.alpha)
-    if form == "TIFF" and not of.exif:  # Pillow's compressing writer cannot hold EXIF's inner tables
+    if form == "TIFF" and not of.exif:  # Pillow's compressing writer cannot write EXIF's inner tables
         options["compression"] = "tiff_adobe_deflate"
     if form == "WEBP":
         options["quality"] = quality
@@ -119,16 +120,16 @@ def encode(
 
 def _metadata(of: Picture, form: str) -> dict[str, Any]:
     exif: bytes | Image.Exif = of.exif
-    if form == "TIFF" and of.xmp:  # where it is one more tag
+    if form == "TIFF" and of.xmp:  # TIFF holds XMP as a tag
         exif = Image.Exif()
         exif.load(of.exif)
-        exif[_XMP_TAG] = of.xmp
+        exif[_TIFF_XMP] = of.xmp
     options = {"exif": exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp(form, of.xmp)}
     return {key: value for key, value in options.items() if value}
 
 
 def _encoded(image: Image.Image, options: dict[str, Any]) -> bytes:
-    # Into memory first: Pillow reports a full disk as "encoder error -2".
+    # Into memory first, because Pillow reports a full disk as "encoder error -2".
     buffer = io.BytesIO()
     image.save(buffer, **options)
     return buffer.getvalue()

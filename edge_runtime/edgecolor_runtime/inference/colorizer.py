@@ -1,4 +1,4 @@
-"""A gray frame in, a color frame out. The frame's luma is never touched; only chroma is predicted."""
+"""Color gray frames. The network predicts only chroma; the luma of the frame stays unchanged."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, INPUT_SIZE
 
 
 class Colorizer:
-    """A model and its interpreter. Not for two threads at once: make one for each.
+    """A model with its interpreter. Not thread-safe: make one for each thread.
 
     Args:
-        model: A verified model.
-        threads: CPU threads of one invocation.
-        delegate: "edgetpu", or the path of a delegate's library; None for the CPU.
-        saturation: Gain on the predicted ab, at least 0; 0 is gray. None takes the model's own.
-        guided: Keep chroma to the edges of the luma; else it is upsampled bilinearly, a little faster.
+        model: Verified model.
+        threads: Number of CPU threads of one inference.
+        delegate: "edgetpu", or the path of a delegate's library; None: the CPU.
+        saturation: Gain on the predicted ab, at least 0; 0 is gray (default: the model's own).
+        guided: Upsample chroma along the edges of the luma. False: bilinear upsampling, slightly faster.
 
     Raises:
         UsageError: The saturation is negative or not a number.
-        MissingError: No interpreter library, or the delegate cannot be loaded.
-        ModelFileError: The graph is not the one that the metadata describes.
+        MissingError: No interpreter library is installed, or the delegate cannot be loaded.
+        ModelFileError: The graph differs from its description in the model file.
     """
 
     def __init__(
@@ -51,44 +51,46 @@ class Colorizer:
         self.saturation = model.info.saturation if saturation is None else saturation
         self.delegate = delegate
         self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
-        _check(self.interpreter.input, model.info.input, INPUT_SHAPE, "input")
-        _check(self.interpreter.output, model.info.output, OUTPUT_SHAPE, "output")
+        _verify_tensor(self.interpreter.input, model.info.input, INPUT_SHAPE, "input")
+        _verify_tensor(self.interpreter.output, model.info.output, OUTPUT_SHAPE, "output")
         if model.info.ab_scale != AB_SCALE:
             raise ModelFileError(f"the model's ab scale is {model.info.ab_scale}; expected {AB_SCALE}")
         self._input = input_table(self.interpreter.input)
 
     @property
     def saturation(self) -> float:
-        """Gain on the predicted ab; it may be set between two frames."""
+        """Gain on the predicted ab. It can be changed between two frames."""
         return self._saturation
 
     @saturation.setter
     def saturation(self, gain: float) -> None:
         if not 0 <= gain < float("inf"):
             raise UsageError(
-                f"saturation {gain}: expected a number from 0 (gray) up; 1 is what the network says"
+                f"saturation {gain}: expected a number of at least 0 (0: gray, 1: the network's prediction)"
             )
         self._saturation = gain
 
     @classmethod
     def open(cls, path: str | Path, **options: Any) -> Colorizer:
-        """Read and verify a model file; `options` as in the class."""
+        """Open a model file. `options` are the arguments of the class."""
         return cls(read(path), **options)
 
     @classmethod
     def shipped(cls, name: str = "s", **options: Any) -> Colorizer:
-        """Take a model that is inside the package; `options` as in the class."""
+        """Open a model of this package. `options` are the arguments of the class."""
         return cls(read_shipped(name), **options)
 
     def colorize(self, gray: Image.Image) -> ColorFrame:
-        """Color a frame of mode L and any size: `prepare`, `predict`, `finish`."""
+        """Color a frame of mode L and any size, by `prepare`, `predict` and `finish`."""
         seen = self.prepare(gray)
         return self.finish(gray, seen, self.predict(seen))
 
     def prepare(self, gray: Image.Image) -> U8:
-        """What the network sees of a frame of mode L and any size: 8-bit luma, shape (224, 224)."""
+        """Return what the network sees of a frame of mode L and any size: 8-bit luma, shape (224, 224)."""
         if gray.mode != "L":
-            raise UsageError(f"colorize takes a picture of mode L, not {gray.mode}; open_picture makes one")
+            raise UsageError(
+                f"the picture has mode {gray.mode}; expected L. Use open_picture to read any picture as gray"
+            )
         return squash(gray)
 
     def predict(self, seen: U8) -> F32:
@@ -103,7 +105,7 @@ class Colorizer:
         return to_real(self.raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
 
     def raw(self, seen: U8) -> NDArray[Any]:
-        """Run the network on 8-bit luma (224, 224): its output as it is, int8 or float32, (56, 56, 2)."""
+        """Return the raw output of the network for 8-bit luma (224, 224): int8 or float32, (56, 56, 2)."""
         if seen.shape != (INPUT_SIZE, INPUT_SIZE):
             raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
         (raw,) = self.interpreter(self._input[seen].reshape(INPUT_SHAPE))
@@ -111,19 +113,21 @@ class Colorizer:
         return output
 
     def finish(self, gray: Image.Image, seen: U8, ab: F32) -> ColorFrame:
-        """Put colors on a frame.
+        """Put predicted colors on a frame. The saturation gain is applied here.
 
         Args:
             gray: The frame, mode L.
-            seen: What `prepare` made of it.
-            ab: What `predict` said, shape (56, 56, 2); the saturation gain is applied here.
+            seen: Result of `prepare`.
+            ab: Result of `predict`, shape (56, 56, 2).
         """
         lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
         predicted = lab_to_chroma(lightness, ab * np.float32(self.saturation))
         return ColorFrame(gray, predicted, block_mean(seen) if self.guided else None)
 
 
-def _check(tensor: TensorInfo, described: TensorDescription, shape: tuple[int, ...], side: str) -> None:
+def _verify_tensor(
+    tensor: TensorInfo, described: TensorDescription, shape: tuple[int, ...], side: str
+) -> None:
     if tensor.shape != shape or tensor.dtype not in (np.int8, np.float32):
         raise ModelFileError(
             f"the model's {side} is {tensor.dtype} {tensor.shape}; expected int8 or float32 {shape}"

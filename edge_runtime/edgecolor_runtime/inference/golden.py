@@ -1,7 +1,7 @@
-"""Golden vectors replayed: does this device compute what the workstation computed when it wrote the file?
+"""Replay golden vectors, to see whether this device reproduces the outputs stored in the model file.
 
-A difference is counted in steps of 1/128 of the network's output, which is what one step of an int8 tanh is:
-0.78 Lab units. Float outputs are counted in the same unit, so that one table of limits serves all.
+Differences are counted in steps of 1/128 of the network's output, the step of an int8 tanh: 0.78 Lab units.
+Float outputs are counted in the same unit, which allows one table of limits.
 """
 
 from __future__ import annotations
@@ -16,88 +16,98 @@ from edgecolor_runtime.errors import GateError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.info import Precision
 
-STEPS = 128  # in network output 1.0
-WHOLE = 2.0 * STEPS  # from end to end: what a value that is no number counts as
+STEPS_PER_UNIT = 128  # steps in a network output of 1.0
+MAX_STEPS = 2.0 * STEPS_PER_UNIT  # from -1 to 1; the difference of a value that is not a finite number
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How far raw outputs may be from the exported ones, in steps."""
+class ReplayLimits:
+    """Largest differences between raw outputs and the exported outputs, in steps."""
 
     mean: float
     p999: float  # 99.9th percentile
     maximum: float
 
 
-SAME = Limits(0, 0, 0)
-"""int8 on a CPU with ai-edge-litert: the same integers on x86-64 and arm64, and with 2.1 and 2.3."""
+SAME = ReplayLimits(mean=0, p999=0, maximum=0)
+"""For int8 on a CPU with ai-edge-litert. Versions 2.1 and 2.3 give equal integers on x86-64 and arm64."""
 
-FLOAT = Limits(0.001, 0.005, 0.01)
-"""float32 and float16 on a CPU: sums in another order.
+FLOAT = ReplayLimits(mean=0.001, p999=0.005, maximum=0.01)
+"""For float32 and float16 on a CPU, where the order of sums differs.
 
-tflite-runtime 2.14 against litert 2.3 on x86-64, 36 photographs: 0.000002 steps in the mean, 0.00003 at most.
-More is allowed, as other processors have other vectors; a hundredth of a step is still nothing.
+tflite-runtime 2.14 differs from litert 2.3 on x86-64 and 36 photographs by 0.000002 steps in the mean and
+0.00003 at most. The limits are higher for other processors; a hundredth of a step is not visible.
 """
 
-ROUNDED = Limits(1.5, 10, 14)
-"""Integers that other kernels round otherwise: tflite-runtime; and dynamic range, scaled anew at each run.
+ROUNDED = ReplayLimits(mean=1.5, p999=10, maximum=14)
+"""For kernels that round differently: tflite-runtime, dynamic range, int16x8, int8 with float layers.
 
-tflite-runtime 2.14 against litert 2.3 on x86-64, 36 photographs through three int8 files and a dynamic one:
-0.17 to 0.27 steps in the mean, 1.03 on the worst photograph, there 7 at the percentile and 9 at most. Half as
-much again is allowed.
+tflite-runtime 2.14 differs from litert 2.3 on x86-64, 36 photographs, three int8 files and a dynamic file by
+0.17 to 0.27 steps in the mean. The worst photograph has a mean of 1.03, a percentile of 7 and a maximum of 9.
+The limits are about 1.5 times these values.
 """
 
-DELEGATED = Limits(3, 20, 28)
-"""An accelerator: twice `ROUNDED`, unmeasured, as none was at hand.
+DELEGATED = ReplayLimits(mean=3, p999=20, maximum=28)
+"""For an accelerator: twice `ROUNDED`. Not measured, because no accelerator was available.
 
-Sized to tell a broken one, whose outputs have nothing to do with the picture.
+The limits detect a broken accelerator, whose outputs do not depend on the picture.
 """
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out: differences from the exported outputs in steps, over all golden vectors."""
+    """Differences from the exported outputs over all golden vectors.
 
-    interpreter: str  # library and version
+    Attributes:
+        interpreter: Library and version.
+        delegate: Delegate that ran the network, or None.
+        pictures: Number of golden vectors.
+        mean: Mean difference in steps.
+        p999: 99.9th percentile of the differences in steps.
+        maximum: Largest difference in steps.
+        limits: ReplayLimits for this model, interpreter and delegate.
+    """
+
+    interpreter: str
     delegate: str | None
     pictures: int
     mean: float
     p999: float
     maximum: float
-    limits: Limits
+    limits: ReplayLimits
 
     @property
     def passed(self) -> bool:
-        """Whether all three are within the limits."""
+        """Whether mean, percentile and maximum are within the limits."""
         allowed = self.limits
         return self.mean <= allowed.mean and self.p999 <= allowed.p999 and self.maximum <= allowed.maximum
 
 
 def replay(colorizer: Colorizer) -> Replay:
-    """Runs a model's golden vectors as the device would run pictures, and compares raw outputs.
+    """Run the golden vectors of a model like pictures, and compare the raw outputs.
 
     Args:
-        colorizer: with the threads and the delegate that the device will use.
+        colorizer: Colorizer with the threads and the delegate that the device will use.
 
     Raises:
-        EdgecolorError: the interpreter fails at the network.
+        EdgecolorError: The interpreter fails to run the network.
     """
     golden = colorizer.model.golden
-    found = np.stack([colorizer.raw(gray) for gray in golden.gray])
-    off = _steps(found, golden.exported)
+    outputs = np.stack([colorizer.raw(gray) for gray in golden.gray])
+    differences = _count_steps(outputs, golden.exported)
     return Replay(
         interpreter=colorizer.interpreter.name,
         delegate=colorizer.delegate,
         pictures=len(golden.gray),
-        mean=float(off.mean()),
-        p999=float(np.percentile(off, 99.9)),
-        maximum=float(off.max()),
-        limits=limits(colorizer),
+        mean=float(differences.mean()),
+        p999=float(np.percentile(differences, 99.9)),
+        maximum=float(differences.max()),
+        limits=choose_limits(colorizer),
     )
 
 
-def limits(colorizer: Colorizer) -> Limits:
-    """What is allowed for a model's precision on this interpreter."""
+def choose_limits(colorizer: Colorizer) -> ReplayLimits:
+    """Return the limits for the precision of a model on this interpreter and delegate."""
     info = colorizer.model.info
     if colorizer.delegate is not None:
         return DELEGATED
@@ -107,25 +117,25 @@ def limits(colorizer: Colorizer) -> Limits:
     return SAME if integers and colorizer.interpreter.name.startswith("ai-edge-litert ") else ROUNDED
 
 
-def verify_replay(found: Replay) -> None:
-    """Refuses a device that computes something else.
+def verify_replay(result: Replay) -> None:
+    """Raise an error if this device does not reproduce the exported outputs.
 
     Raises:
-        GateError: a difference is beyond its limit.
+        GateError: A difference is larger than its limit.
     """
-    if not found.passed:
-        allowed = found.limits
-        where = found.interpreter + (f" with {found.delegate}" if found.delegate else "")
+    if not result.passed:
+        limits = result.limits
+        where = result.interpreter + (f" with {result.delegate}" if result.delegate else "")
         raise GateError(
-            f"{where} does not compute what was exported: off by {found.mean:.3g} steps in the mean, "
-            f"{found.maximum:.3g} at most (allowed {allowed.mean:g} and {allowed.maximum:g}). Try another "
-            "interpreter or delegate version, or fetch or export the model again."
+            f"{where} does not reproduce the exported outputs: they differ by {result.mean:.3g} steps in the "
+            f"mean and {result.maximum:.3g} at most (limits: {limits.mean:g} and {limits.maximum:g}). Try "
+            "another version of the interpreter or the delegate, or fetch or export the model again."
         )
 
 
-def _steps(found: NDArray[Any], exported: NDArray[Any]) -> NDArray[np.float64]:
-    off = np.abs(found.astype(np.float64) - exported)
+def _count_steps(outputs: NDArray[Any], exported: NDArray[Any]) -> NDArray[np.float64]:
+    differences = np.abs(outputs.astype(np.float64) - exported)
     if exported.dtype != np.int8:
-        off *= STEPS
-    counted: NDArray[np.float64] = np.nan_to_num(off, nan=WHOLE, posinf=WHOLE)
-    return counted
+        differences *= STEPS_PER_UNIT
+    steps: NDArray[np.float64] = np.nan_to_num(differences, nan=MAX_STEPS, posinf=MAX_STEPS)
+    return steps

@@ -1,4 +1,4 @@
-"""TFLite interpreters behind one small Protocol. The only module that imports an interpreter library."""
+"""TFLite interpreters behind one small protocol. No other module imports an interpreter library."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from edgecolor_runtime.inference.tensor import TensorInfo
 from edgecolor_runtime.system.stderr import stderr_without
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
-"""Package -> distribution, in the order in which they are tried."""
+"""Package -> distribution, in the order of preference."""
 
 DELEGATES = {
     "edgetpu": {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"},
 }
-"""Delegate name -> operating system -> its library, found on the loader's path."""
+"""Delegate -> operating system -> name of its library, which the system's loader finds."""
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
-"""What the Edge TPU compiler puts in the place of all operators that it mapped; only the delegate runs it."""
+"""Operator by which the Edge TPU compiler replaces all operators that it maps. Only the delegate runs it."""
 
 
 class Interpreter(Protocol):
-    """A loaded graph with one input and one output; raw values in and out. Not for two threads at once."""
+    """A loaded graph with one input and one output, both raw values. Not thread-safe."""
 
     @property
     def name(self) -> str:
-        """Library and version, as in "ai-edge-litert 2.1.0"."""
+        """Library and version, such as "ai-edge-litert 2.1.0"."""
 
     @property
     def input(self) -> TensorInfo:
-        """What `__call__` takes."""
+        """Description of the input."""
 
     @property
     def output(self) -> TensorInfo:
-        """What `__call__` returns."""
+        """Description of the output."""
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Run the graph once: x has the input's shape and dtype, the result the output's."""
+        """Run the graph once. `x` has the shape and dtype of the input; the result those of the output."""
 
 
 class _TFLite:
@@ -61,7 +61,7 @@ class _TFLite:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise EdgecolorError(f"{self.name} failed at the network: {_line(error)}") from error
+            raise EdgecolorError(f"{self.name} failed to run the network: {_line(error)}") from error
         result: NDArray[Any] = self._interpreter.get_tensor(self._result)
         return result
 
@@ -77,14 +77,14 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     """Load a graph with the interpreter library of this machine.
 
     Args:
-        flatbuffer: A verified TFLite model.
-        threads: CPU threads of one invocation.
-        delegate: "edgetpu", or the path of an external delegate's library. None: the CPU.
+        flatbuffer: Verified TFLite model.
+        threads: Number of CPU threads of one inference.
+        delegate: "edgetpu", or the path of an external delegate's library; None: the CPU.
 
     Raises:
-        MissingError: No interpreter library, the delegate cannot be loaded, or the graph is compiled for an
-            Edge TPU and is asked to run without one.
-        ModelFileError: The library refuses the graph, or it has not one input and one output.
+        MissingError: No interpreter library is installed, the delegate cannot be loaded, or a graph that is
+            compiled for an Edge TPU has no delegate.
+        ModelFileError: The library cannot load the graph, or the graph has not one input and one output.
     """
     library, name = _library()
     delegates = [] if delegate is None else [_delegate(library, delegate)]
@@ -98,21 +98,21 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     except (ValueError, RuntimeError) as error:
         if EDGE_TPU_OPERATOR in str(error):
             raise MissingError(
-                "this model is compiled for an Edge TPU: run it with --delegate edgetpu where one is plugged "
-                "in, or take the int8 model that it was compiled from"
+                "this model is compiled for an Edge TPU; use --delegate edgetpu on a machine with one, or "
+                "the int8 model from which it was compiled"
             ) from error
         raise ModelFileError(f"{name} cannot load this model: {_line(error)}") from error
 
 
 def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]]:
-    """Load a graph for a look inside: slowly, on the CPU, with kernels that keep what they compute.
+    """Load a graph to inspect its intermediate tensors. It runs on the CPU with slow reference kernels.
 
     Returns:
-        Takes the graph's input and gives every computed tensor by its name, dequantized.
+        A function from the graph's input to all computed tensors: name -> dequantized values.
 
     Raises:
-        MissingError: No interpreter library.
-        ModelFileError: The library refuses the graph.
+        MissingError: No interpreter library is installed.
+        ModelFileError: The library cannot load the graph.
     """
     library, name = _library()
     try:
@@ -148,7 +148,7 @@ def _library() -> tuple[ModuleType, str]:
         except ModuleNotFoundError:
             continue
         if package == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
-            # It imports under numpy 2 and dies later, inside Interpreter(), without a word that helps.
+            # tflite-runtime imports under numpy 2, and fails later in Interpreter() with an unclear message.
             raise MissingError(
                 f"tflite-runtime was built for numpy 1 and this is numpy {np.__version__}: "
                 'pip install "numpy<2", or pip install ai-edge-litert'
@@ -168,14 +168,14 @@ def _library() -> tuple[ModuleType, str]:
 def _delegate(library: ModuleType, delegate: str) -> Any:
     path = DELEGATES[delegate].get(platform.system(), delegate) if delegate in DELEGATES else delegate
     try:
-        # Opened here first: where the interpreter library fails at it, its finalizer fails again, in public.
+        # Opened here first: if the interpreter library fails to open it, its finalizer prints a second error.
         if not hasattr(ctypes.CDLL(path), "tflite_plugin_create_delegate"):
-            raise ValueError("it is no TFLite delegate")
+            raise ValueError("it is not a TFLite delegate")
         return library.load_delegate(path)
     except (ValueError, OSError) as error:
         raise MissingError(
-            f"delegate {delegate} ({path}) cannot be loaded: {_line(error) or 'it reported no reason'}; "
-            "check that its library is installed and its device plugged in"
+            f"delegate {delegate} ({path}) cannot be loaded: {_line(error) or 'no reason was reported'}; "
+            "check that its library is installed and its device is plugged in"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What goes into the network and what comes out: for training, calibration, checking and the device."""
+"""Convert pictures to network input and network output to numbers, for training, checking and the device."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from edgecolor_runtime.inference.tensor import TensorInfo
 from edgecolor_runtime.models.signature import CHROMA_STRIDE, INPUT_SIZE
 
 NETWORK_INPUT: F32 = (LIGHTNESS_OF_LUMA / 50 - 1).astype(np.float32)
-"""Network input in [-1, 1] of an 8-bit luma, shape (256,)."""
+"""Network input in [-1, 1] for each 8-bit luma, shape (256,)."""
 
 
 def squash(gray: Image.Image, size: int = INPUT_SIZE) -> U8:
-    """A picture of mode L, any size, to the square that the network sees, shape (size, size).
+    """Scale a picture of mode L to the square that the network sees, shape (size, size).
 
-    The aspect ratio is not kept: on wide frames a letterbox halves the gain. The filter is Pillow's
-    antialiased bilinear, after a box reduction by whole numbers: half the time on a 720p frame.
+    The aspect ratio is not kept, because a letterbox halves the PSNR gain on wide frames. The filter is
+    Pillow's antialiased bilinear filter after a box reduction by whole numbers, which takes half the time on
+    a 720p frame.
     """
     if gray.size != (size, size):
         gray = gray.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=1.0)
@@ -28,8 +29,8 @@ def squash(gray: Image.Image, size: int = INPUT_SIZE) -> U8:
 
 
 def block_mean(plane: NDArray[np.generic], stride: int = CHROMA_STRIDE) -> F32:
-    """Mean over stride x stride blocks: (..., H, W) to (..., H / stride, W / stride)."""
-    # Sums of strided views: four times faster than numpy's mean over two short axes.
+    """Return the mean over stride x stride blocks: (..., H, W) to (..., H / stride, W / stride)."""
+    # Sums of strided views are four times faster than numpy's mean over two short axes.
     rows: F32 = plane[..., ::stride, :].astype(np.float32)
     for row in range(1, stride):
         rows += plane[..., row::stride, :].astype(np.float32)
@@ -40,28 +41,28 @@ def block_mean(plane: NDArray[np.generic], stride: int = CHROMA_STRIDE) -> F32:
 
 
 def quantize(values: F32, scale: float, zero_point: int) -> NDArray[np.int8]:
-    """Real values to int8 with the model's own scale: round(v / scale) + zero_point, saturated."""
+    """Convert real values to int8: round(value / scale) + zero_point, limited to [-128, 127]."""
     steps: NDArray[np.int8] = np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
     return steps
 
 
 def dequantize(values: NDArray[np.int8], scale: float, zero_point: int) -> F32:
-    """Int8 to real values with the model's own scale: (q - zero_point) * scale."""
+    """Convert int8 to real values: (value - zero_point) * scale."""
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
 def input_table(tensor: TensorInfo) -> NDArray[Any]:
-    """What the graph's input takes for each 8-bit luma: int8 or float32, shape (256,)."""
+    """Return the value of the graph's input for each 8-bit luma: int8 or float32, shape (256,)."""
     if tensor.dtype == np.float32:
         return NETWORK_INPUT
     return quantize(NETWORK_INPUT, tensor.scale, tensor.zero_point)
 
 
 def to_real(raw: NDArray[Any], output: TensorInfo) -> F32:
-    """Raw outputs of the graph to float32 in [-1, 1], same shape."""
+    """Convert raw outputs of the graph to float32 in [-1, 1], same shape."""
     return raw if output.dtype == np.float32 else dequantize(raw, output.scale, output.zero_point)
 
 
 def network_input(gray: U8) -> F32:
-    """Gray, uint8 (n, 224, 224), to the float network's input, float32 (n, 224, 224, 1) in [-1, 1]."""
+    """Convert 8-bit luma (n, 224, 224) to the float network's input, float32 (n, 224, 224, 1) in [-1, 1]."""
     return NETWORK_INPUT[gray][..., None]

@@ -10,7 +10,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of the graph. A float tensor has scale 0 and zero point 0."""
+    """An input or output of the graph.
+
+    Attributes:
+        shape: Shape with the batch axis.
+        dtype: Type of the values.
+        scale: Quantization step; 0 for a float tensor.
+        zero_point: Quantized value of 0; 0 for a float tensor.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

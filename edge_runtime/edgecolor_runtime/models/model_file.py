@@ -1,9 +1,9 @@
-"""The one-file model: a TFLite flatbuffer with a zip appended. All is verified before any of it is used.
+"""The one-file model: a TFLite flatbuffer with an appended zip. Every byte is verified before any is used.
 
-flatbuffer        any TFLite runtime loads the file as it is, and never looks at what follows
+flatbuffer        any TFLite runtime loads the file and ignores the zip
 edgecolor.json    what the model is: name, precision, scales, training, accuracy, license
 golden.npz        a few real inputs with the outputs of the float reference and of the exported graph
-SHA256SUMS        of the flatbuffer and of the two members above
+SHA256SUMS        hashes of the flatbuffer and of the two members above
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _CONTAINER_KEYS = ("format", "flatbuffer_sha256")  # of edgecolor.json; they des
 
 @dataclass(frozen=True)
 class Golden:
-    """Inputs and outputs by which a device proves that it computes what the workstation computed.
+    """Golden vectors: inputs with the outputs that a device must reproduce.
 
     Attributes:
-        gray: What the network saw, 8-bit luma, shape (n, 224, 224).
-        reference: Output of the float reference, in [-1, 1], shape (n, 56, 56, 2); stored as float16.
-        exported: Raw output of the exported graph, int8 or float32, shape (n, 56, 56, 2).
+        gray: Inputs: 8-bit luma, shape (n, 224, 224).
+        reference: Outputs of the float reference in [-1, 1], shape (n, 56, 56, 2); the file stores float16.
+        exported: Raw outputs of the exported graph, int8 or float32, shape (n, 56, 56, 2).
     """
 
     gray: U8
@@ -111,7 +111,7 @@ def read(path: str | Path) -> ModelFile:
     """Read and verify a model file.
 
     Raises:
-        ModelFileError: It cannot be read, or anything in it is not as it was written.
+        ModelFileError: The file cannot be read, or any byte differs from what `pack` wrote.
     """
     path = Path(path)
     try:
@@ -131,13 +131,10 @@ def parse(data: bytes, where: str) -> ModelFile:
 
     Args:
         data: The whole file.
-        where: What messages call it.
-
-    Returns:
-        The model; every byte of it is the one that `pack` wrote.
+        where: Name of the file, for messages.
 
     Raises:
-        ModelFileError: Anything is missing, changed or added, or it is no model of this signature.
+        ModelFileError: Anything is missing, changed or added, or the model has another signature.
     """
     if data.startswith(b"PK"):
         raise ModelFileError(f"{where}: not a TFLite model; `edgecolor export {where} -o FILE` makes one")
@@ -169,7 +166,7 @@ def _sums(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
 
 
 def _join(flatbuffer: bytes, members: Mapping[str, bytes]) -> bytes:
-    """Append the zip, every field fixed and nothing compressed: a reader writes it again and compares."""
+    """Append the zip with fixed fields and without compression. A reader writes it again and compares."""
     buffer = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         for name in _MEMBERS:
@@ -190,12 +187,12 @@ def _split(data: bytes, where: str) -> tuple[bytes, dict[str, bytes]]:
                     f"expected {', '.join(_MEMBERS)}"
                 )
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ModelFileError(f"{where}: its metadata is compressed; an edgecolor model's is not")
+                raise ModelFileError(f"{where}: its metadata is compressed; edgecolor does not compress it")
             members = {entry.filename: archive.read(entry) for entry in entries}
             return data[: entries[0].header_offset], members
     except ModelFileError:
         raise
-    except Exception as error:  # zipfile raises a dozen types on damaged input
+    except Exception as error:  # zipfile raises many types on damaged input
         raise ModelFileError(
             f"{where}: no intact edgecolor metadata behind the network ({error}); "
             "fetch it again, or make one with `edgecolor export`"
@@ -227,7 +224,7 @@ def _read_golden(member: bytes, precision: Precision, where: str) -> Golden:
                 raise ValueError("too large")
         with np.load(io.BytesIO(member), allow_pickle=False) as arrays:
             gray, reference, exported = arrays["gray"], arrays["reference"], arrays["exported"]
-    except Exception as error:  # numpy and zipfile raise a dozen types on damaged input
+    except Exception as error:  # numpy and zipfile raise many types on damaged input
         raise ModelFileError(f"{where}: golden.npz cannot be read ({error})") from error
     n = len(gray) if gray.ndim else 0
     raw = np.int8 if precision is Precision.INT8 else np.float32

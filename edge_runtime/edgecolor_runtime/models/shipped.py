@@ -1,4 +1,4 @@
-"""The models inside this package, pinned by hash: a file that vouches for itself could be exchanged whole."""
+"""The models inside this package. Their hashes are pinned here, because a whole file could be exchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgecolor_runtime.models.model_file import ModelFile, parse, read
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model file under edgecolor_runtime/models, and the SHA-256 of the whole file, hexadecimal."""
+    """Name of a model file in edgecolor_runtime/models, and the SHA-256 of the whole file, hexadecimal."""
 
     file: str
     sha256: str
@@ -23,23 +23,23 @@ SHIPPED: dict[str, ShippedModel] = {
     "m": ShippedModel("m.tflite", "e79774e7b98cd626677143f4536d91ecdd8a01a4b043b869e4180e4811fcc279"),
     "s": ShippedModel("s.tflite", "9dbb56e1a9c9d64c6ae2ec142d7f3ac31d37888dcef0790f0a8601a8f037a6d6"),
 }
-"""Name -> model; `s` is the default of every command."""
+"""Name -> model. `s` is the default of every command."""
 
 
 def read_shipped(name: str = "s") -> ModelFile:
     """Read and verify a shipped model.
 
     Raises:
-        ModelFileError: No model of this name, or its file is not the one that this release pins.
+        ModelFileError: There is no shipped model of this name, or its file is not the pinned one.
     """
     return parse(shipped_bytes(name), f"shipped model {name}")
 
 
 def shipped_bytes(name: str) -> bytes:
-    """The file of a shipped model, which is the one that this release pins.
+    """Return the file of a shipped model, verified by its pinned hash.
 
     Raises:
-        ModelFileError: No model of this name, or another file.
+        ModelFileError: There is no shipped model of this name, or its file is not the pinned one.
     """
     if name not in SHIPPED:
         known = ", ".join(SHIPPED) or "none"
@@ -59,13 +59,13 @@ def shipped_bytes(name: str) -> bytes:
 
 
 def open_model(name: str | Path) -> ModelFile:
-    """Read and verify a model by the name of a shipped one, or else by its path.
+    """Read and verify a shipped model by its name, or a model file by its path.
 
     Raises:
-        ModelFileError: There is no such model, or it is not intact.
+        ModelFileError: There is no such model, or its file is damaged.
     """
     if str(name) in SHIPPED:
         return read_shipped(str(name))
     if not Path(name).suffix and not Path(name).exists():
-        return read_shipped(str(name))  # says which names there are
+        return read_shipped(str(name))  # raises an error that lists the names
     return read(name)

@@ -206,7 +206,7 @@ class _PreviewHandler(RequestHandler):
         if picture is None:
             raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "there is no picture yet")
         name = time.strftime("edgecolor-%Y%m%d-%H%M%S.jpg")
-        jpeg = encode_jpeg(picture.shot.frame, writer.QUALITY)
+        jpeg = encode_jpeg(picture.shot.frame, writer.DEFAULT_QUALITY)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         self.send_whole_response(jpeg, "image/jpeg", headers=headers)
 

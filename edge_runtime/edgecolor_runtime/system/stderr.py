@@ -1,4 +1,4 @@
-"""Keeps the notes of native libraries off stderr, where no setting of theirs does."""
+"""Keep the log lines of native libraries off stderr, for libraries without a setting for this."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_STDERR = threading.Lock()  # the process has one
+_STDERR_LOCK = threading.Lock()  # the process has one stderr
 
 
 @contextmanager
 def stderr_without(*notes: bytes) -> Iterator[None]:
-    """Holds back what is written to file descriptor 2; afterwards lets through the lines that are no note.
+    """Hold back what is written to file descriptor 2, and write it at the end without the named lines.
 
     Args:
-        notes: what a line that is to be dropped begins with.
+        notes: beginnings of the lines to drop.
     """
-    with _STDERR:
+    with _STDERR_LOCK:
         try:
-            held = tempfile.TemporaryFile()  # noqa: SIM115  not in a with: what is inside may raise, too
+            held = tempfile.TemporaryFile()  # noqa: SIM115  no `with` here: the body may raise OSError, too
             kept = os.dup(2)
-        except OSError:  # this process has no stderr, or its file systems are read-only
+        except OSError:  # the process has no stderr, or its file systems are read-only
             yield
             return
         os.dup2(held.fileno(), 2)

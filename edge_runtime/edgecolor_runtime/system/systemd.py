@@ -1,6 +1,7 @@
-"""Word to systemd that this process works, for `Type=notify` and `WatchdogSec=`; elsewhere nothing happens.
+"""Report the state of this process to systemd, for `Type=notify` and `WatchdogSec=`.
 
-The protocol is that of sd_notify(3): one datagram of NAME=value to the socket that NOTIFY_SOCKET names.
+The protocol is sd_notify(3): one datagram NAME=value to the socket in the variable NOTIFY_SOCKET. Without
+this variable nothing is sent.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from contextlib import suppress
 
 
 def ready() -> None:
-    """The first frame is out: the service counts as started."""
+    """Report that the service has started: the first frame is out."""
     _send(b"READY=1")
 
 
 def alive() -> None:
-    """A frame is out: the watchdog waits anew. Takes some microseconds, so call it for each."""
+    """Restart the watchdog's time limit. This takes microseconds; call it for every frame."""
     _send(b"WATCHDOG=1")
 
 
 def stopping() -> None:
-    """The process ends because it was asked to."""
+    """Report that the process ends on request."""
     _send(b"STOPPING=1")
 
 
@@ -29,8 +30,8 @@ def _send(state: bytes) -> None:
     name = os.environ.get("NOTIFY_SOCKET", "")
     if not name:
         return
-    address = "\0" + name[1:] if name.startswith("@") else name  # @: Linux's names without a file
-    # If it cannot be sent, the watchdog does what it is for; a picture must not fail over it.
+    address = "\0" + name[1:] if name.startswith("@") else name  # @ marks a Linux abstract socket
+    # If sending fails, the watchdog restarts the service. Coloring must not fail because of it.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.setblocking(False)
         out.sendto(state, address)

@@ -58,7 +58,7 @@ def test_gray_extremes_get_no_chroma(wild: F32) -> None:
 def test_strips_leave_no_seam(wild: F32, monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.random.default_rng(6).integers(0, 256, (97, 131), dtype=np.uint8)
     whole = upsampling.planes(wild, y, y)
-    monkeypatch.setattr(upsampling, "_STRIP", 131)
+    monkeypatch.setattr(upsampling, "_STRIP_PIXELS", 131)
     np.testing.assert_array_equal(whole, upsampling.planes(wild, y, y))
 
 

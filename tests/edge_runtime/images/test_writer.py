@@ -130,7 +130,7 @@ def test_damaged_exif_costs_only_itself(colorizer: Colorizer, cloud: Image.Image
         picture = open_picture(tmp_path / "in.jpg")
         save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture, force=True)
         said.update(picture.notes)
-    assert said == {"its EXIF block is damaged, and was left out"}
+    assert said == {"its EXIF block is damaged and was left out"}
 
 
 def test_alpha(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_alpha(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None
             assert out.mode == "RGBA"
             np.testing.assert_array_equal(np.asarray(out.getchannel("A")), np.asarray(alpha))
     notes = save(frame, tmp_path / "out.jpg", of=picture)
-    assert notes == ("JPEG holds no transparency; it was left out",)
+    assert notes == ("its transparency was left out: JPEG cannot hold it",)
 
 
 def test_what_jpeg_cannot_hold_is_said(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_what_jpeg_cannot_hold_is_said(colorizer: Colorizer, cloud: Image.Image,
     cloud.save(tmp_path / "in.png", exif=exif)
     picture = open_picture(tmp_path / "in.png")
     notes = save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture)
-    assert notes == ("its EXIF block is too large for JPEG, and was left out",)
+    assert notes == ("its EXIF block is too large for JPEG and was left out",)
     assert save(colorizer.colorize(picture.gray), tmp_path / "out.png", of=picture) == ()
 
 

@@ -89,7 +89,7 @@ def test_saturation(tiny: ModelFile, cloud: Image.Image) -> None:
 
 
 def test_wrong_input_is_refused(colorizer: Colorizer) -> None:
-    with pytest.raises(UsageError, match="mode L"):
+    with pytest.raises(UsageError, match="has mode RGB; expected L"):
         colorizer.colorize(Image.new("RGB", (4, 4)))
     wrong: U8 = np.zeros((56, 56), np.uint8)
     with pytest.raises(UsageError, match=r"\(224, 224\)"):

@@ -363,7 +363,7 @@ def test_a_machine_with_other_outputs(tmp_path: Path) -> None:
     put(tmp_path, **{"sitecustomize.py": other})
     code, out, err = doctor_with(tmp_path)
     assert code == 3
-    assert out.count("does not compute what was exported") == 2
+    assert out.count("does not reproduce the exported outputs") == 2
     assert err == "edgecolor: 2 problems here: model s, model m\n"
 
 

@@ -94,7 +94,7 @@ def test_a_compiled_model_without_its_delegate_says_what_it_needs(
     assert "mapped" in capsys.readouterr().out
     photo = shutil.copy(next((ROOT / "calibration").glob("*.jpg")), tmp_path / "p.jpg")
     assert main(["run", str(photo), "--model", str(model.with_name("out.tflite"))]) == 4
-    assert "compiled for an Edge TPU: run it with --delegate edgetpu" in capsys.readouterr().err
+    assert "compiled for an Edge TPU; use --delegate edgetpu" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("compiler")
