@@ -25,7 +25,7 @@ _STATS_SECONDS = 1.0  # shortest time between two lines of --stats
 
 
 @dataclass(frozen=True)
-class Common:
+class RunArguments:
     """The arguments of `edgecolor run` that photographs, videos and cameras share."""
 
     output: Path | None
@@ -53,18 +53,18 @@ def print_cameras(as_json: bool) -> None:
             print_line(NO_CAMERA)
 
 
-def run_camera(name: str | None, common: Common, arguments: LiveArguments) -> None:
+def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color a camera until it is stopped; show it in a browser, write it to the output, or both."""
     from edgecolor_runtime.live.session import LiveSession
 
-    session = LiveSession(name, _build_options(common, arguments, output=common.output))
-    result, received = _run(session, common, arguments, has_bar=False)
-    _print_result(result, common, arguments, label=str(result.output))
+    session = LiveSession(name, _build_options(shared, arguments, output=shared.output))
+    result, received = _run(session, shared, arguments, has_bar=False)
+    _print_result(result, shared, arguments, label=str(result.output))
     if received == signal.SIGINT:
         raise typer.Exit(130)
 
 
-def run_video(path: Path, common: Common, arguments: LiveArguments) -> None:
+def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color every frame of a video file into another video, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
     from edgecolor_runtime.errors import UsageError
@@ -72,18 +72,18 @@ def run_video(path: Path, common: Common, arguments: LiveArguments) -> None:
     from edgecolor_runtime.outputs.video import FORMATS
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
-    output = common.output or path.with_name(f"{path.stem}{MARK}{suffix}")
+    output = shared.output or path.with_name(f"{path.stem}{MARK}{suffix}")
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} would replace the video that is read. Choose another -o.")
-    session = LiveSession(path, _build_options(common, arguments, output=output, every_frame=True))
-    result, received = _run(session, common, arguments, has_bar=True)
+    session = LiveSession(path, _build_options(shared, arguments, output=output, every_frame=True))
+    result, received = _run(session, shared, arguments, has_bar=True)
     if received:
         raise typer.Exit(128 + received)
-    _print_result(result, common, arguments, label=str(path))
+    _print_result(result, shared, arguments, label=str(path))
 
 
 def _build_options(
-    common: Common, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
+    shared: RunArguments, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
 ) -> LiveOptions:
     from edgecolor_runtime.live.session import LiveOptions
     from edgecolor_runtime.sources.orientation import Orientation
@@ -95,14 +95,14 @@ def _build_options(
         framerate=arguments.framerate,
         orientation=Orientation(arguments.rotation, arguments.hflip, arguments.vflip),
         reconnect=arguments.reconnect,
-        model=common.model,
-        threads=common.threads,
-        delegate=common.delegate,
-        saturation=common.saturation,
+        model=shared.model,
+        threads=shared.threads,
+        delegate=shared.delegate,
+        saturation=shared.saturation,
         stabilize=arguments.stabilize,
         output=output,
-        quality=common.quality,
-        force=common.force,
+        quality=shared.quality,
+        force=shared.force,
         preview=arguments.preview,
         host=arguments.host,
         port=arguments.port,
@@ -113,7 +113,7 @@ def _build_options(
 
 
 def _run(
-    session: LiveSession, common: Common, arguments: LiveArguments, *, has_bar: bool
+    session: LiveSession, shared: RunArguments, arguments: LiveArguments, *, has_bar: bool
 ) -> tuple[LiveResult, int]:
     """Run the session until it ends or a signal stops it. Returns its result, and the signal or 0."""
     from edgecolor_runtime.system import systemd
@@ -121,10 +121,10 @@ def _run(
     with (
         session,
         _stopped_by_signals(session.stop) as received,
-        progress_bar("coloring", session.frame_count, quiet=common.quiet or not has_bar) as advance,
+        progress_bar("coloring", session.frame_count, quiet=shared.quiet or not has_bar) as advance,
     ):
-        on_frame = _frame_reporter(session, advance, quiet=common.quiet, has_stats=arguments.stats)
-        result = session.run(on_frame=on_frame, on_message=progress_printer(common.quiet))
+        on_frame = _frame_reporter(session, advance, quiet=shared.quiet, has_stats=arguments.stats)
+        result = session.run(on_frame=on_frame, on_message=progress_printer(shared.quiet))
     systemd.stopping()
     return result, received[0] if received else 0
 
@@ -175,17 +175,17 @@ def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _print_result(result: LiveResult, common: Common, arguments: LiveArguments, *, label: str) -> None:
+def _print_result(result: LiveResult, shared: RunArguments, arguments: LiveArguments, *, label: str) -> None:
     """Print the path or the JSON on stdout, then notes (after the label) and a summary on stderr."""
     statistics = result.statistics
     output = str(result.output) if result.output is not None else None
     if arguments.stats:
         print(json.dumps({"output": output, **statistics.to_json()}))
-    elif common.as_json:
+    elif shared.as_json:
         print(json.dumps({"output": output, "notes": result.notes, **statistics.to_json()}, indent=1))
     elif output is not None:
         print(output)
-    print_progress = progress_printer(common.quiet)
+    print_progress = progress_printer(shared.quiet)
     for note in result.notes:
         print_progress(f"{label}: {note}")
     fps = f", {statistics.fps:.0f} per second" if statistics.fps else ""

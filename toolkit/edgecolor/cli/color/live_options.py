@@ -38,11 +38,6 @@ Preview = Annotated[
         "--preview/--no-preview", help="Show the frames in a browser (default: for a camera without -o)."
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address of the preview. Any address but 127.0.0.1 needs a token.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the preview (0: any free port).")]
-Token = Annotated[
-    str | None, typer.Option(help="Token of the preview (default: generated if one is needed).")
-]
 Reconnect = Annotated[
     bool, typer.Option("--reconnect", help="Wait for a camera that is gone, and continue when it is back.")
 ]

@@ -14,17 +14,20 @@ import typer
 
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
-from edgecolor.cli.color.live import Common, print_cameras, run_camera, run_video
+from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
 from edgecolor.cli.common.messages import print_line, progress_bar
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
     Force,
+    Host,
     ModelName,
+    Port,
     Quality,
     Quiet,
     Saturation,
     Threads,
+    Token,
 )
 
 if TYPE_CHECKING:
@@ -71,9 +74,9 @@ def run(
     rotation: live_options.Rotation = 0,
     stats: live_options.Stats = False,
     preview: live_options.Preview = None,
-    host: live_options.Host = "127.0.0.1",
-    port: live_options.Port = 8000,
-    token: live_options.Token = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    token: Token = None,
     reconnect: live_options.Reconnect = False,
     stabilize: live_options.Stabilize = True,
 ) -> None:
@@ -107,7 +110,7 @@ def run(
     from edgecolor_runtime.errors import UsageError
 
     names = inputs or []
-    common = Common(
+    shared = RunArguments(
         output=output,
         model=model,
         saturation=saturation,
@@ -142,7 +145,7 @@ def run(
     if camera:
         if len(names) > 1:
             raise UsageError(f"--camera takes one camera, not {len(names)}")
-        return run_camera(names[0] if names else None, common, arguments)
+        return run_camera(names[0] if names else None, shared, arguments)
     if not names:
         raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
     if any("://" in name for name in names):
@@ -151,9 +154,9 @@ def run(
         if len(names) > 1:
             raise UsageError("a video must be the only input; name one video")
         arguments.refuse_for_video()
-        return run_video(Path(names[0]), common, arguments)
+        return run_video(Path(names[0]), shared, arguments)
     arguments.refuse_for_photos()
-    return _run_photos([Path(name) for name in names], common, engine)
+    return _run_photos([Path(name) for name in names], shared, engine)
 
 
 def _is_video(name: str) -> bool:
@@ -162,15 +165,15 @@ def _is_video(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()
 
 
-def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
+def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> None:
     begun = time.monotonic()
-    summary = _color_photos(inputs, common, engine)
-    if common.as_json:
+    summary = _color_photos(inputs, shared, engine)
+    if shared.as_json:
         print(json.dumps(_report(summary), indent=1))
     else:
         for result in summary.colored:
             print(result.job.target)
-    if not common.quiet:
+    if not shared.quiet:
         for result in summary.colored:
             for note in result.notes:
                 print_line(f"{result.job.source}: {note}")
@@ -181,7 +184,7 @@ def _run_photos(inputs: list[Path], common: Common, engine: Engine) -> None:
     _raise_failures(summary)
 
 
-def _color_photos(inputs: list[Path], common: Common, engine: Engine) -> ColoringSummary:
+def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> ColoringSummary:
     from edgecolor.batch.folder_run import color_pictures
 
     done, total = 0, 0
@@ -192,25 +195,25 @@ def _color_photos(inputs: list[Path], common: Common, engine: Engine) -> Colorin
             nonlocal done, total, advance
             done, total = pictures_done, pictures
             if advance is None:
-                advance = stack.enter_context(progress_bar("coloring", total - done, quiet=common.quiet))
+                advance = stack.enter_context(progress_bar("coloring", total - done, quiet=shared.quiet))
             else:
                 advance()
 
         try:
             return color_pictures(
                 inputs,
-                common.output,
-                model=common.model,
-                saturation=common.saturation,
+                shared.output,
+                model=shared.model,
+                saturation=shared.saturation,
                 engine=engine,
-                workers=common.threads,
-                delegate=common.delegate,
-                quality=common.quality,
-                force=common.force,
+                workers=shared.threads,
+                delegate=shared.delegate,
+                quality=shared.quality,
+                force=shared.force,
                 on_progress=on_progress,
             )
         except KeyboardInterrupt:
-            if (len(inputs) > 1 or inputs[0].is_dir()) and common.output and not common.quiet:
+            if (len(inputs) > 1 or inputs[0].is_dir()) and shared.output and not shared.quiet:
                 print_line(f"{done} of {total} done; the same command resumes this run")
             raise
 

@@ -53,12 +53,15 @@ RunFolder = Annotated[
     typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the run. An unfinished run is resumed."),
 ]
 Host = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Address to listen on. Any but 127.0.0.1 requires a token.")
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="Address that the page listens on; any but 127.0.0.1 needs a token."
+    ),
 ]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page (0: any free port).")]
 Token = Annotated[
     str | None,
-    typer.Option(metavar="TOKEN", help="Token of the page (default: a new one if the address requires one)."),
+    typer.Option(metavar="TOKEN", help="Token of the page (default: generated if the address needs one)."),
 ]
 
 
