@@ -1,9 +1,10 @@
 """How far chroma bleeds over edges: `python benchmarks/edges.py PHOTOGRAPHS [--model s]`.
 
-The mean distance of (Cb, Cr) from the photograph's own within 2 pixels of strong luma edges, guided
-upsampling against bilinear, photograph by photograph. With the network's colors most of it is wrong color,
-not bleeding; so the same with the true colors at 56 x 56, and at 14 x 14, whose pixels lie as far apart in a
-photograph of 256 pixels as those of 56 x 56 in a frame of 1280 x 720.
+The benchmark compares guided with bilinear upsampling, photograph by photograph. The error is the mean
+distance of (Cb, Cr) from the original within 2 pixels of strong luma edges. With the network's colors most
+of the error is wrong color, not bleeding. Therefore the true colors are upsampled, too: from 56 x 56, and
+from 14 x 14, whose pixels are as far apart in a photograph of 256 pixels as those of 56 x 56 in a frame of
+1280 x 720.
 """
 
 from __future__ import annotations
@@ -26,33 +27,33 @@ from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
-STRONG = 40  # levels of luma from one pixel to the next
-REACH = 2  # pixels on either side of an edge
-COARSE = 4  # pixels of 56 x 56 to one of 14 x 14, along a side
+MIN_EDGE_STEP = 40  # levels of luma from one pixel to the next
+EDGE_REACH = 2  # pixels on either side of an edge
+COARSE_FACTOR = 4  # from 56 x 56 to 14 x 14
 
 
-def near_edges(luma: U8) -> NDArray[np.bool_]:
-    """Pixels within REACH of a strong edge, shape (h, w)."""
+def find_edges(luma: U8) -> NDArray[np.bool_]:
+    """Return which pixels are within EDGE_REACH of a strong edge, shape (h, w)."""
     down, right = np.gradient(luma.astype(np.float32))
-    strong = Image.fromarray((np.hypot(down, right) >= STRONG).astype(np.uint8))
-    return np.asarray(strong.filter(ImageFilter.MaxFilter(2 * REACH + 1))) > 0
+    strong = Image.fromarray((np.hypot(down, right) >= MIN_EDGE_STEP).astype(np.uint8))
+    return np.asarray(strong.filter(ImageFilter.MaxFilter(2 * EDGE_REACH + 1))) > 0
 
 
-def errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[float, float]] | None:
-    """Bilinear and guided error by source of the colors; None for a photograph without strong edges."""
+def measure_errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[float, float]] | None:
+    """Return the bilinear and guided error for each source of colors; None without strong edges."""
     gray = photograph.convert("L")
     luma = np.asarray(gray)
-    near = near_edges(luma)
+    near = find_edges(luma)
     if not near.any():
         return None
     true = rgb_to_chroma(np.asarray(photograph, np.float32))
-    seen = colorizer.prepare(gray)
+    network_input = colorizer.prepare(gray)
     small = photograph.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR, reducing_gap=1.0)
-    known = _shrunk(rgb_to_chroma(np.asarray(small, np.float32)))
+    true_colors = _shrink(rgb_to_chroma(np.asarray(small, np.float32)))
     sources = {
-        "network": (colorizer.colorize(gray).chroma, block_mean(seen)),
-        "true, 56 x 56": (known, block_mean(seen)),
-        "true, 14 x 14": (_shrunk(known), block_mean(block_mean(seen), COARSE)),
+        "network": (colorizer.colorize(gray).chroma, block_mean(network_input)),
+        "true, 56 x 56": (true_colors, block_mean(network_input)),
+        "true, 14 x 14": (_shrink(true_colors), block_mean(block_mean(network_input), COARSE_FACTOR)),
     }
 
     def error(colors: F32, guide: F32 | None) -> float:
@@ -62,39 +63,42 @@ def errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, tuple[flo
     return {name: (error(colors, None), error(colors, low)) for name, (colors, low) in sources.items()}
 
 
-def _shrunk(planes: F32) -> F32:
-    return np.moveaxis(block_mean(np.moveaxis(planes, -1, 0), COARSE), 0, -1)
+def _shrink(planes: F32) -> F32:
+    return np.moveaxis(block_mean(np.moveaxis(planes, -1, 0), COARSE_FACTOR), 0, -1)
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("photographs", type=Path, help="a folder")
-    parser.add_argument("--model", default="s", help="a shipped model's name, or a model file")
+    parser.add_argument("photographs", type=Path, help="folder of photographs")
+    parser.add_argument("--model", default="s", help="name of a shipped model, or a model file")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        colorizer = Colorizer(open_model(chosen.model))
-        files = list_photographs(chosen.photographs)
-        measured = [errors(Image.open(file).convert("RGB"), colorizer) for file in files]
+        colorizer = Colorizer(open_model(arguments.model))
+        files = list_photographs(arguments.photographs)
+        measured = [measure_errors(Image.open(file).convert("RGB"), colorizer) for file in files]
     except EdgecolorError as error:
         print(f"edges.py: {error}", file=sys.stderr)
         return error.exit_code
-    found = [one for one in measured if one is not None]
-    report: dict[str, object] = {"photographs": len(found), "without strong edges": len(files) - len(found)}
-    for name in found[0] if found else ():
-        bilinear, guided = np.array([one[name] for one in found]).T
+    with_edges = [one for one in measured if one is not None]
+    report: dict[str, object] = {
+        "photographs": len(with_edges),
+        "without strong edges": len(files) - len(with_edges),
+    }
+    for name in with_edges[0] if with_edges else ():
+        bilinear, guided = np.array([one[name] for one in with_edges]).T
         change = guided - bilinear
         report[name] = {
             "bilinear": bilinear.mean(),
             "guided": guided.mean(),
             "change": change.mean(),
-            "standard error": change.std(ddof=1) / len(found) ** 0.5,
+            "standard error": change.std(ddof=1) / len(with_edges) ** 0.5,
         }
-    if chosen.json:
+    if arguments.json:
         print(json.dumps(report, indent=1))
         return 0
-    print(f"{len(found)} photographs with strong edges, {len(files) - len(found)} without")
+    print(f"{len(with_edges)} photographs with strong edges, {len(files) - len(with_edges)} without")
     for name, row in report.items():
         if isinstance(row, dict):
             share = row["change"] / row["bilinear"]

@@ -1,4 +1,4 @@
-"""The frame that everything is measured on: a photograph at 1280 x 720."""
+"""The frame of the benchmarks: a photograph at 1280 x 720."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PHOTOGRAPH = Path(__file__).parents[1] / "examples" / "photographs" / "kodim23.j
 
 
 def gray_frame() -> Image.Image:
-    """A gray frame as a camera would give it, mode L."""
+    """Return a gray frame as a camera gives it, mode L."""
     with Image.open(PHOTOGRAPH) as photograph:
         return ImageOps.fit(photograph.convert("L"), (WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 
 def gray_jpeg() -> bytes:
-    """The frame as a JPEG file, quality 90."""
+    """Return the frame as a JPEG file, quality 90."""
     out = io.BytesIO()
     gray_frame().save(out, "JPEG", quality=90)
     return out.getvalue()

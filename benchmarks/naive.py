@@ -1,7 +1,8 @@
-"""What (a) and (b) cost where a whole frame goes to Lab and back: with scikit-image or with OpenCV.
+"""Figures (a) and (b) with a whole frame converted to Lab and back, by scikit-image or OpenCV.
 
-`python benchmarks/naive.py skimage|opencv TURNS` prints the ratios to the unit as JSON. A process of its own,
-because these libraries bring threads and allocators that would also change the figures beside them.
+`python benchmarks/naive.py skimage|opencv TURNS` prints the ratios to the unit as JSON. It runs in a
+process of its own, because the threads and allocators of these libraries would also change the other
+figures.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ UNIT, RGB, JPEG = "unit", "(a) gray to RGB", "(b) gray to JPEG bytes"
 MODULES = {"skimage": "skimage", "opencv": "cv2"}
 
 
-def measure(library: str, turns: int) -> dict[str, Spread] | None:
-    """Runs this file in a process of its own; None where the library is not installed."""
+def measure_library(library: str, turns: int) -> dict[str, Spread] | None:
+    """Run this file in a process of its own; return None if the library is not installed."""
     if importlib.util.find_spec(MODULES[library]) is None:
         return None
-    words = [sys.executable, __file__, library, str(turns)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    command = [sys.executable, __file__, library, str(turns)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {name: Spread(**values) for name, values in json.loads(done.stdout).items()}
 
 
-def skimage(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
-    """Lab in float64 and float32, as its documentation does it."""
+def skimage_tasks(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
+    """Return the tasks in Lab as the documentation of scikit-image shows them, in float64 and float32."""
     from skimage.color import lab2rgb, rgb2lab
     from skimage.transform import resize
     from skimage.util import img_as_ubyte
@@ -58,8 +59,8 @@ def skimage(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]
     return {RGB: rgb, JPEG: jpeg}
 
 
-def opencv(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
-    """Lab in float32, which OpenCV needs for more than 8 bits, and its own JPEG."""
+def opencv_tasks(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
+    """Return the tasks in float32 Lab, which OpenCV needs for more than 8 bits, with its own JPEG."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -78,14 +79,14 @@ def opencv(gray: NDArray[np.uint8], ab: NDArray[np.float32]) -> dict[str, Task]:
 
 
 def main(library: str, turns: int) -> None:
-    """Measures one of them in turns with the unit."""
+    """Measure one library in turns with the unit, and print the ratios."""
     frame = gray_frame()
     colorizer = Colorizer.shipped()
     ab = colorizer.predict(colorizer.prepare(frame))
     ycbcr = colorizer.colorize(frame).to_ycbcr()
-    tasks = {"skimage": skimage, "opencv": opencv}[library](np.asarray(frame), ab)
-    taken = in_turns({UNIT: lambda: ycbcr.convert("RGB"), **tasks}, repeats=turns)
-    print(json.dumps({name: asdict(ratios(taken[name], taken[UNIT])) for name in tasks}))
+    tasks = {"skimage": skimage_tasks, "opencv": opencv_tasks}[library](np.asarray(frame), ab)
+    runs = in_turns({UNIT: lambda: ycbcr.convert("RGB"), **tasks}, repeats=turns)
+    print(json.dumps({name: asdict(ratios(runs[name], runs[UNIT])) for name in tasks}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a bare process pays: from its first import to a colored photograph on disk, and its peak memory."""
+"""The start of a bare process: time from its first import to a written photograph, and peak memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# Run in a fresh interpreter: words are the model, the photograph and the result. It reports seconds from its
-# first line, its peak in bytes, and what it should not have imported.
+# Runs in a fresh interpreter. Its arguments are the model, the photograph and the result. It prints the
+# seconds since its first line, its peak memory in bytes, and the modules that it must not import.
 _CHILD = """
 import time
 started = time.perf_counter()
@@ -28,16 +28,22 @@ print(json.dumps([seconds, read_peak_memory(), sorted({"tensorflow", "keras"} & 
 
 
 @dataclass(frozen=True)
-class Start:
-    """One fresh process."""
+class ProcessStart:
+    """One fresh process.
 
-    to_photo: float  # seconds from its first import to the photograph written
-    whole: float  # seconds of the whole process, Python's own start and end included
-    peak: float  # MB resident
+    Attributes:
+        seconds_to_photo: from the first import to the written photograph.
+        seconds_in_all: whole process, with the start and end of Python.
+        peak_megabytes: peak resident memory, MB.
+    """
+
+    seconds_to_photo: float
+    seconds_in_all: float
+    peak_megabytes: float
 
 
-def start(model: Path, photograph: Path, result: Path) -> Start:
-    """Colors one photograph in a process of its own, with nothing but the runtime."""
+def measure_start(model: Path, photograph: Path, result: Path) -> ProcessStart:
+    """Color one photograph in a process of its own that imports only the runtime."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, str(model), str(photograph), str(result)],
@@ -45,8 +51,8 @@ def start(model: Path, photograph: Path, result: Path) -> Start:
         capture_output=True,
         text=True,
     )
-    whole = time.perf_counter() - started
+    seconds_in_all = time.perf_counter() - started
     seconds, peak, foreign = json.loads(done.stdout)
     if foreign:
-        raise RuntimeError(f"the runtime imported {', '.join(foreign)}: these figures would mean nothing")
-    return Start(seconds, whole, peak / 1e6)
+        raise RuntimeError(f"the runtime imported {', '.join(foreign)}: the figures would be wrong")
+    return ProcessStart(seconds, seconds_in_all, peak / 1e6)

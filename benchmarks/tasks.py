@@ -1,4 +1,4 @@
-"""What is timed, each as a function without arguments. The names are the rows of the report."""
+"""The timed tasks, as functions without arguments. Their names are the rows of the table."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ MERGED_GUIDED = f"{MERGED}, guided"
 EXACT = "(a) with chroma exact at every pixel, to RGB"
 JPEG = "(b) gray to JPEG bytes"
 JPEG_GUIDED = f"{JPEG}, guided"
-AROUND = (MERGED, MERGED_GUIDED, EXACT, JPEG, JPEG_GUIDED)
-PHOTO = "photo to photo"
+FRAME_TASKS = (MERGED, MERGED_GUIDED, EXACT, JPEG, JPEG_GUIDED)
+PHOTOGRAPH = "photo to photo"
 
 
 class _Replay:
-    """An interpreter that gives one answer at once: what is left is everything around the network."""
+    """An interpreter that returns one output at once: the task then times the steps around the network."""
 
-    def __init__(self, of: Interpreter, x: NDArray[Any]) -> None:
-        self.name, self.input, self.output = "replay", of.input, of.output
-        self._answer = of(x)
+    def __init__(self, interpreter: Interpreter, x: NDArray[Any]) -> None:
+        self.name, self.input, self.output = "replay", interpreter.input, interpreter.output
+        self._output = interpreter(x)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self._answer
+        return self._output
 
 
-def around(model: Path) -> dict[str, Task]:
-    """The unit, and figures (a) and (b): a gray frame in memory to its colored form, without the network."""
+def frame_tasks(model: Path) -> dict[str, Task]:
+    """Return the unit and figures (a) and (b): color a gray frame in memory, without the network."""
     gray = gray_frame()
     guided, bilinear = Colorizer.open(model), Colorizer.open(model, guided=False)
     unit = guided.colorize(gray).to_ycbcr()
     shape, dtype = guided.interpreter.input.shape, guided.interpreter.input.dtype
-    seen = np.random.default_rng(0).integers(-100, 100, shape).astype(dtype)
-    guided.interpreter = bilinear.interpreter = _Replay(guided.interpreter, seen)
+    random_input = np.random.default_rng(0).integers(-100, 100, shape).astype(dtype)
+    guided.interpreter = bilinear.interpreter = _Replay(guided.interpreter, random_input)
     return {
         UNIT: lambda: unit.convert("RGB"),
         MERGED: lambda: bilinear.colorize(gray).to_ycbcr(),
@@ -58,26 +58,26 @@ def around(model: Path) -> dict[str, Task]:
     }
 
 
-def invokes(models: Mapping[str, Path]) -> dict[str, Task]:
-    """The network alone, on the frame, by precision."""
-    return {f"invoke {precision}": _invoke(path) for precision, path in models.items()}
+def inference_tasks(models: Mapping[str, Path]) -> dict[str, Task]:
+    """Return inference alone, on the frame, for each precision."""
+    return {f"invoke {precision}": _inference_task(path) for precision, path in models.items()}
 
 
-def photo_to_photo(model: Path, photograph: Path, result: Path) -> dict[str, Task]:
-    """A JPEG file to a colored JPEG file, with the model loaded."""
+def photograph_task(model: Path, photograph: Path, result: Path) -> dict[str, Task]:
+    """Return the coloring of a JPEG file to a JPEG file, with the model loaded."""
     colorizer = Colorizer.open(model)
 
     def color() -> None:
         picture = open_picture(photograph)
         save(colorizer.colorize(picture.gray), result, of=picture, quality=90, force=True)
 
-    return {PHOTO: color}
+    return {PHOTOGRAPH: color}
 
 
-def _invoke(path: Path) -> Task:
+def _inference_task(path: Path) -> Task:
     interpreter = Colorizer.open(path).interpreter
     shape, dtype = interpreter.input.shape, interpreter.input.dtype
-    seen = np.asarray(gray_frame().resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR), np.float32)
-    scaled = seen / 127.5 - 1 if dtype == np.float32 else seen - 128
+    luma = np.asarray(gray_frame().resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR), np.float32)
+    scaled = luma / 127.5 - 1 if dtype == np.float32 else luma - 128
     x = scaled.reshape(shape).astype(dtype)
     return lambda: interpreter(x)

@@ -1,10 +1,10 @@
-"""Slims and prunes a released model, unattended, and says what each costs, in one table.
+"""Slim and prune a released model, and compare the variants in one table.
 
     python scripts/compare_variants.py models/m PREPARED PHOTOGRAPHS -o runs/variants --write models/v.md
 
-`edgecolor tune` searches for half the multiply-adds, `edgecolor prune` takes 70 % of the prunable weights;
-both go on where a killed run stopped. Then all are exported to int8 and compared on photographs that were not
-trained on. PREPARED is what `edgecolor dataset` made.
+`edgecolor tune` searches for half the multiply-adds, and `edgecolor prune` removes 70 % of the prunable
+weights. Both resume a run that was interrupted. All variants are then exported to int8 and compared on
+photographs that no model was trained on. `edgecolor dataset` makes PREPARED.
 """
 
 from __future__ import annotations
@@ -47,23 +47,41 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Row:
-    """A variant as its int8 file was measured."""
+class Variant:
+    """The measurements of a variant's int8 file.
+
+    Attributes:
+        minutes: duration of making the variant.
+        macs: multiply-adds.
+        bytes: size of the flatbuffer.
+        compressed: size of the flatbuffer compressed by zlib, bytes.
+        time: of one inference, in units of that of the released model.
+        cost: G56 minus that of the released model, dB, photograph by photograph.
+    """
 
     name: str
-    minutes: float  # that making it took
+    minutes: float
     macs: int
-    bytes: int  # of the flatbuffer
+    bytes: int
     compressed: int
-    time: Spread  # of an invocation, in units of the released model's
+    time: Spread
     evaluation: Evaluation
-    cost: Difference  # G56, dB, against the released model, photograph by photograph
+    cost: Difference
 
 
-def variants(
-    model: Path, prepared: Path, photographs: Path, out: Path, tuning: Tuning, pruning: Pruning
-) -> list[Row]:
-    """Makes and measures them; the first row is the released model itself."""
+def make_variants(
+    model: Path, prepared: Path, photographs: Path, out: Path, *, tuning: Tuning, pruning: Pruning
+) -> list[Variant]:
+    """Make and measure the variants; the first one is the released model itself.
+
+    Args:
+        model: released .keras.
+        prepared: prepared dataset.
+        photographs: color photographs that no model was trained on.
+        out: folder of the runs.
+        tuning: options of the search.
+        pruning: options of the pruning.
+    """
     out.mkdir(parents=True, exist_ok=True)
     tuned = tune(model, prepared, out / "narrow", tuning, Limits(), calibration=CALIBRATION, say=_say)
     pruned = prune(prepared, model, out / "sparse", pruning, say=_say)
@@ -87,9 +105,9 @@ def variants(
     for name, flatbuffer in flatbuffers.items():
         cost = pair_gains(evaluations[name].scores, evaluations["released"].scores).g56
         if cost is None:
-            raise EdgecolorError(f"{name}: it gives too little color to be compared.")
+            raise EdgecolorError(f"{name}: it gives too little color for a comparison.")
         rows.append(
-            Row(
+            Variant(
                 name=name,
                 minutes=made[name][1],
                 macs=read_graph(flatbuffer).macs,
@@ -103,17 +121,17 @@ def variants(
     return rows
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
+def table(rows: list[Variant]) -> str:
+    """Return the variants as a Markdown table."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     lines += [f"| {' | '.join(_cells(row, rows[0]))} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row, first: Row) -> list[str]:
+def _cells(row: Variant, first: Variant) -> list[str]:
     fidelity, g56 = row.evaluation.fidelity, row.evaluation.plane.g56
     if fidelity is None or g56 is None:
-        raise EdgecolorError(f"{row.name}: it gives too little color to be compared.")
+        raise EdgecolorError(f"{row.name}: it gives too little color for a comparison.")
     drift = fidelity.paired.g56
     return [
         row.name,
@@ -135,37 +153,39 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="models/<name>")
-    parser.add_argument("prepared", type=Path, help="what `edgecolor dataset` made, with a val split")
-    parser.add_argument("photographs", type=Path, help="color photographs that were not trained on")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the runs")
-    parser.add_argument("--write", type=Path, help="a Markdown file for the table")
+    parser.add_argument("prepared", type=Path, help="prepared dataset with a val split")
+    parser.add_argument("photographs", type=Path, help="color photographs that no model was trained on")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--write", type=Path, help="Markdown file for the table")
     parser.add_argument("--trials", type=int, default=4)
-    parser.add_argument("--minutes", type=float, help="for the trials of the search")
+    parser.add_argument("--minutes", type=float, help="time limit of the search")
     parser.add_argument("--finish-epochs", type=int, default=Tuning.finish_epochs)
     parser.add_argument("--prune-epochs", type=int, default=Pruning.epochs)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        rows = variants(
-            chosen.folder / f"{chosen.folder.name}.keras",
-            chosen.prepared,
-            chosen.photographs,
-            chosen.output,
-            Tuning(trials=chosen.trials, minutes=chosen.minutes, finish_epochs=chosen.finish_epochs),
-            Pruning(epochs=chosen.prune_epochs),
+        rows = make_variants(
+            arguments.folder / f"{arguments.folder.name}.keras",
+            arguments.prepared,
+            arguments.photographs,
+            arguments.output,
+            tuning=Tuning(
+                trials=arguments.trials, minutes=arguments.minutes, finish_epochs=arguments.finish_epochs
+            ),
+            pruning=Pruning(epochs=arguments.prune_epochs),
         )
     except EdgecolorError as error:
-        print(f"variants.py: {error}", file=sys.stderr)
+        print(f"compare_variants.py: {error}", file=sys.stderr)
         return error.exit_code
     text = table(rows)
     plain = [asdict(r) | {"evaluation": r.evaluation.to_json()} for r in rows]
-    (chosen.output / "variants.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    if chosen.write:
-        chosen.write.write_text(text, encoding="utf-8")
+    (arguments.output / "variants.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    if arguments.write:
+        arguments.write.write_text(text, encoding="utf-8")
     print(text, end="")
     return 0
 

@@ -41,7 +41,7 @@ def test_a_quick_run_has_every_figure(tmp_path: Path) -> None:
     assert 20 < start["peak resident memory, MB"]["median"] < 500
     assert "Pillow YCbCr to RGB" not in units
     assert report["left_out"] == [
-        f"invoke float32: {tmp_path / 'none.keras'} is not there; name a .keras with --reference"
+        f"invoke float32: {tmp_path / 'none.keras'} does not exist; name a .keras with --reference"
     ]
 
 

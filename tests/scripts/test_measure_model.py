@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("measure_model", ROOT / "scripts" / "measure_model.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -50,15 +52,15 @@ def photographs(tmp_path: Path) -> Path:
 def test_measuring_writes_measurements_sheet_and_card(
     script: ModuleType, folder: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    opened_names: list[str] = []
 
     def opened(model: str) -> Predictor:
-        asked.append(Path(model).name)
+        opened_names.append(Path(model).name)
         return open_predictor(str(TINY))
 
     monkeypatch.setattr(script, "open_predictor", opened)
     script.measure(folder, photographs, "00[12].jpg")
-    assert asked == ["tiny_int8.tflite", "tiny.keras"]
+    assert opened_names == ["tiny_int8.tflite", "tiny.keras"]
     facts = json.loads((folder / "measurements.json").read_text())
     assert facts["data"]["photographs"] == 3
     assert facts["fidelity"]["reference"] == "tiny.keras"
@@ -103,5 +105,5 @@ def test_published_cards_are_up_to_date(script: ModuleType, measurements: Path, 
         f"python scripts/measure_model.py {card.parent}"
     )
     for name, file in json.loads(measurements.read_text())["files"].items():
-        found = measurements.with_name(name).read_bytes()
-        assert hashlib.sha256(found).hexdigest() == file["sha256"], f"{name} was measured before it changed"
+        data = measurements.with_name(name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == file["sha256"], f"{name} was measured before it changed"

@@ -129,13 +129,13 @@ def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepare
     for picture in sorted(CHECK_PICTURES.glob("*.jpg"))[:6]:
         shutil.copy(picture, photographs)
     script = load("compare_variants")
-    rows = script.variants(
+    rows = script.make_variants(
         MODELS / "s" / "s.keras",
         prepared,
         photographs,
         tmp_path / "out",
-        Tuning(trials=1, size=32, batch=8, finish_epochs=0),
-        Pruning(epochs=1, full_size_epochs=0, size=32, batch=8),
+        tuning=Tuning(trials=1, size=32, batch=8, finish_epochs=0),
+        pruning=Pruning(epochs=1, full_size_epochs=0, size=32, batch=8),
     )
     assert [row.name for row in rows] == ["released", "narrow", "sparse"]
     released, narrow, sparse = rows

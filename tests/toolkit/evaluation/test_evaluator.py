@@ -167,7 +167,7 @@ def test_finishing_is_the_colorizers() -> None:
 
 
 def test_opening_a_model_that_is_not_there() -> None:
-    with pytest.raises(ModelFileError, match="no such file, nor a shipped model"):
+    with pytest.raises(ModelFileError, match="no such file, and no shipped model"):
         open_predictor("nowhere.tflite")
 
 

@@ -75,7 +75,7 @@ def test_psnr_agrees_with_scikit_image_and_equal_pictures_are_finite() -> None:
     assert metrics.psnr(one, two) == pytest.approx(
         peak_signal_noise_ratio(one, two, data_range=255), abs=1e-4
     )
-    assert metrics.psnr(one, one) == pytest.approx(10 * math.log10(255**2 / metrics.LEAST_ERROR))
+    assert metrics.psnr(one, one) == pytest.approx(10 * math.log10(255**2 / metrics.MIN_SQUARED_ERROR))
 
 
 def test_colorfulness_of_known_pictures() -> None:

@@ -29,7 +29,8 @@ PROTOCOL = (
     "color plane 1: center square, 224 px bicubic; gray = neutral of Lab L; ab of the finished 8-bit "
     "picture, times a saturation of 0 to 1.6 by 0.1 (1 = the model as it is), on the gray's L; means over "
     "photographs. Tint = one ab for all pixels: the mean over the set. SSIM: RGB, 7 x 7 windows. Hue: where "
-    f"chroma is at least {metrics.COLORED:g} in the original and {metrics.SHOWN:g} in ours"
+    f"chroma is at least {metrics.MIN_ORIGINAL_CHROMA:g} in the original and "
+    f"{metrics.MIN_COLORED_CHROMA:g} in ours"
 )
 SHARES = {"g56": 0.56, "g83": 0.83}  # named after where DeOldify and eccv16 stand
 

@@ -1,4 +1,4 @@
-"""Measures of colored pictures, as pure functions of arrays. No model and no file is known here.
+"""Metrics of colored pictures: pure functions of arrays.
 
 Sources: colorfulness, Hasler and Suesstrunk, "Measuring colorfulness in natural images", 2003;
 CIEDE2000, Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", 2005; SSIM, Wang, Bovik, Sheikh and
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_ERROR = 1e-3  # mean squared error at which PSNR is capped (78 dB): equal pictures get a finite figure
-WINDOW = 7  # pixels a side of the window that SSIM looks through, each pixel counting alike
-COLORED = 10.0  # chroma in Lab units from which an original has a hue to speak of
-SHOWN = 2.0  # chroma in Lab units from which ours has
+MIN_SQUARED_ERROR = 1e-3  # caps PSNR at 78 dB: equal pictures get a finite figure
+WINDOW = 7  # pixels: width and height of the SSIM window; all its pixels have equal weight
+MIN_ORIGINAL_CHROMA = 10.0  # Lab units, from which the original has a hue
+MIN_COLORED_CHROMA = 2.0  # Lab units, from which the colored picture has a hue
 
 Pixels = NDArray[Any]
 """8-bit or float32 sRGB in [0, 255]."""
@@ -25,13 +25,13 @@ Lab = NDArray[Any]
 
 
 def psnr(picture: Pixels, truth: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB over all channels of two pictures of one shape, values in [0, 255]."""
+    """Return the peak signal-to-noise ratio in dB of two pictures of one shape, values in [0, 255]."""
     error = np.subtract(picture, truth, dtype=np.float32).ravel()
-    return float(10 * np.log10(255**2 / max(float(error @ error) / error.size, LEAST_ERROR)))
+    return float(10 * np.log10(255**2 / max(float(error @ error) / error.size, MIN_SQUARED_ERROR)))
 
 
 def ssim(picture: Pixels, truth: Pixels) -> float:
-    """Structural similarity of two pictures (h, w, 3), values in [0, 255]: mean over channels, 1 if equal."""
+    """Return the structural similarity of two pictures (h, w, 3), values in [0, 255]; 1 if they are equal."""
     stable, stable2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     x, y = picture.astype(np.float64), truth.astype(np.float64)
     mean_x, mean_y = _windowed(x), _windowed(y)
@@ -44,7 +44,7 @@ def ssim(picture: Pixels, truth: Pixels) -> float:
 
 
 def _windowed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over all whole windows: (h, w, c) to (h - WINDOW + 1, w - WINDOW + 1, c)."""
+    """Return the means over all windows: (h, w, c) to (h - WINDOW + 1, w - WINDOW + 1, c)."""
     sums = np.pad(values, ((1, 0), (1, 0), (0, 0))).cumsum(0).cumsum(1)
     step = WINDOW
     whole = sums[step:, step:] - sums[:-step, step:] - sums[step:, :-step] + sums[:-step, :-step]
@@ -52,17 +52,18 @@ def _windowed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def hue_error(ab: Lab, truth: Lab) -> float | None:
-    """Mean absolute difference of the hue angles in degrees, 0 to 180; 90 is what chance gives.
+    """Return the mean absolute difference of the hue angles in degrees, 0 to 180; chance gives 90.
 
     Args:
-        ab: (..., 2) in Lab units.
-        truth: the original's, likewise.
+        ab: of the colored picture in Lab units, shape (..., 2).
+        truth: of the original, likewise.
 
     Returns:
-        The mean over the pixels where the original's chroma is at least COLORED and ours at least SHOWN;
-        None where there is no such pixel.
+        The mean over the pixels where the chroma of the original is at least MIN_ORIGINAL_CHROMA and that of
+        the colored picture at least MIN_COLORED_CHROMA; None if there is no such pixel.
     """
-    counts = (np.hypot(*np.moveaxis(truth, -1, 0)) >= COLORED) & (np.hypot(*np.moveaxis(ab, -1, 0)) >= SHOWN)
+    original_chroma, chroma = (np.hypot(*np.moveaxis(lab, -1, 0)) for lab in (truth, ab))
+    counts = (original_chroma >= MIN_ORIGINAL_CHROMA) & (chroma >= MIN_COLORED_CHROMA)
     if not counts.any():
         return None
     turn = _hue(ab[..., 0], ab[..., 1])[counts] - _hue(truth[..., 0], truth[..., 1])[counts]
@@ -70,7 +71,7 @@ def hue_error(ab: Lab, truth: Lab) -> float | None:
 
 
 def colorfulness(rgb: Pixels) -> float:
-    """Hasler and Suesstrunk's M3 of one picture, shape (..., 3), values in [0, 255]; gray is 0."""
+    """Return Hasler and Suesstrunk's M3 of a picture, shape (..., 3), values in [0, 255]; 0 for gray."""
     red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))
     rg, yb = red - green, (red + green) / 2 - blue
     spread = np.hypot(_std(rg), _std(yb))
@@ -78,28 +79,28 @@ def colorfulness(rgb: Pixels) -> float:
 
 
 def _std(values: NDArray[Any]) -> float:
-    # By hand: numpy's own std makes two more passes over the picture, and this runs once for every gain.
+    # numpy's std makes two more passes over the picture, and this runs once for every saturation.
     flat = values.ravel() - np.float32(values.mean(dtype=np.float64))
     return float(np.sqrt(np.square(flat).mean(dtype=np.float64)))
 
 
 def mean_chroma(ab: Lab) -> float:
-    """Mean distance from gray in Lab units, shape (..., 2)."""
+    """Return the mean distance from gray of ab in Lab units, shape (..., 2)."""
     return float(np.hypot(ab[..., 0], ab[..., 1]).mean(dtype=np.float64))
 
 
 def ab_difference(ab: Lab, other: Lab) -> float:
-    """Mean absolute difference over both channels in Lab units, two arrays of one shape."""
+    """Return the mean absolute difference of two ab arrays of one shape, in Lab units."""
     return float(np.abs(ab - other).mean(dtype=np.float64))
 
 
 def luma_drift(picture: Pixels, luma: Pixels) -> float:
-    """Mean absolute difference of two 8-bit luma planes."""
+    """Return the mean absolute difference of two 8-bit luma planes."""
     return float(np.abs(np.subtract(picture, luma, dtype=np.float32)).mean(dtype=np.float64))
 
 
 def ciede2000(lab: Lab, other: Lab) -> Lab:
-    """CIEDE2000 with k_L = k_C = k_H = 1: two arrays (..., 3) of CIE LAB to (...), in their own precision."""
+    """Return CIEDE2000 with k_L = k_C = k_H = 1 of two arrays of CIE LAB (..., 3), in their precision."""
     lightness, a, b = (lab[..., i] for i in range(3))
     lightness2, a2, b2 = (other[..., i] for i in range(3))
 
@@ -109,7 +110,7 @@ def ciede2000(lab: Lab, other: Lab) -> Lab:
     chroma, chroma2 = np.hypot(a, b), np.hypot(a2, b2)
     hue, hue2 = _hue(a, b), _hue(a2, b2)
 
-    # A gray has no hue, and needs no case of its own: what depends on hue is multiplied by its chroma, 0.
+    # Gray has no hue, but needs no case of its own: terms with hue are multiplied by the chroma, which is 0.
     turn = _shortest(hue2 - hue)
     mean_hue = hue + turn / 2
     d_hue = 2 * np.sqrt(chroma * chroma2) * np.sin(turn / 2)
@@ -130,7 +131,7 @@ def ciede2000(lab: Lab, other: Lab) -> Lab:
 
 
 def _hue(a: Lab, b: Lab) -> Lab:
-    """Hue angle in [0, 2 pi): opposite hues average as published only when counted from 0."""
+    """Return the hue angle in [0, 2 pi). Only counted from 0 do opposite hues average as published."""
     angle = np.arctan2(b, a)
     return np.where(angle < 0, angle + 2 * np.pi, angle)
 
@@ -142,7 +143,7 @@ def _saturating(chroma: Lab) -> Lab:
 
 
 def _shortest(angle: Lab) -> Lab:
-    """An angle difference in (-2 pi, 2 pi) taken the short way round, in [-pi, pi]."""
+    """Return an angle difference in (-2 pi, 2 pi) the short way round, in [-pi, pi]."""
     angle = np.where(angle > np.pi, angle - 2 * np.pi, angle)
     return np.where(angle < -np.pi, angle + 2 * np.pi, angle)
 
@@ -159,5 +160,5 @@ def _hue_weight(hue: Lab) -> Lab:
 
 
 def _from_blue(hue: Lab) -> Lab:
-    """Distance of a hue from 275 degrees, in units of 25 degrees."""
+    """Return the distance of a hue from 275 degrees, in units of 25 degrees."""
     return (np.degrees(hue) % 360 - 275) / 25

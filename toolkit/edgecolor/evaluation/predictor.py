@@ -23,31 +23,31 @@ from edgecolor_runtime.models.signature import AB_SCALE
 
 
 class Predictor(Protocol):
-    """What predicts ab."""
+    """A model that predicts ab."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """Name in reports."""
 
     @property
     def saturation(self) -> float | None:
-        """The gain on ab that it is meant to be shown with; None where it has none of its own."""
+        """The model's own gain on ab; None if it has none."""
 
     def predict(self, grays: U8) -> F32:
-        """8-bit luma (n, 224, 224) to ab in Lab units (n, 56, 56, 2), without the gain."""
+        """Return ab in Lab units (n, 56, 56, 2), without the gain, for 8-bit luma (n, 224, 224)."""
 
 
 class ExportedPredictor:
-    """A one-file model through the runtime's own colorizer."""
+    """A one-file model in the runtime's colorizer."""
 
     def __init__(self, name: str, colorizer: Colorizer) -> None:
-        """Takes the colorizer's saturation over."""
+        """Use the colorizer's saturation."""
         self.name = name
         self.saturation: float | None = colorizer.saturation
         self._colorizer = colorizer
 
     def predict(self, grays: U8) -> F32:
-        """As in `Predictor`."""
+        """See `Predictor`."""
         return np.stack([self._colorizer.predict(gray) for gray in grays])
 
 
@@ -62,23 +62,25 @@ class KerasPredictor:
         self.network = network
 
     def predict(self, grays: U8) -> F32:
-        """As in `Predictor`."""
+        """See `Predictor`."""
         return self.network.outputs(grays) * np.float32(AB_SCALE)
 
 
 def open_predictor(model: str, *, threads: int = 1) -> Predictor:
-    """Opens a model by what its name says: a shipped model's name, a .keras, or else a one-file model.
+    """Open a shipped model by its name, a .keras, or a one-file model.
 
     Raises:
-        ModelFileError: no such model, or a broken or foreign one.
-        MissingError: a .keras without TensorFlow.
+        ModelFileError: there is no such model, or it is broken or foreign.
+        MissingError: the model is a .keras, and TensorFlow is not installed.
     """
     if model in SHIPPED:
         return ExportedPredictor(model, Colorizer.shipped(model, threads=threads))
     path = Path(model)
     if not path.is_file():
         known = ", ".join(SHIPPED) or "none"
-        raise ModelFileError(f"{model}: no such file, nor a shipped model's name (there are: {known}).")
+        raise ModelFileError(
+            f"{model}: no such file, and no shipped model of this name (there are: {known})."
+        )
     if path.suffix == ".keras":
         from edgecolor.support.extras import need_keras
 
@@ -90,11 +92,11 @@ def open_predictor(model: str, *, threads: int = 1) -> Predictor:
 
 
 def finish(gray: U8, ab: F32, saturation: float) -> U8:
-    """What `Colorizer.colorize` makes of a square gray picture, given the network's answer.
+    """Return the picture that `Colorizer.colorize` makes of a square gray picture and the network's output.
 
     Args:
         gray: 8-bit luma, shape (224, 224).
-        ab: in Lab units, shape (56, 56, 2).
+        ab: the network's output in Lab units, shape (56, 56, 2).
         saturation: gain on ab.
 
     Returns:
@@ -129,8 +131,8 @@ class FloatReference(KerasPredictor):
 
 
 def devices() -> list[str]:
-    """What TensorFlow can compute on here: every GPU, then the CPU ("GPU:0", "CPU:0")."""
+    """Return the devices of TensorFlow on this machine: every GPU, then the CPU ("GPU:0", "CPU:0")."""
     import tensorflow as tf
 
-    found = [*tf.config.list_logical_devices("GPU"), *tf.config.list_logical_devices("CPU")[:1]]
-    return [device.name.removeprefix("/device:") for device in found]
+    logical_devices = [*tf.config.list_logical_devices("GPU"), *tf.config.list_logical_devices("CPU")[:1]]
+    return [device.name.removeprefix("/device:") for device in logical_devices]

@@ -1,4 +1,4 @@
-"""Contact sheets: gray, ours and original side by side, to be looked at."""
+"""Contact sheets: rows of pictures side by side on one sheet."""
 
 from __future__ import annotations
 
@@ -22,38 +22,40 @@ def contact_sheet(
     cell: int = 224,
     columns: int = 1,
 ) -> Image.Image:
-    """Draws rows of pictures on one white sheet.
+    """Draw rows of pictures on one white sheet.
 
     Args:
-        rows: n rows of equally many pictures, any mode and size: each is cut to its center square.
-        captions: one heading for each picture of a row, drawn above every group.
-        cell: pixels a side of one drawn picture.
-        columns: groups of rows side by side; the rows fill the first group from top to bottom, then the next.
+        rows: rows of equally many pictures of any mode and size; each picture is cut to its center square.
+        captions: one heading for each picture of a row, drawn above every group of rows.
+        cell: width and height of a drawn picture, pixels.
+        columns: number of groups of rows side by side. Rows fill the first group downward, then the next.
 
     Returns:
-        One RGB picture.
+        An RGB picture.
 
     Raises:
-        UsageError: no rows, rows of unequal length, or not one caption a picture.
+        UsageError: there are no rows, rows differ in length, or captions do not match the pictures of a row.
     """
     lengths = sorted({len(row) for row in rows})
     if len(lengths) != 1 or lengths == [0]:
-        raise UsageError(f"A contact sheet needs rows of one length; found lengths {lengths or 'of no row'}.")
+        raise UsageError(f"A contact sheet needs rows of one length, but they have {lengths or 'no row'}.")
     per_row = lengths[0]
     if captions is not None and len(captions) != per_row:
-        raise UsageError(f"{len(captions)} captions for {per_row} pictures a row: give one each.")
+        raise UsageError(f"{len(captions)} captions for {per_row} pictures per row. Give one for each.")
     if columns < 1 or cell < 1:
-        raise UsageError(f"columns {columns} and cell {cell} must be at least 1.")
-    deep = -(-len(rows) // columns)  # rows in one group
-    groups = -(-len(rows) // deep)
+        raise UsageError(f"columns {columns}, cell {cell}: both must be at least 1.")
+    group_rows = -(-len(rows) // columns)
+    groups = -(-len(rows) // group_rows)
     step = cell + MARGIN
     head = CAPTION_HEIGHT if captions else 0
-    wide = per_row * step + GUTTER  # one group and the gutter after it
-    sheet = Image.new("RGB", (groups * wide - GUTTER + MARGIN, deep * step + MARGIN + head), PAPER)
+    group_width = per_row * step + GUTTER  # with the gutter after the group
+    sheet = Image.new(
+        "RGB", (groups * group_width - GUTTER + MARGIN, group_rows * step + MARGIN + head), PAPER
+    )
     for group in range(groups):
-        left = MARGIN + group * wide
+        left = MARGIN + group * group_width
         _draw_captions(sheet, captions or (), left, step)
-        for i, row in enumerate(rows[group * deep : (group + 1) * deep]):
+        for i, row in enumerate(rows[group * group_rows : (group + 1) * group_rows]):
             for j, picture in enumerate(row):
                 sheet.paste(_square(picture, cell), (left + j * step, head + MARGIN + i * step))
     return sheet

@@ -1,4 +1,4 @@
-"""Timing that survives a busy machine: everything that is compared is measured in turns, in one run."""
+"""Timing on a busy machine: tasks that are compared take turns in one run."""
 
 from __future__ import annotations
 
@@ -22,38 +22,47 @@ class Spread:
 
 
 def spread(samples: Sequence[float]) -> Spread:
-    """Summarizes samples; percentiles are linearly interpolated."""
+    """Return the spread of samples; percentiles are linearly interpolated."""
     ordered = sorted(samples)
     return Spread(quantile(ordered, 0.5), quantile(ordered, 0.1), quantile(ordered, 0.9), len(ordered))
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One run of a task, in seconds."""
+class TimedRun:
+    """One run of a task, in seconds.
+
+    Attributes:
+        wall: elapsed time.
+        processor: processor time of this process; other processes on the core do not count.
+    """
 
     wall: float
-    processor: float  # what this process was given: other processes on the core do not count
+    processor: float
 
 
-def in_turns(tasks: Mapping[str, Task], *, repeats: int) -> dict[str, list[Taken]]:
-    """Runs each task once, then the next, and again.
+def in_turns(tasks: Mapping[str, Task], *, repeats: int) -> dict[str, list[TimedRun]]:
+    """Run each task once per turn.
 
-    What slows the machine for a while then slows all of them: ratios of two tasks of one turn stay fair.
+    Background load slows all tasks of a turn alike. Ratios of two tasks of one turn stay fair.
+
+    Args:
+        tasks: the tasks by name.
+        repeats: number of turns that count; one more turn comes before them.
 
     Returns:
-        The runs by task; run i of every task belongs to turn i. One turn before is not counted.
+        The runs by task; run i of every task belongs to turn i.
     """
-    taken: dict[str, list[Taken]] = {name: [] for name in tasks}
+    runs: dict[str, list[TimedRun]] = {name: [] for name in tasks}
     for turn in range(repeats + 1):
         for name, task in tasks.items():
             processor, wall = time.process_time(), time.perf_counter()
             task()
             wall, processor = time.perf_counter() - wall, time.process_time() - processor
             if turn:
-                taken[name].append(Taken(wall, processor))
-    return taken
+                runs[name].append(TimedRun(wall, processor))
+    return runs
 
 
-def ratios(samples: Sequence[Taken], unit: Sequence[Taken]) -> Spread:
-    """One task in units of another, turn by turn, in processor time."""
+def ratios(samples: Sequence[TimedRun], unit: Sequence[TimedRun]) -> Spread:
+    """Return the processor times of one task in units of another, turn by turn."""
     return spread([a.processor / b.processor for a, b in zip(samples, unit, strict=True)])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgecolor.support.timing import Taken, Task, in_turns
+from edgecolor.support.timing import Task, TimedRun, in_turns
 from edgecolor_runtime.inference.interpreter import load_interpreter
 from edgecolor_runtime.inference.preprocess import input_table
 from edgecolor_runtime.models.signature import INPUT_SHAPE
@@ -14,7 +14,7 @@ from edgecolor_runtime.models.signature import INPUT_SHAPE
 REPEATS = 100
 
 
-def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) -> dict[str, list[Taken]]:
+def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) -> dict[str, list[TimedRun]]:
     """Runs each TFLite file in turns, on a ramp from black to white.
 
     Args:

@@ -1,5 +1,5 @@
 "use strict";
-// Two pictures, one over the other; without this script the sheets below show the same.
+// Show two pictures one over the other. Without this script, the sheets below show the same pictures.
 {
   const byId = id => document.getElementById(id);
   const [photo, left, right, maps, split] = ["photo", "left", "right", "maps", "split"].map(byId);
