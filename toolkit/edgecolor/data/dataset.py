@@ -31,7 +31,7 @@ from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
 from edgecolor_runtime.system.files import staged_folder
 
-FORMAT = 1
+DATASET_FORMAT = 1
 NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units; a photograph below teaches no color
 TONED_SPREAD = 2.5  # spread of ab in Lab units; a photograph below has one tint: sepia, cyanotype
 MIN_HELD_OUT = 200  # val photographs; enough to center a network's colors and to choose its saturation
@@ -162,7 +162,7 @@ def _write_arrays(
         unreadable=unreadable,
         sha256=digest.hexdigest(),
     )
-    info = {"format": FORMAT, **asdict(summary), "names": names, "rows": rows}
+    info = {"format": DATASET_FORMAT, **asdict(summary), "names": names, "rows": rows}
     (folder / "info.json").write_text(json.dumps(info), encoding="utf-8")
     return summary
 
@@ -234,8 +234,8 @@ def open_dataset(path: Path) -> Dataset:
     load = partial(np.load, mmap_mode="r", allow_pickle=False)
     try:
         info = json.loads((path / "info.json").read_text(encoding="utf-8"))
-        if info["format"] != FORMAT:
-            raise DataError(f"{path}: format {info['format']}; expected {FORMAT}. Prepare it again.")
+        if info["format"] != DATASET_FORMAT:
+            raise DataError(f"{path}: format {info['format']}; expected {DATASET_FORMAT}. Prepare it again.")
         return Dataset(
             luma=load(path / "luma.npy"),
             lightness=load(path / "lightness.npy"),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def run(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Photographs and folders, one video, or one camera."),
+        typer.Argument(metavar="INPUT", help="Photographs and folders, one video, or one camera."),
     ] = None,
     *,
     output: Annotated[

@@ -17,7 +17,10 @@ PROGRESS_EVERY = 500  # photographs between two lines of progress
 
 def dataset(
     photos: Annotated[
-        Path, typer.Argument(help="Folder of photographs, or of the original project's .npy arrays.")
+        Path,
+        typer.Argument(
+            metavar="PHOTOS", help="Folder of photographs, or of the original project's .npy arrays."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to create.")],
     split: Annotated[
