@@ -1,9 +1,9 @@
-"""Ten minutes of a live camera on one core: `make bench-live`.
+"""Measure ten minutes of a live camera on one core: `make bench-live`.
 
-A recording of 640 x 480 at 30 frames a second, a photograph under a moving window, is played by a real clock.
-Each frame goes the whole way of `edgecolor run --camera`: one-slot mailbox, network, calm, chroma, JPEG.
-Reported are the frames dropped once it had started, the latency from the moment when a frame was due until
-its JPEG was there, and the resident memory after every minute.
+A window that moves over a photograph, 640 x 480 at 30 frames per second, is played by a real clock. Each
+frame goes through all stages of `edgecolor run --camera`: mailbox, network, stabilizer, chroma, JPEG. The
+report has the number of frames dropped after the start, the latency from the moment when a frame was due
+until its JPEG was encoded, and the resident memory after each minute.
 """
 
 from __future__ import annotations
@@ -33,71 +33,83 @@ from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.latest import LatestFrames
 from edgecolor_runtime.sources.playback import Playback
 
-WIDTH, HEIGHT, RATE = 640, 480, 30.0
-START = 2.0  # s that are not counted
-TWO_FRAMES = 2000 / RATE  # ms
-STEPS = 120  # frames of the recording, which is repeated
+WIDTH = 640  # pixels
+HEIGHT = 480  # pixels
+FRAMERATE = 30.0  # frames per second
+WARM_UP_SECONDS = 2.0  # not measured
+TWO_FRAMES_MS = 2000 / FRAMERATE
+RECORDING_FRAMES = 120  # the recording is repeated
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one run showed; milliseconds, and MB of memory."""
+    """What one run measured.
+
+    Attributes:
+        seconds: duration of the run.
+        frames: number of frames measured.
+        dropped: number of frames dropped after the start.
+        latency: percentiles of the latency, ms.
+        alone: the same without the time in which other processes had the core; None if it is unknown.
+        processor: share of the core that was used, 0 to 1.
+        memory: resident memory at the end of each minute, MB.
+    """
 
     seconds: float
     frames: int
     dropped: int
     latency: dict[str, float]
-    alone: dict[str, float] | None  # latency without the time in which other processes had the core
-    processor: float  # share of the core
-    memory: list[float]  # at the end of each minute
+    alone: dict[str, float] | None
+    processor: float
+    memory: list[float]
 
 
 class Window:
-    """A recording: a window that circles over a photograph. A `Source`."""
+    """A source: a window that moves in a circle over a photograph."""
 
     name: str = "window over a photograph"
     live: bool = False
-    framerate: float | None = RATE
+    framerate: float | None = FRAMERATE
 
     def __init__(self) -> None:
         with Image.open(PHOTOGRAPH) as photograph:
             self._photograph = photograph.convert("L")
-        self._room = self._photograph.width - WIDTH, self._photograph.height - HEIGHT
+        self._range = self._photograph.width - WIDTH, self._photograph.height - HEIGHT
 
     def __iter__(self) -> Iterator[Frame]:
-        """One circle."""
-        for step in range(STEPS):
-            angle = 2 * np.pi * step / STEPS
+        """Yield the frames of one circle."""
+        for step in range(RECORDING_FRAMES):
+            angle = 2 * np.pi * step / RECORDING_FRAMES
             left, top = (
-                round(room / 2 * (1 + turn(angle)))
-                for room, turn in zip(self._room, (np.cos, np.sin), strict=True)
+                round(free / 2 * (1 + position(angle)))
+                for free, position in zip(self._range, (np.cos, np.sin), strict=True)
             )
-            yield Frame(self._photograph.crop((left, top, left + WIDTH, top + HEIGHT)), step / RATE)
+            yield Frame(self._photograph.crop((left, top, left + WIDTH, top + HEIGHT)), step / FRAMERATE)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no device or file is open."""
 
 
 def measure(model: str, seconds: float) -> Report:
-    """One run on one core."""
+    """Run on one core and return the measurements."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     feed = LatestFrames(lambda: Playback(Window), name=Window.name)
-    latencies, waits = array("f"), array("f")  # small: what grows is to be seen
+    latencies, waits = array("f"), array("f")  # compact, to keep the process's own memory flat
     memory: list[float] = []
     dropped_before = dropped = 0
-    waited = waiting()
+    waited = waiting_seconds()
     begun, processor = time.monotonic(), time.process_time()
     for shot in LiveLoop(feed, Colorizer(open_model(model)), stabilizer=Stabilizer()):
         encode_jpeg(shot.frame)
-        now, waited_before, waited = time.monotonic(), waited, waiting()
+        now, waited_before, waited = time.monotonic(), waited, waiting_seconds()
         dropped = shot.dropped
-        if now - begun < START:
+        if now - begun < WARM_UP_SECONDS:
             dropped_before = dropped
             continue
         latencies.append(1000 * (now - shot.seconds))
         waits.append(1000 * ((waited or 0) - (waited_before or 0)))
         if now - begun >= 60 * (len(memory) + 1):
-            memory.append(resident())
+            memory.append(resident_mb())
             lost = dropped - dropped_before
             print(f"{len(memory)} min: {lost} dropped, {memory[-1]:g} MB", file=sys.stderr, flush=True)
         if now - begun >= seconds:
@@ -111,20 +123,20 @@ def measure(model: str, seconds: float) -> Report:
         latency=spread(np.asarray(latencies)),
         alone=None if waited is None else spread(alone),
         processor=round((time.process_time() - processor) / spent, 2),
-        memory=memory or [resident()],
+        memory=memory or [resident_mb()],
     )
 
 
 def spread(milliseconds: NDArray[np.float32]) -> dict[str, float]:
-    """Median, 90th and 99th percentile, and the worst."""
-    found = np.percentile(milliseconds, (50, 90, 99, 100))
-    return dict(zip(("p50", "p90", "p99", "worst"), (round(float(v), 1) for v in found), strict=True))
+    """Return median, 90th and 99th percentile, and the largest value."""
+    percentiles = np.percentile(milliseconds, (50, 90, 99, 100))
+    return dict(zip(("p50", "p90", "p99", "worst"), (round(float(v), 1) for v in percentiles), strict=True))
 
 
-def waiting() -> float | None:
-    """Seconds in which a thread of this process could have run, and another process had the core.
+def waiting_seconds() -> float | None:
+    """Return the seconds in which a thread of this process was ready to run, but had to wait for the core.
 
-    The second figure of Linux's schedstat; None where the kernel keeps none.
+    It is the second figure of Linux's schedstat. None if the kernel does not provide it.
     """
     try:
         return (
@@ -135,23 +147,25 @@ def waiting() -> float | None:
         return None
 
 
-def resident() -> float:
-    """This process's resident memory, MB."""
+def resident_mb() -> float:
+    """Return the resident memory of this process, MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 def table(report: Report) -> str:
-    """The report for a person."""
+    """Return the report as text."""
     lines = [
         f"{report.frames} frames of {WIDTH} x {HEIGHT} in {report.seconds:.0f} s on one core, "
-        f"{100 * report.processor:.0f} % of it used",
-        f"dropped after the first {START:g} s: {report.dropped}",
-        f"latency, ms (two frames are {TWO_FRAMES:.1f}): {_row(report.latency)}",
-        f"resident memory, MB, by the minute: {', '.join(f'{value:g}' for value in report.memory)}",
+        f"{100 * report.processor:.0f} % of the core used",
+        f"dropped after the first {WARM_UP_SECONDS:g} s: {report.dropped}",
+        f"latency, ms (two frames are {TWO_FRAMES_MS:.1f}): {_row(report.latency)}",
+        f"resident memory per minute, MB: {', '.join(f'{value:g}' for value in report.memory)}",
     ]
     if report.alone is not None:
-        lines.insert(3, f"without the time that other processes had the core: {_row(report.alone)}")
+        lines.insert(
+            3, f"latency without the time that other processes had the core, ms: {_row(report.alone)}"
+        )
     return "\n".join(lines)
 
 
@@ -160,20 +174,20 @@ def _row(figures: dict[str, float]) -> str:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="s", help="a shipped model's name, or the path of a model file")
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--model", default="s", help="name of a shipped model, or path of a model file")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration of the run (default: 10)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    words = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        report = measure(words.model, 60 * words.minutes)
+        report = measure(arguments.model, 60 * arguments.minutes)
     except EdgecolorError as error:
         print(f"live.py: {error}", file=sys.stderr)
         return error.exit_code
-    print(json.dumps(asdict(report), indent=1) if words.json else table(report))
+    print(json.dumps(asdict(report), indent=1) if arguments.json else table(report))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A few seconds of `make bench-live`."""
+"""The benchmark of the live camera, for a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A colored video: luma, colors, tags, time stamps, sound; and a file that is whole or not there."""
+"""The video writer: luma, colors, tags, time stamps and audio; an unfinished file leaves nothing."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from edgecolor_runtime.sources.latest import AllFrames
 from edgecolor_runtime.sources.video import VideoFile
 
 FFMPEG: list[str] = ["ffmpeg", "-v", "error", "-i"]
-MOMENTS = [0, 40, 80, 90, 500, 501, 900]  # ms: anything but regular
+TIMES_MS = [0, 40, 80, 90, 500, 501, 900]  # irregular
 
 
 def clip(
-    path: Path, form: str = "yuv420p", sound: str | None = None, size: tuple[int, int] = (96, 64)
+    path: Path, pixel_format: str = "yuv420p", audio: str | None = None, size: tuple[int, int] = (96, 64)
 ) -> Path:
-    """A gray gradient that moves, with a tone where a sound codec is named."""
+    """Write a gray gradient that moves, with a tone if an audio codec is given."""
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8), dtype=np.uint8)).resize(
         size, Image.Resampling.BICUBIC
     )
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"crf": "1"})
-        stream.width, stream.height, stream.pix_fmt = *size, form
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        track: Any = out.add_stream(sound, rate=48_000) if sound else None
-        for number, moment in enumerate(MOMENTS):
+        track: Any = out.add_stream(audio, rate=48_000) if audio else None
+        for number, moment in enumerate(TIMES_MS):
             frame = av.VideoFrame.from_ndarray(np.roll(np.asarray(coarse), 3 * number, 1), format="gray")
-            frame = frame.reformat(format=form)
+            frame = frame.reformat(format=pixel_format)
             frame.pts, frame.time_base = moment, Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -68,20 +68,20 @@ def decoded(path: Path) -> list[av.VideoFrame]:
         return list(container.decode(video=0))
 
 
-def sound_packets(path: Path) -> list[bytes]:
+def audio_packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("form", ["yuv420p", "yuvj420p"])
-def test_luma_tags_and_times(tmp_path: Path, colorizer: Colorizer, suffix: str, form: str) -> None:
-    if form == "yuvj420p" and suffix not in (".mp4", ".webm"):
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+def test_luma_tags_and_times(tmp_path: Path, colorizer: Colorizer, suffix: str, pixel_format: str) -> None:
+    if pixel_format == "yuvj420p" and suffix not in (".mp4", ".webm"):
         pytest.skip("one container of each encoder is enough")
-    source, target = clip(tmp_path / "in.mkv", form), tmp_path / f"out{suffix}"
+    source, target = clip(tmp_path / "in.mkv", pixel_format), tmp_path / f"out{suffix}"
     frames, writer = color(source, target, colorizer)
     result = decoded(target)
-    assert [round(frame.time * 1000) for frame in result] == MOMENTS
+    assert [round(frame.time * 1000) for frame in result] == TIMES_MS
     back = list(VideoFile(target))
     for before, after in zip(frames, back, strict=True):
         difference = np.abs(np.asarray(before.y).astype(int) - np.asarray(after.gray))
@@ -89,17 +89,17 @@ def test_luma_tags_and_times(tmp_path: Path, colorizer: Colorizer, suffix: str, 
     with av.open(str(target)) as container:
         tags = container.streams.video[0].codec_context
         assert (tags.colorspace, tags.color_primaries, tags.color_trc) == (6, 1, 13)
-        assert tags.color_range == (2 if form == "yuvj420p" else 1)
+        assert tags.color_range == (2 if pixel_format == "yuvj420p" else 1)
     assert writer.notes == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", f"out{suffix}"]
 
 
-@pytest.mark.parametrize("form", ["yuv420p", "yuvj420p"])
-def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, form: str) -> None:
-    """FFmpeg's own program turns the file into RGB by its tags."""
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, pixel_format: str) -> None:
+    """FFmpeg converts the file to RGB by its tags."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg")
-    frames, _ = color(clip(tmp_path / "in.mkv", form), tmp_path / "out.mp4", colorizer)
+    frames, _ = color(clip(tmp_path / "in.mkv", pixel_format), tmp_path / "out.mp4", colorizer)
     words = [
         str(tmp_path / "out.mp4"),
         "-fps_mode",
@@ -129,7 +129,7 @@ def test_limited_luma_survives_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "sound", "out", "codec", "kept"),
+    ("suffix", "audio", "out", "codec", "kept"),
     [
         (".mp4", "aac", ".mp4", "aac", True),
         (".mkv", "libopus", ".webm", "opus", True),
@@ -138,23 +138,23 @@ def test_limited_luma_survives_both_ways() -> None:
         (".mp4", "aac", ".webm", "opus", False),
     ],
 )
-def test_sound(
-    tmp_path: Path, colorizer: Colorizer, suffix: str, sound: str, out: str, codec: str, kept: bool
+def test_audio(
+    tmp_path: Path, colorizer: Colorizer, suffix: str, audio: str, out: str, codec: str, kept: bool
 ) -> None:
-    source, target = clip(tmp_path / f"in{suffix}", sound=sound), tmp_path / f"out{out}"
+    source, target = clip(tmp_path / f"in{suffix}", audio=audio), tmp_path / f"out{out}"
     _, writer = color(source, target, colorizer)
     with av.open(str(target)) as container:
         (track,) = container.streams.audio
         assert track.codec.canonical_name == codec
         samples = sum(frame.samples for frame in container.decode(track))
     assert 0.9 < samples / 48_000 < 1.2
-    assert (sound_packets(source) == sound_packets(target)) is kept
+    assert (audio_packets(source) == audio_packets(target)) is kept
     assert bool(writer.notes) is not kept
     assert kept or "encoded again" in writer.notes[0]
 
 
 def test_rotated_pixels_and_oblong_ones(tmp_path: Path, colorizer: Colorizer) -> None:
-    """A telephone's upright video, as it would be recorded with pixels twice as high as wide."""
+    """A portrait video of a phone, recorded with pixels that are twice as high as wide."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg")
     clip(tmp_path / "in.mp4")
@@ -176,7 +176,7 @@ def test_rotated_pixels_and_oblong_ones(tmp_path: Path, colorizer: Colorizer) ->
     )
     (turned,) = decoded(tmp_path / "turned.mp4")[:1]
     if turned.rotation == 0:
-        pytest.skip("this ffmpeg writes no rotation so")
+        pytest.skip("this version of ffmpeg does not write the rotation")
     color(tmp_path / "turned.mp4", tmp_path / "out.mp4", colorizer)
     (result,) = decoded(tmp_path / "out.mp4")[:1]
     assert (result.width, result.height, result.rotation) == (64, 96, 0)
@@ -186,8 +186,8 @@ def test_rotated_pixels_and_oblong_ones(tmp_path: Path, colorizer: Colorizer) ->
         check=True,
     ).stdout
     wanted = np.frombuffer(raw, np.uint8).reshape(96, 64).astype(int)
-    found = np.asarray(next(iter(VideoFile(tmp_path / "out.mp4"))).gray)
-    assert np.abs(found - wanted).mean() < 1.5
+    luma = np.asarray(next(iter(VideoFile(tmp_path / "out.mp4"))).gray)
+    assert np.abs(luma - wanted).mean() < 1.5
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(1, 2)
 
@@ -201,7 +201,7 @@ def shots(sizes: list[tuple[int, int]]) -> list[Shot]:
     ]
 
 
-def test_a_camera_begins_at_0_and_may_change_its_size(tmp_path: Path) -> None:
+def test_a_camera_starts_at_time_0_and_may_change_its_size(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "out.mp4") as writer:
         for shot in shots([(65, 49), (65, 49), (32, 24), (65, 49)]):
             writer.write(shot)
@@ -222,7 +222,7 @@ def test_a_build_of_pyav_without_the_encoder(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_frames_of_one_moment(tmp_path: Path) -> None:
+def test_two_frames_with_one_time_stamp(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "out.mkv") as writer:
         for shot in shots([(64, 48)] * 3):
             writer.write(Shot(shot.number, shot.frame, 7.0))
@@ -230,7 +230,7 @@ def test_two_frames_of_one_moment(tmp_path: Path) -> None:
     assert len(decoded(tmp_path / "out.mkv")) == 3
 
 
-def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unfinished_file_is_removed(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "out.mp4") as writer:
         for shot in shots([(64, 48)] * 60):
             writer.write(shot)
@@ -241,14 +241,14 @@ def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
         VideoWriter(target)
     late = VideoWriter(tmp_path / "late.mp4")
     late.write(shots([(64, 48)])[0])
-    (tmp_path / "late.mp4").write_text("somebody was faster")
+    (tmp_path / "late.mp4").write_text("written by another program")
     with pytest.raises(UsageError, match="exists already"):
         late.finish()
     with pytest.raises(UsageError, match=r"cannot write \.gif video"):

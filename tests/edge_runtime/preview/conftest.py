@@ -1,4 +1,4 @@
-"""What the preview's tests share: a preview that leaves nothing behind, and shots to show in it."""
+"""Fixtures of the preview's tests: a preview that leaves nothing open, and frames to show in it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .preview_client import ask
 
 @pytest.fixture
 def live(tiny: ModelFile) -> Colorizer:
-    """One whose saturation a test may set."""
+    """A colorizer whose saturation a test may set."""
     return Colorizer(tiny, saturation=1.0)
 
 
 @pytest.fixture
 def shot(live: Colorizer, cloud: Image.Image) -> Callable[..., Shot]:
-    """Makes a shot of the cloud, at a saturation."""
+    """Returns the function that makes a shot of the cloud with a saturation."""
     seen = live.prepare(cloud)
     ab = live.predict(seen)
 
@@ -43,13 +43,13 @@ def controls(live: Colorizer) -> PreviewControls:
 
 
 def open_files() -> int:
-    """How many this process has."""
+    """Return the number of open files of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
 def preview(controls: PreviewControls) -> Iterator[Preview]:
-    """A preview that still answers after the test, and leaves no thread and no open file when it closes."""
+    """A preview that responds after the test, and leaves no thread and no open file when it is closed."""
     threads, files = set(threading.enumerate()), open_files()
     preview = Preview(port=0, controls=controls)
     yield preview

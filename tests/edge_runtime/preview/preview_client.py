@@ -1,4 +1,4 @@
-"""What the tests of the preview share: a client of real sockets, and a loop that shows pictures."""
+"""A client with real sockets for the tests of the preview, and a thread that repeats an action."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from edgecolor_runtime.preview.server import Preview
 
-WAIT = 20.0  # seconds before a test that hangs fails
+WAIT = 20.0  # time limit of a test in seconds
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def ask(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """One request as a well-behaved client makes it."""
+    """Send one request as a well-behaved client, and return the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port_of(preview), timeout=WAIT)
     try:
         connection.request(method, path, body, headers or {})
@@ -54,7 +54,7 @@ def set_saturation(preview: Preview, body: bytes, **headers: str) -> Answer:
 
 
 def connect(preview: Preview, *, receive_buffer: int | None = None) -> socket.socket:
-    """A connection that has said nothing yet."""
+    """Open a connection without sending anything."""
     client = socket.socket()
     if receive_buffer is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -64,14 +64,14 @@ def connect(preview: Preview, *, receive_buffer: int | None = None) -> socket.so
 
 
 def watch(preview: Preview, view: str = "color", *, receive_buffer: int | None = None) -> socket.socket:
-    """A connection that has asked for a stream."""
+    """Open a connection and request a stream."""
     client = connect(preview, receive_buffer=receive_buffer)
     client.sendall(f"GET /stream/{view} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
 
 def parts(stream: BinaryIO) -> Iterator[bytes]:
-    """The JPEGs of a stream, taken apart as a browser does: each ends where the next one's head has come."""
+    """Yield the JPEG files of a stream. Like a browser, end a part when the head of the next part arrives."""
     headers = http.client.parse_headers(_after_status(stream, 200))
     assert headers.get_content_type() == "multipart/x-mixed-replace"
     head = f"--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
@@ -90,8 +90,8 @@ def _after_status(stream: BinaryIO, status: int) -> BinaryIO:
     return stream
 
 
-def said(client: socket.socket) -> bytes:
-    """All that a server says until it hangs up."""
+def read_all(client: socket.socket) -> bytes:
+    """Return all that the server sends until it closes the connection."""
     data = b""
     while more := client.recv(65536):
         data += more
@@ -100,7 +100,7 @@ def said(client: socket.socket) -> bytes:
 
 @contextmanager
 def repeatedly(do: Callable[[], object], seconds: float = 0.02) -> Iterator[None]:
-    """Do it again and again in a thread, as a loop shows pictures."""
+    """Repeat an action in a thread, as a loop shows pictures."""
     stop = threading.Event()
 
     def run() -> None:
@@ -116,10 +116,10 @@ def repeatedly(do: Callable[[], object], seconds: float = 0.02) -> Iterator[None
         thread.join()
 
 
-def eventually(true: Callable[[], object]) -> bool:
-    """Whether it comes true before a test must fail."""
+def eventually(condition: Callable[[], object]) -> bool:
+    """Return whether the condition becomes true within the time limit of a test."""
     deadline = time.monotonic() + WAIT
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Clients that misbehave. After each the preview still answers, and no thread or file is left (`preview`)."""
+"""Clients that misbehave. After each test the preview responds, and leaves no thread and no open file."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from edgecolor_runtime.images.jpeg import encode_jpeg
 from edgecolor_runtime.preview import broadcast, http_server
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 
-from .preview_client import ask, connect, eventually, parts, port_of, repeatedly, said, watch
+from .preview_client import ask, connect, eventually, parts, port_of, read_all, repeatedly, watch
 
 HELLO = b"GET /statistics HTTP/1.1\r\nHost: localhost\r\n"
 SHORT = 0.4  # seconds
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "TIMEOUT_SECONDS", SHORT)
 
 
 def status_after(preview: Preview, request: bytes) -> int:
     with connect(preview) as client:
         client.sendall(request)
-        return int(said(client).split()[1])
+        return int(read_all(client).split()[1])
 
 
 POST = b"POST /saturation HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -50,10 +50,10 @@ BAD_REQUESTS = {
     "one word": (b"hello\r\n\r\n", 400),
     "four words": (b"GET / x HTTP/1.1\r\n\r\n", 400),
     "no version": (b"GET / FTP/1.1\r\n\r\n", 400),
-    "version to come": (b"GET / HTTP/9.1\r\nHost: localhost\r\n\r\n", 505),
+    "future version": (b"GET / HTTP/9.1\r\nHost: localhost\r\n\r\n", 505),
     "version with letters": (b"GET / HTTP/1.x\r\nHost: localhost\r\n\r\n", 400),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", 421),
-    "before there were versions": (b"GET /\r\n\r\n", 421),
+    "request of HTTP 0.9": (b"GET /\r\n\r\n", 421),
     "header without colon": (b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n", 421),
 }
 
@@ -63,16 +63,16 @@ def test_bad_request(preview: Preview, request_: bytes, status: int) -> None:
     assert status_after(preview, request_) == status
 
 
-def test_answer_is_read_even_by_who_still_sends(preview: Preview) -> None:
-    """Refused in the middle of much to say; its reading starts only then."""
+def test_a_client_that_still_sends_gets_the_response(preview: Preview) -> None:
+    """The request is refused while the client still sends. It reads the response afterwards."""
     with connect(preview) as client:
         sender = threading.Thread(target=client.sendall, args=(HELLO + b"X: " + b"a" * 3_000_000,))
         sender.start()
-        assert b" 431 " in said(client).splitlines()[0]
+        assert b" 431 " in read_all(client).splitlines()[0]
         sender.join()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeout")
 @pytest.mark.parametrize("begun", [b"", b"GET", HELLO, POST + b"Content-Length: 9\r\n\r\n{"], ids=len)
 def test_half_a_request_times_out(preview: Preview, begun: bytes) -> None:
     begin = time.monotonic()
@@ -80,8 +80,8 @@ def test_half_a_request_times_out(preview: Preview, begun: bytes) -> None:
     assert SHORT <= time.monotonic() - begin < SHORT + 5
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_request_in_drips_times_out_as_a_whole(preview: Preview) -> None:
+@pytest.mark.usefixtures("short_timeout")
+def test_the_time_limit_is_for_the_whole_request(preview: Preview) -> None:
     with connect(preview) as client:
         begin = time.monotonic()
         try:
@@ -93,24 +93,24 @@ def test_a_request_in_drips_times_out_as_a_whole(preview: Preview) -> None:
         assert time.monotonic() - begin < 9
 
 
-def test_gone_before_a_word(preview: Preview) -> None:
+def test_disconnected_before_the_request(preview: Preview) -> None:
     for _ in range(20):
         connect(preview).close()
 
 
-def test_gone_before_the_answer(preview: Preview) -> None:
+def test_disconnected_before_the_response(preview: Preview) -> None:
     for _ in range(20):
         with connect(preview) as client:
             client.sendall(HELLO + b"\r\n")
 
 
 def reset(client: socket.socket) -> None:
-    """Hang up at once, as a crashed client does."""
+    """Reset the connection, as a crashed client does."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-def test_gone_in_the_middle_of_a_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
+def test_disconnected_in_the_middle_of_a_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
     with repeatedly(lambda: preview.show(shot()), 0.005):
         for _ in range(10):
             client = watch(preview)
@@ -120,7 +120,7 @@ def test_gone_in_the_middle_of_a_picture(preview: Preview, shot: Callable[[], Sh
 
 
 @pytest.mark.parametrize("leave", [reset, socket.socket.close], ids=["reset", "close"])
-def test_gone_while_nothing_moves(
+def test_disconnected_while_there_is_no_new_picture(
     preview: Preview, shot: Callable[[], Shot], leave: Callable[[socket.socket], None]
 ) -> None:
     preview.show(shot())
@@ -131,10 +131,10 @@ def test_gone_while_nothing_moves(
     assert eventually(lambda: not preview.pictures.viewers)
 
 
-def test_a_slow_client_gets_the_newest_picture_and_holds_nobody_up(
+def test_a_slow_client_gets_the_latest_picture_and_delays_nobody(
     preview: Preview, shot: Callable[..., Shot]
 ) -> None:
-    """It takes nothing while 300 pictures are shown, then what the system held back, and then the last."""
+    """It reads nothing while 300 pictures are shown. Then it reads the buffered ones, and then the last."""
     shots = [shot() for _ in range(300)]
     with watch(preview, receive_buffer=4096) as client, client.makefile("rb") as file:
         preview.show(shots[0])
@@ -152,8 +152,8 @@ def test_a_slow_client_gets_the_newest_picture_and_holds_nobody_up(
     assert taken < 50
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_client_that_takes_nothing_is_left(preview: Preview, shot: Callable[[], Shot]) -> None:
+@pytest.mark.usefixtures("short_timeout")
+def test_a_client_that_reads_nothing_is_disconnected(preview: Preview, shot: Callable[[], Shot]) -> None:
     with (
         repeatedly(lambda: preview.show(shot()), 0.005),
         watch(preview, receive_buffer=4096) as stuck,
@@ -183,7 +183,7 @@ def test_fifty_clients_at_once(preview: Preview, shot: Callable[[], Shot]) -> No
     assert taken == [5] * 50
 
 
-def test_streams_are_counted(
+def test_the_number_of_streams_is_limited(
     preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broadcast, "MAX_STREAMS", 3)
@@ -193,13 +193,13 @@ def test_streams_are_counted(
         assert all(client.recv(12) == b"HTTP/1.1 200" for client in clients)
         refused = ask(preview, "/stream/color")
         assert refused.status == 503 and b"3 streams" in refused.body
-        assert ask(preview, "/statistics").status == 200  # who watches already goes on
+        assert ask(preview, "/statistics").status == 200  # existing streams continue
     assert eventually(lambda: not preview.pictures.viewers)
     with watch(preview) as client:
         assert client.recv(12) == b"HTTP/1.1 200"
 
 
-def test_connections_are_counted(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_connections_is_limited(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 3)
     with ExitStack() as stack:
         silent = [stack.enter_context(connect(preview)) for _ in range(3)]
@@ -216,8 +216,8 @@ def status_or_none(preview: Preview) -> int | None:
         return None
 
 
-def test_closing_hangs_up_on_everybody(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
-    """On who watches, who takes nothing, who has said nothing, and who was refused and still sends."""
+def test_closing_disconnects_all_clients(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
+    """One client watches, one reads nothing, one sends nothing, and one was refused and still sends."""
     before = threading.active_count()
     preview = Preview(port=0, controls=controls)
     with (
@@ -234,16 +234,16 @@ def test_closing_hangs_up_on_everybody(controls: PreviewControls, shot: Callable
         preview.close()
         assert time.monotonic() - begin < 2
         assert threading.active_count() == before
-        assert said(lively)
+        assert read_all(lively)
         assert stuck.recv(100)
-        assert said(silent) == b""
+        assert read_all(silent) == b""
     preview.close()  # a second time
-    preview.show(shot())  # to nobody
+    preview.show(shot())  # without viewers
     with pytest.raises(ConnectionError):
         ask(preview, "/")
 
 
-def test_a_port_is_free_again_at_once(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
+def test_a_port_can_be_used_again_at_once(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
     preview = Preview(port=0, controls=controls)
     port = port_of(preview)
     for _ in range(3):
@@ -255,7 +255,7 @@ def test_a_port_is_free_again_at_once(controls: PreviewControls, shot: Callable[
     preview.close()
 
 
-def test_a_broken_loop_breaks_one_answer(
+def test_an_error_of_the_loop_breaks_one_response(
     live: object, capfd: pytest.CaptureFixture[str], preview: Preview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The page of the preview in a real Chromium: what is seen, by mouse, keyboard and accessibility tree."""
+"""The page of the preview in a real Chromium: pixels, mouse, keyboard, and the accessibility tree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
 PHOTOGRAPH = Path(__file__).parents[3] / "examples/photographs/kodim23.jpg"
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
-# Of a picture's pixels: mean and mean distance from gray, both 0 to 255.
+# Mean of a picture's pixels, and their mean distance from gray, both 0 to 255.
 PIXELS = """name => {
   const image = document.getElementById(name), canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
@@ -93,12 +93,12 @@ def loop() -> Iterator[Loop]:
 
 @pytest.fixture
 def page(browser: Browser, loop: Loop) -> Iterator[Page]:
-    """The page of the loop; it must ask nobody else for anything, and have nothing to complain of."""
+    """The page of the loop. It must send no request elsewhere, and log no error."""
     context = browser.new_context(viewport={"width": 1000, "height": 700})
     page = context.new_page()
-    asked: list[str] = []
+    requests: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(loop.preview.address)
@@ -106,15 +106,15 @@ def page(browser: Browser, loop: Loop) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
-    assert [url for url in asked if not url.startswith((loop.preview.address, "data:"))] == []
+    assert [url for url in requests if not url.startswith((loop.preview.address, "data:"))] == []
 
 
 def pixels(page: Page, name: str = "color") -> dict[str, float]:
     assert eventually(
         lambda: page.evaluate("name => document.getElementById(name).naturalWidth", name) == 320
     )
-    found: dict[str, float] = page.evaluate(PIXELS, name)
-    return found
+    measured: dict[str, float] = page.evaluate(PIXELS, name)
+    return measured
 
 
 def test_the_picture_is_colorful_and_moves(page: Page) -> None:
@@ -128,8 +128,8 @@ def test_the_picture_is_colorful_and_moves(page: Page) -> None:
     assert eventually(moved)
 
 
-def test_the_picture_that_is_seen_is_the_newest(browser: Browser, loop: Loop) -> None:
-    """Not the one before it, as where a browser waits for the end of a part. Here nothing follows."""
+def test_the_latest_picture_is_shown(browser: Browser, loop: Loop) -> None:
+    """A browser that waits for the end of a part would show the picture before. No other picture follows."""
     with ExitStack() as stack:
         preview = Preview(port=0, controls=loop.controls)
         stack.callback(preview.close)
@@ -159,7 +159,7 @@ def test_saturation_by_keyboard(page: Page, loop: Loop) -> None:
     assert page.locator("#shown").inner_text() == "3.00"
 
 
-def test_saturation_set_elsewhere_is_shown(page: Page, loop: Loop) -> None:
+def test_saturation_set_by_another_client_is_shown(page: Page, loop: Loop) -> None:
     loop.controls.saturation = 0.5
     assert eventually(lambda: page.get_by_role("slider", name="Saturation").input_value() == "0.5")
     assert page.locator("#shown").inner_text() == "0.50"
@@ -220,9 +220,9 @@ def test_before_the_first_picture(browser: Browser, loop: Loop) -> None:
         preview.close()
 
 
-def test_figures(page: Page) -> None:
-    text = page.get_by_role("region", name="Figures").inner_text()
-    for figure in ("30.0", "12.3 ms", "90 % 23.4 · 99 % 34.6", "4", "Temperature", "invoke", "encode"):
+def test_the_statistics_are_shown(page: Page) -> None:
+    text = page.get_by_role("region", name="Statistics").inner_text()
+    for figure in ("30.0", "12.3 ms", "p90 23.4 · p99 34.6", "4", "Temperature", "invoke", "encode"):
         assert figure in text
     assert "finish" not in text
     assert page.locator("#about").inner_text() == "a <b>camera</b> · 320 × 240 · model s"
@@ -264,12 +264,12 @@ def test_every_control_is_reached_by_tab(page: Page) -> None:
         assert page.evaluate(
             """[document.activeElement, document.activeElement.nextElementSibling]
               .some(element => element && getComputedStyle(element).outlineStyle === "solid")"""
-        ), "focus is not seen"
+        ), "the focus is not visible"
     assert reached == ["view", "saturation", "snapshot"]
 
 
 @pytest.mark.parametrize("width", [320, 390, 820])
-def test_nothing_sticks_out_of_a_small_screen(page: Page, width: int) -> None:
+def test_the_page_fits_on_a_small_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 640})
     for view in ("Split", "Beside gray", "Color"):
         page.get_by_text(view, exact=True).click()
@@ -278,7 +278,7 @@ def test_nothing_sticks_out_of_a_small_screen(page: Page, width: int) -> None:
 
 
 def contrast(page: Page, selector: str) -> float:
-    """WCAG 2 contrast of an element's text against the page or card that it lies on."""
+    """Return the WCAG 2 contrast between an element's text and its background."""
     return float(
         page.evaluate(
             """selector => {
@@ -299,7 +299,7 @@ def contrast(page: Page, selector: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_light_and_dark(page: Page, scheme: str) -> None:
+def test_text_has_enough_contrast_in_both_schemes(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(242, 242, 242)"
     assert light == (scheme == "light")
@@ -328,7 +328,7 @@ def test_with_a_token(browser: Browser, loop: Loop) -> None:
         assert pixels(page)["color"] > 15
 
 
-def test_lost_and_found_again(browser: Browser, loop: Loop) -> None:
+def test_the_page_reconnects(browser: Browser, loop: Loop) -> None:
     context = browser.new_context()
     page = context.new_page()
     try:
@@ -359,7 +359,7 @@ fetch("ADDRESS/saturation", {method: "POST", headers, body});
 
 
 def test_another_site_in_the_same_browser(browser: Browser, loop: Loop) -> None:
-    """It embeds nothing, reads nothing and sets nothing."""
+    """Another site can embed nothing, read nothing and set nothing."""
     context = browser.new_context()
     page = context.new_page()
     answers: list[tuple[str, int]] = []

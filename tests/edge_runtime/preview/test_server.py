@@ -1,4 +1,4 @@
-"""The web preview over real sockets: what it shows, to whom, and what may be set."""
+"""The preview over real sockets: its pages and streams, its access rules, and its one setting."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_page_and_its_files(preview: Preview) -> None:
     assert ask(preview, "/preview.js").headers.get_content_type() == "text/javascript"
 
 
-def test_every_answer_says_what_a_browser_may_do(preview: Preview) -> None:
+def test_every_response_has_the_security_headers(preview: Preview) -> None:
     for path in (*ROUTES, "/nothing"):
         headers = ask(preview, path, "HEAD").headers
         policy = headers["Content-Security-Policy"]
@@ -48,7 +48,7 @@ def test_every_answer_says_what_a_browser_may_do(preview: Preview) -> None:
 
 
 @pytest.mark.parametrize(("view", "mode"), [("color", "RGB"), ("gray", "L")])
-def test_stream_is_the_newest_picture_again_and_again(
+def test_a_stream_gives_the_latest_picture_again_and_again(
     preview: Preview, shot: Callable[[], Shot], view: str, mode: str
 ) -> None:
     frame = shot().frame
@@ -65,8 +65,8 @@ def test_stream_is_the_newest_picture_again_and_again(
         assert (image.mode, image.size) == (mode, (320, 240))
 
 
-def test_ffmpeg_takes_the_stream(preview: Preview, shot: Callable[[], Shot]) -> None:
-    """As do the many programs that read network cameras with it."""
+def test_ffmpeg_reads_the_stream(preview: Preview, shot: Callable[[], Shot]) -> None:
+    """Many programs read network cameras with FFmpeg."""
     av = pytest.importorskip("av", reason="no PyAV here")
     with repeatedly(lambda: preview.show(shot())):
         video = av.open(f"{preview.address}stream/color", timeout=20)
@@ -77,16 +77,14 @@ def test_ffmpeg_takes_the_stream(preview: Preview, shot: Callable[[], Shot]) -> 
     assert [(frame.width, frame.height) for frame in frames] == [(320, 240)] * 3
 
 
-def test_who_comes_while_nothing_moves_sees_the_last_picture(
-    preview: Preview, shot: Callable[[], Shot]
-) -> None:
+def test_a_new_viewer_gets_the_last_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
     last = shot()
     preview.show(last)
     with watch(preview) as client, client.makefile("rb") as file:
         assert next(parts(file)) == encode_jpeg(last.frame)
 
 
-def test_each_picture_is_encoded_once_and_for_watchers_only(
+def test_each_picture_is_encoded_once_and_only_for_viewers(
     preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: Counter[str] = Counter()
@@ -117,19 +115,19 @@ def test_each_picture_is_encoded_once_and_for_watchers_only(
         file.close()
         client.close()
 
-    def nobody_watches() -> bool:
+    def has_no_viewers() -> bool:
         latest = shot()
         preview.show(latest)
         return "encode" not in latest.times
 
-    assert eventually(nobody_watches)
+    assert eventually(has_no_viewers)
 
 
 def test_statistics(preview: Preview) -> None:
-    told = json.loads(ask(preview, "/statistics").body)
-    assert told["fps"] == 29.5
-    assert told["saturation"] == 1.0
-    assert told["temperature_c"] is None or -40 < told["temperature_c"] < 130
+    statistics = json.loads(ask(preview, "/statistics").body)
+    assert statistics["fps"] == 29.5
+    assert statistics["saturation"] == 1.0
+    assert statistics["temperature_c"] is None or -40 < statistics["temperature_c"] < 130
 
 
 def test_snapshot_is_a_file_of_the_current_picture(preview: Preview, shot: Callable[[], Shot]) -> None:
@@ -210,7 +208,7 @@ OTHER_PATHS = [
 ]
 
 
-def test_there_is_nothing_else(preview: Preview) -> None:
+def test_other_paths_are_not_found(preview: Preview) -> None:
     assert {path: ask(preview, path).status for path in OTHER_PATHS} == dict.fromkeys(OTHER_PATHS, 404)
 
 
@@ -239,7 +237,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_another_page_gets_and_sets_nothing(
+def test_another_page_reads_and_sets_nothing(
     preview: Preview, live: Colorizer, shot: Callable[[], Shot], headers: dict[str, str]
 ) -> None:
     preview.show(shot())
@@ -250,7 +248,7 @@ def test_another_page_gets_and_sets_nothing(
     assert live.saturation == 1.0
 
 
-def test_our_own_page_may(preview: Preview, live: Colorizer) -> None:
+def test_our_own_page_is_served(preview: Preview, live: Colorizer) -> None:
     own = f"http://127.0.0.1:{port_of(preview)}"
     assert (
         set_saturation(preview, b'{"saturation": 2}', Origin=own, Sec_Fetch_Site="same-origin").status == 200
@@ -261,13 +259,13 @@ def test_our_own_page_may(preview: Preview, live: Colorizer) -> None:
 
 @pytest.fixture
 def guarded(controls: PreviewControls) -> Iterator[Preview]:
-    """A preview for everybody who has the token."""
+    """A preview for all hosts, with a token."""
     preview = Preview(host="0.0.0.0", port=0, token="right-token", controls=controls)
     yield preview
     preview.close()
 
 
-def test_without_the_token_there_is_nothing(guarded: Preview) -> None:
+def test_without_the_token_nothing_is_served(guarded: Preview) -> None:
     wrong = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "right-token"}, {"Cookie": "=;;a=b"}]
     cookie = f"edgecolor-{port_of(guarded)}"
     wrong += [{"Cookie": f"{cookie}=wrong"}, {"Cookie": "edgecolor-1=right-token"}, {"Cookie": f"{cookie}=ä"}]
@@ -290,22 +288,22 @@ def test_the_token_leaves_the_address_bar_for_a_cookie(guarded: Preview) -> None
     assert ask(guarded, "/statistics", headers=foreign).status == 403
 
 
-def test_the_token_as_a_bearers(guarded: Preview) -> None:
+def test_the_token_as_a_bearer_token(guarded: Preview) -> None:
     for scheme in ("Bearer", "bearer"):
         answer = ask(guarded, "/statistics", headers={"Authorization": f"{scheme} right-token"})
         assert answer.status == 200
 
 
-def test_the_token_leads_nowhere_else(guarded: Preview) -> None:
+def test_the_token_does_not_redirect_elsewhere(guarded: Preview) -> None:
     assert ask(guarded, "//evil.example/?token=right-token").status == 401
 
 
-def test_any_name_will_do_where_a_token_is_asked(guarded: Preview) -> None:
+def test_any_host_name_is_accepted_with_a_token(guarded: Preview) -> None:
     headers = {"Host": "camera.example", "Authorization": "Bearer right-token"}
     assert ask(guarded, "/statistics", headers=headers).status == 200
 
 
-def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: PreviewControls) -> None:
+def test_on_loopback_a_given_token_is_needed(controls: PreviewControls) -> None:
     preview = Preview(port=0, token="mine", controls=controls)
     try:
         assert preview.address == f"http://127.0.0.1:{port_of(preview)}/?token=mine"
@@ -318,13 +316,13 @@ def test_on_loopback_a_token_is_asked_for_if_one_is_given(controls: PreviewContr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "pi.local", "127.0.0.2", "::1"])
-def test_any_other_host_takes_a_token(host: str) -> None:
+def test_any_other_host_needs_a_token(host: str) -> None:
     made = {AccessRules.for_host(host, None).token for _ in range(20)}
     assert len(made) == 20 and all(token and len(token) >= 32 for token in made)
     assert AccessRules.for_host(host, "given").token == "given"
 
 
-def test_address_for_everybody_is_one_that_others_reach(guarded: Preview) -> None:
+def test_the_address_for_all_hosts_is_reachable_from_others(guarded: Preview) -> None:
     assert re.fullmatch(r"http://[^/]+:\d+/\?token=right-token", guarded.address)
     assert "0.0.0.0" not in guarded.address
 
@@ -365,12 +363,12 @@ def test_host_of_another_machine(controls: PreviewControls, host: str) -> None:
         Preview(host=host, controls=controls)
 
 
-def test_host_that_is_no_name(controls: PreviewControls) -> None:
+def test_a_host_name_that_is_not_valid(controls: PreviewControls) -> None:
     with pytest.raises(UsageError, match="host"):
         Preview(host="a" * 70, controls=controls)
 
 
-def test_a_program_that_forgets_to_close_still_ends() -> None:
+def test_a_program_that_does_not_close_the_preview_still_ends() -> None:
     code = (
         "from edgecolor_runtime.preview.server import Preview; import sys\n"
         "preview = Preview(port=0, controls=None); sys.exit(7)"

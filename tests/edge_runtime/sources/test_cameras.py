@@ -1,4 +1,4 @@
-"""Which cameras V4L2 lists, and which one a word means."""
+"""The cameras that V4L2 lists, and the camera that a name means."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CAPTURE, METADATA = 0x04200001, 0x04A00000  # device_caps as the uvcvideo driver
 
 
 class Kernel:
-    """Answers the questions that are put to a device, in the layout of videodev2.h."""
+    """Answers the requests to a device, in the layout of videodev2.h."""
 
     def __init__(self, drivers: dict[str, tuple[str, int]]) -> None:
         self.drivers = drivers
 
     def __call__(self, descriptor: int, request: int, answer: bytearray) -> int:
         device = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
-        driver, abilities = self.drivers[Path(device).name]
+        driver, capabilities = self.drivers[Path(device).name]
         if request == 0x80685600:
             assert len(answer) == 104
             answer[:16] = driver.encode().ljust(16, b"\0")
-            answer[84:92] = struct.pack("=II", 0x84A00001, abilities)
+            answer[84:92] = struct.pack("=II", 0x84A00001, capabilities)
             return 0
         (index,) = struct.unpack_from("=I", answer)
         sizes = [(640, 480), (1280, 720)]
@@ -48,7 +48,7 @@ class Kernel:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A webcam of two device files, a part of the Pi's own chain, and one more camera."""
+    """A webcam with two device files, a device of the Pi's own camera chain, and another camera."""
     for number, name in [(0, "HD Webcam"), (1, "HD Webcam"), (2, "unicam-image"), (10, "Other cam")]:
         (tmp_path / "sys" / f"video{number}").mkdir(parents=True)
         (tmp_path / "sys" / f"video{number}" / "name").write_text(f"{name}\n")
@@ -66,10 +66,10 @@ KERNEL = Kernel(
 )
 
 
-def test_v4l2_lists_what_gives_frames(machine: Path) -> None:
-    found = v4l2.list_devices(machine / "sys", machine, KERNEL)
+def test_v4l2_lists_the_devices_that_give_frames(machine: Path) -> None:
+    devices = v4l2.list_devices(machine / "sys", machine, KERNEL)
     formats = ("YUYV 640x480 1280x720", "MJPG")
-    assert found == [
+    assert devices == [
         v4l2.V4l2Device(str(machine / "video0"), "HD Webcam", formats),
         v4l2.V4l2Device(str(machine / "video10"), "Other cam", formats),
     ]
@@ -86,40 +86,40 @@ def test_a_device_that_may_not_be_opened_is_listed_without_formats(
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", refuse)
-    found = v4l2.list_devices(machine / "sys", machine, KERNEL)
-    assert found[-1] == v4l2.V4l2Device(str(machine / "video10"), "Other cam")
+    devices = v4l2.list_devices(machine / "sys", machine, KERNEL)
+    assert devices[-1] == v4l2.V4l2Device(str(machine / "video10"), "Other cam")
 
 
-def test_files_that_are_no_devices_are_left_out(machine: Path) -> None:
-    """With the real ioctl, which these plain files answer with ENOTTY."""
+def test_plain_files_are_not_listed(machine: Path) -> None:
+    """The real ioctl fails for plain files with ENOTTY."""
     assert v4l2.list_devices(machine / "sys", machine) == []
     assert v4l2.list_devices(machine / "none", machine) == []
 
 
 def test_holders_of_a_file() -> None:
-    """This process is left out; another one that holds the file is found."""
+    """Another process that has the file open is listed; this process is not."""
     import subprocess
 
     with Path(__file__).open() as mine:
         assert v4l2.find_holders(lambda target: target == mine.name) == []
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=mine) as other:
-            found = v4l2.find_holders(lambda target: target == os.path.realpath(__file__))
+            holders = v4l2.find_holders(lambda target: target == os.path.realpath(__file__))
             other.communicate(b"\n")
-    assert [pid for pid, _ in found] == [other.pid]
+    assert [pid for pid, _ in holders] == [other.pid]
 
 
 @pytest.fixture
-def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [
+def three_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras_here = [
         CameraInfo("imx219", "picamera2:0"),
         CameraInfo("HD Webcam", "/dev/video0"),
         CameraInfo("Webcam", "/dev/video2"),
     ]
-    monkeypatch.setattr(cameras, "list_cameras", lambda: found)
+    monkeypatch.setattr(cameras, "list_cameras", lambda: cameras_here)
 
 
 @pytest.mark.parametrize(
-    ("word", "name"),
+    ("name", "camera"),
     [
         (None, "Pi camera 0 (imx219)"),
         ("0", "Pi camera 0 (imx219)"),
@@ -130,34 +130,36 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rtsp://host/live", "rtsp://host/live"),
     ],
 )
-def test_which_camera_a_word_means(two: None, word: str | None, name: str) -> None:
-    assert find_camera(word, CameraRequest()).name == name
+def test_which_camera_a_name_means(three_cameras: None, name: str | None, camera: str) -> None:
+    assert find_camera(name, CameraRequest()).name == camera
 
 
 @pytest.mark.parametrize(
-    ("word", "kind", "says"),
+    ("name", "kind", "message"),
     [
         ("3", CameraError, "no camera 3: this machine has 3"),
         ("kinect", CameraError, "no camera has kinect in its name"),
         ("webcam", UsageError, "webcam fits 2 cameras"),
     ],
 )
-def test_a_word_that_means_none_or_two(two: None, word: str, kind: type[Exception], says: str) -> None:
-    with pytest.raises(kind, match=says):
-        find_camera(word, CameraRequest())
+def test_a_name_that_fits_no_camera_or_two(
+    three_cameras: None, name: str, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        find_camera(name, CameraRequest())
 
 
-def test_who_turns_the_frames(two: None) -> None:
-    """The Pi camera's sensor mirrors, and so turns by 180 degrees; all else is left to the loop."""
-    over, quarter = Orientation(180, hflip=True), Orientation(90, vflip=True)
-    assert find_camera("0", CameraRequest(orientation=over)).orientation == UPRIGHT
+def test_sensor_and_reader_share_the_orientation(three_cameras: None) -> None:
+    """The Pi camera's sensor mirrors, and thereby rotates by 180 degrees. The loop does the rest."""
+    upside_down, quarter = Orientation(180, hflip=True), Orientation(90, vflip=True)
+    assert find_camera("0", CameraRequest(orientation=upside_down)).orientation == UPRIGHT
     assert find_camera("0", CameraRequest(orientation=quarter)).orientation == quarter
-    assert find_camera("1", CameraRequest(orientation=over)).orientation == over
+    assert find_camera("1", CameraRequest(orientation=upside_down)).orientation == upside_down
 
 
-def test_a_recording_has_its_own_size(two: None, tmp_path: Path) -> None:
-    for word in (str(tmp_path), "http://host/"):
+def test_a_recording_has_its_own_size(three_cameras: None, tmp_path: Path) -> None:
+    for name in (str(tmp_path), "http://host/"):
         with pytest.raises(UsageError, match="--width and --height are for cameras"):
-            find_camera(word, CameraRequest(width=320))
+            find_camera(name, CameraRequest(width=320))
     with pytest.raises(UsageError, match="its own frame rate"):
         find_camera("http://host/", CameraRequest(framerate=5))

@@ -1,4 +1,4 @@
-"""The newest frame wins, the clock of a recording, turned frames, and the loop with its statistics."""
+"""The latest frame of a live source, every frame of a file, played recordings, and orientation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgecolor_runtime.sources.stepwise import StepwiseSource
 
 
 class Camera(StepwiseSource):
-    """Frames one brighter than the other, each when the test says so; the step waits like a device."""
+    """Gives frames of growing brightness when the test allows it. A step waits like a device."""
 
     def __init__(self, ready: threading.Semaphore, last: int | None = None) -> None:
         super().__init__("camera", live=True, framerate=None)
@@ -45,28 +45,28 @@ def tone(frame: Frame | None) -> int:
     return int(np.asarray(frame.gray)[0, 0])
 
 
-def eventually(true: object) -> None:
-    patience = time.monotonic() + 5
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < patience
+def wait_until(condition: object) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
+def test_the_latest_frame_is_taken_and_the_others_are_counted() -> None:
     ready = threading.Semaphore(5)
     camera = Camera(ready)
     mailbox = Mailbox(lambda: camera, name="camera")
-    eventually(lambda: camera.number == 5 and mailbox.dropped == 4)
-    going = threading.Event()
-    assert tone(mailbox.take(going)) == 5
+    wait_until(lambda: camera.number == 5 and mailbox.dropped == 4)
+    never_stopped = threading.Event()
+    assert tone(mailbox.take(never_stopped)) == 5
     ready.release()
-    assert tone(mailbox.take(going)) == 6, "not the same frame twice"
+    assert tone(mailbox.take(never_stopped)) == 6, "not the same frame twice"
     assert mailbox.dropped == 4
     mailbox.close()
-    assert camera.released >= 1 and mailbox.take(going) is None
+    assert camera.released >= 1 and mailbox.take(never_stopped) is None
 
 
-def test_an_error_of_the_reader_is_raised_by_the_taker() -> None:
+def test_an_error_of_the_reader_is_raised_where_frames_are_taken() -> None:
     def refuse() -> Camera:
         raise MissingError("no library")
 
@@ -76,26 +76,26 @@ def test_an_error_of_the_reader_is_raised_by_the_taker() -> None:
     mailbox.close()
 
 
-def test_a_source_that_is_opened_too_late_is_closed_again() -> None:
-    """It hangs while it is opened: the taker gives up, and later nothing is left open."""
-    let_go, camera = threading.Event(), Camera(threading.Semaphore(0))
+def test_a_source_that_opens_too_late_is_closed() -> None:
+    """Opening hangs. `take` gives up, and the source is closed when it is open at last."""
+    may_open, camera = threading.Event(), Camera(threading.Semaphore(0))
 
     def slow() -> Camera:
-        let_go.wait(5)
+        may_open.wait(5)
         return camera
 
     mailbox = Mailbox(slow, name="camera", stall_seconds=0.1)
     with pytest.raises(CameraError, match=r"camera: no frame for 0\.1 s"):
         mailbox.take(threading.Event())
-    threading.Timer(0.1, let_go.set).start()
+    threading.Timer(0.1, may_open.set).start()
     mailbox.close()
-    eventually(lambda: camera.released)
+    wait_until(lambda: camera.released)
 
 
 def test_stop_ends_a_wait_at_once() -> None:
-    newest = LatestFrames(lambda: Camera(threading.Semaphore(0)), name="camera", stall_seconds=60)
-    threading.Timer(0.1, newest.stop).start()
-    assert list(newest) == []
+    latest_frames = LatestFrames(lambda: Camera(threading.Semaphore(0)), name="camera", stall_seconds=60)
+    threading.Timer(0.1, latest_frames.stop).start()
+    assert list(latest_frames) == []
     assert threading.active_count() == 1 or all("frames of" not in t.name for t in threading.enumerate())
 
 
@@ -107,8 +107,8 @@ def test_a_stream_that_ends_is_opened_again() -> None:
         return Camera(threading.Semaphore(1), last=1)
 
     reasons: list[str] = []
-    newest = LatestFrames(open_camera, name="camera", on_disconnect=reasons.append)
-    frames = iter(newest)
+    latest_frames = LatestFrames(open_camera, name="camera", on_disconnect=reasons.append)
+    frames = iter(latest_frames)
     assert [next(frames)[0] is not None, next(frames)[0] is not None] == [True, True]
     frames.close()
     assert len(opened) == 2 and reasons == ["camera: ended"]
@@ -157,7 +157,7 @@ def test_a_recording_keeps_its_pace(pictures: Path) -> None:
     assert gaps.min() > 0 and playback.live
 
 
-def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
+def test_a_recording_that_is_read_too_slowly_does_not_lag() -> None:
     class Slow:
         name, live = "slow", False
         framerate: float | None = 100.0
@@ -171,7 +171,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_fall_behind() -> None:
             pass
 
     lag = [time.monotonic() - frame.seconds for frame in Playback(Slow, rounds=1)]
-    assert np.median(lag) < 0.2, "at the end by 0.5 s, if it were counted from the beginning"
+    assert np.median(lag) < 0.2, "it would be 0.5 s at the end if the clock were never set back"
 
 
 def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("turn", "corner"),
+    ("orientation", "corner"),
     [
         (Orientation(), (0, 0)),
         (Orientation(hflip=True), (29, 0)),
@@ -196,15 +196,15 @@ def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
     ],
     ids=str,
 )
-def test_turn(turn: Orientation, corner: tuple[int, int]) -> None:
-    """Where the upper left corner of a picture of 30 x 20 goes."""
+def test_orientation(orientation: Orientation, corner: tuple[int, int]) -> None:
+    """Check where the upper left corner of a picture of 30 x 20 pixels goes."""
     picture = Image.new("L", (30, 20))
     picture.putpixel((0, 0), 255)
-    turned = turn.apply(picture)
-    assert turned.getpixel(corner) == 255
-    assert turned.size == ((20, 30) if turn.rotation in (90, 270) else (30, 20))
+    result = orientation.apply(picture)
+    assert result.getpixel(corner) == 255
+    assert result.size == ((20, 30) if orientation.rotation in (90, 270) else (30, 20))
 
 
-def test_turn_by_an_odd_angle() -> None:
+def test_another_angle_is_refused() -> None:
     with pytest.raises(UsageError, match="rotation 45: expected 0, 90, 180 or 270"):
         Orientation(rotation=45)

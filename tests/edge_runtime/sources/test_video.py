@@ -1,4 +1,4 @@
-"""Video files and streams: the luma of every format, time stamps, rotation, and damage."""
+"""Video files and streams: the luma of every pixel format, time stamps, rotation, and damaged files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ramp(width: int = W, height: int = H) -> np.ndarray:
     return np.linspace(0, 255, width * height).reshape(height, width).astype(np.uint8)
 
 
-def picture(form: str, full: bool | None = None) -> av.VideoFrame:
+def picture(pixel_format: str, full: bool | None = None) -> av.VideoFrame:
     """The ramp in a pixel format, converted by FFmpeg's own scaler from full-range gray.
 
     In one thread: several, at a width that is no multiple of 8, may write over each other's first samples.
@@ -31,14 +31,14 @@ def picture(form: str, full: bool | None = None) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(ramp(), format="gray")
     frame.color_range = 2
     wanted = 2 if full else 1 if full is False else None
-    out = frame.reformat(format=form, dst_color_range=wanted, threads=1)
+    out = frame.reformat(format=pixel_format, dst_color_range=wanted, threads=1)
     if full is not None:
         out.color_range = 2 if full else 1
     return out
 
 
 def write(path: Path, pts: list[int], *, sound: bool = False, size: tuple[int, int] = (W, H)) -> Path:
-    """A clip, one brighter frame after another, in milliseconds."""
+    """Write a clip whose frames get brighter, at these times in milliseconds."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"crf": "1", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -60,29 +60,32 @@ def write(path: Path, pts: list[int], *, sound: bool = False, size: tuple[int, i
 
 @pytest.mark.parametrize("full", [True, False], ids=["full", "limited"])
 @pytest.mark.parametrize(
-    "form", ["gray", "yuv420p", "yuv422p", "yuv444p", "nv12", "yuyv422", "uyvy422", "yuv420p10le", "p010le"]
+    "pixel_format",
+    ["gray", "yuv420p", "yuv422p", "yuv444p", "nv12", "yuyv422", "uyvy422", "yuv420p10le", "p010le"],
 )
-def test_luma_is_full_range_in_every_format(form: str, full: bool) -> None:
-    if form == "gray" and not full:
+def test_luma_is_full_range_in_every_format(pixel_format: str, full: bool) -> None:
+    if pixel_format == "gray" and not full:
         pytest.skip("FFmpeg's scaler makes no limited gray")
-    found = np.asarray(extract_luma(picture(form, full))).astype(int)
-    assert found.shape == (H, W)
-    assert np.abs(found - ramp()).max() <= (3 if form == "p010le" else 1)  # the scaler rounds p010 down
-    assert found.min() == 0 and found.max() >= 252
+    luma = np.asarray(extract_luma(picture(pixel_format, full))).astype(int)
+    assert luma.shape == (H, W)
+    assert np.abs(luma - ramp()).max() <= (
+        3 if pixel_format == "p010le" else 1
+    )  # the scaler rounds p010 down
+    assert luma.min() == 0 and luma.max() >= 252
 
 
-@pytest.mark.parametrize("form", ["rgb24", "bgra", "yuvj420p", "gray10le"])
-def test_formats_that_do_not_need_to_say_their_range(form: str) -> None:
-    assert np.abs(np.asarray(extract_luma(picture(form))).astype(int) - ramp()).max() <= 1
+@pytest.mark.parametrize("pixel_format", ["rgb24", "bgra", "yuvj420p", "gray10le"])
+def test_formats_whose_range_is_known(pixel_format: str) -> None:
+    assert np.abs(np.asarray(extract_luma(picture(pixel_format))).astype(int) - ramp()).max() <= 1
 
 
-def test_yuv_that_says_nothing_is_limited() -> None:
+def test_yuv_without_a_range_is_limited() -> None:
     frame = picture("yuv420p", full=False)
     frame.color_range = 0
     assert np.asarray(extract_luma(frame)).max() >= 253
 
 
-def test_every_frame_with_its_own_time(tmp_path: Path) -> None:
+def test_every_frame_keeps_its_time_stamp(tmp_path: Path) -> None:
     moments = [0, 40, 50, 300, 301, 1000]
     video = VideoFile(write(tmp_path / "a.mkv", moments))
     frames = list(video)
@@ -95,26 +98,26 @@ def test_every_frame_with_its_own_time(tmp_path: Path) -> None:
     assert list(video) == []
 
 
-def test_a_frame_keeps_its_pixels_after_the_next(tmp_path: Path) -> None:
+def test_the_pixels_of_a_frame_are_not_overwritten_by_the_next(tmp_path: Path) -> None:
     video = VideoFile(write(tmp_path / "a.mkv", [0, 40, 80]))
     frames = [(frame, np.asarray(frame.gray).copy()) for frame in video]
     assert all((np.asarray(frame.gray) == pixels).all() for frame, pixels in frames)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [(b"", "not a video"), (b"no video at all", "not a video"), (None, "No such file")],
     ids=["empty", "text", "missing"],
 )
-def test_no_video(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_files_that_are_not_videos(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "a.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(PictureError, match=f"a.mp4: {says}"):
+    with pytest.raises(PictureError, match=f"a.mp4: {message}"):
         VideoFile(path)
 
 
-def test_sound_alone(tmp_path: Path) -> None:
+def test_a_file_with_audio_only(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.wav"), "w") as out:
         track = out.add_stream("pcm_s16le", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
@@ -131,13 +134,13 @@ def test_an_mp4_without_its_table_of_contents(tmp_path: Path) -> None:
         VideoFile(path)
 
 
-def test_a_cut_off_file_gives_what_is_there(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_its_first_frames(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", list(range(0, 2000, 40)))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert 5 < len(list(VideoFile(path))) < 50
 
 
-def test_damage_is_counted_and_passed_over(tmp_path: Path) -> None:
+def test_damaged_packets_are_counted_and_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mjpeg", rate=25)
@@ -158,7 +161,7 @@ def test_damage_is_counted_and_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_virtual_camera(tmp_path: Path) -> None:
-    """FFmpeg's own test picture as an endless source."""
+    """FFmpeg's test picture is an endless source."""
     stream = Stream("testsrc=size=70x48:rate=10", stall_seconds=5, input_format="lavfi", options={})
     frames = [frame for _, frame in zip(range(4), stream, strict=False)]
     stream.close()

@@ -1,6 +1,6 @@
-"""`edgecolor run --camera` on a Pi camera that works, is busy, stalls, sends garbage or goes away.
+"""`edgecolor run --camera` on a Pi camera that works, is busy, stalls, sends bad frames or goes away.
 
-The camera is a fake picamera2 that behaves as the source and the manual of the real one say.
+The camera is a fake picamera2. It behaves like the source code and the manual of the real one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ W, H = 64, 48
 
 
 class Pi:
-    """What the fake camera does; a test changes it."""
+    """The behavior of the fake camera. A test changes it."""
 
     info: tuple[dict[str, Any], ...] = (
         {"Model": "imx219", "Num": 0, "Id": "/base/soc/i2c0mux/i2c@1/imx219@10"},
@@ -36,10 +36,10 @@ class Pi:
     start_error: Exception | None = None
     padding = 0
     opened = 0
-    held = 0  # requests that were not released
+    held = 0  # requests that are not released
     taken = 0
     configuration: Any = None
-    # Of a frame's number: its planes, None where it does not come; and what is known of it.
+    # Number of a frame -> its planes (None: the frame does not arrive), and its metadata.
     frame: Any = staticmethod(lambda number: Pi.planes(W, H))
     metadata: Any = staticmethod(
         lambda number: {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 5_000_000}
@@ -94,8 +94,8 @@ class Picamera2:
             raise RuntimeError("Camera __init__ sequence did not complete.")  # noqa: B904 - as it does
         Pi.opened += 1
 
-    def create_video_configuration(self, **asked: Any) -> dict[str, Any]:
-        return asked
+    def create_video_configuration(self, **settings: Any) -> dict[str, Any]:
+        return settings
 
     def configure(self, configuration: dict[str, Any]) -> None:
         if Pi.configure_error:
@@ -120,7 +120,7 @@ class Picamera2:
 
 @pytest.fixture
 def pi(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Pi]]:
-    """A Pi camera; it is closed and all its requests are given back when the test ends."""
+    """A Pi camera. At the end of the test it must be closed, with all requests released."""
     for name in [name for name in vars(Pi) if not name.startswith("_")]:
         monkeypatch.setattr(Pi, name, vars(Pi)[name])
     library, libcamera = types.ModuleType("picamera2"), types.ModuleType("libcamera")
@@ -221,7 +221,7 @@ def test_pi_camera_fails(
     assert error.count("\n") == 1 and error.startswith("edgecolor: Pi camera 0") and says in error
 
 
-def test_the_holder_is_named(
+def test_the_program_that_uses_the_camera_is_named(
     pi: type[Pi],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -263,7 +263,7 @@ def test_reconnect(
     fault: Callable[[type[Pi]], None],
     watch: Callable[..., int],
 ) -> None:
-    """The camera comes back two tries after it went away, and the frames go on."""
+    """The camera comes back at the third attempt, and the frames continue."""
     good = pi.frame
     fault(pi)
     tries = []
@@ -282,10 +282,10 @@ def test_reconnect(
     captured = capsys.readouterr()
     assert json.loads(captured.out.splitlines()[-1])["frames"] == 5 and len(tries) == 4
     notes = [line for line in captured.err.splitlines() if line.endswith("waiting for it")]
-    assert len(notes) == 2, "one note that it is gone, one why it cannot be opened"
+    assert len(notes) == 2, "one message that it is gone, and one why it cannot be opened"
 
 
-def test_a_recording_keeps_what_came_before_the_camera_went(
+def test_a_recording_keeps_the_frames_before_the_camera_was_gone(
     pi: type[Pi], tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: Callable[..., int]
 ) -> None:
     goes_away(pi)

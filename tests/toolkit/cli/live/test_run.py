@@ -1,4 +1,4 @@
-"""`edgecolor run` on videos and cameras: arguments, effect, exit code, message; and being stopped."""
+"""`edgecolor run` on videos and cameras: options, results, exit codes, messages, and signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ W, H = 64, 48
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty frames of a gradient that moves, and a tone."""
+    """A video of forty frames with a gradient that moves, and silent audio."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     gradient = np.tile(np.linspace(30, 220, W), (H, 1)).astype(np.uint8)
     with av.open(str(path), "w") as out:
@@ -51,7 +51,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the film in it."""
+    """The current folder, with the video in it."""
     (tmp_path / "film.mp4").write_bytes(film.read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -95,7 +95,7 @@ def test_json_and_a_part_of_a_video(
     assert 0.3 < seconds < 0.6, "the sound ends with the pictures"
 
 
-def test_a_video_to_pictures_turned(here: Path, run: Callable[..., int]) -> None:
+def test_a_video_to_rotated_pictures(here: Path, run: Callable[..., int]) -> None:
     assert run("film.mp4", "-o", "pictures", "--rotation", 90, "--frames", 3) == 0
     assert names(here / "pictures") == [f"frame-00000{number}.jpg" for number in (1, 2, 3)]
     with Image.open("pictures/frame-000001.jpg") as picture:
@@ -104,7 +104,7 @@ def test_a_video_to_pictures_turned(here: Path, run: Callable[..., int]) -> None
     assert gray[5].mean() < gray[-5].mean(), "left is up"
 
 
-def test_saturation_and_calm_reach_the_video(here: Path, run: Callable[..., int]) -> None:
+def test_saturation_and_no_calm_change_the_video(here: Path, run: Callable[..., int]) -> None:
     assert run("film.mp4", "-o", "gray.mp4", "--saturation", 0, "--no-calm") == 0
     assert np.ptp(frames_of(here / "gray.mp4")[5].to_ndarray(format="rgb24").astype(int), axis=2).max() <= 2
 
@@ -147,7 +147,7 @@ def test_one_clear_line(
     assert names(here) == before
 
 
-def test_a_folder_with_frames_is_not_added_to(
+def test_frames_are_not_added_to_a_folder_with_frames(
     here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("film.mp4", "-o", "out", "--frames", 2) == 0
@@ -156,7 +156,9 @@ def test_a_folder_with_frames_is_not_added_to(
     assert run("film.mp4", "-o", "out", "--frames", 1, "--force") == 0
 
 
-def test_damage_is_told(here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_truncated_video_is_colored(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("film.mp4", "-o", "film.mkv") == 0
     data = (here / "film.mkv").read_bytes()
     (here / "cut.mkv").write_bytes(data[: len(data) // 2])
@@ -185,19 +187,19 @@ def test_stats_are_lines_of_json(
 ) -> None:
     assert run("--camera", "film.mp4", "--no-preview", "--stats", "--timeout", 2.5) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert 2 <= len(lines) <= 4  # one a second at most, and the last
+    assert 2 <= len(lines) <= 4  # at most one per second, and the last line
     assert [line["frames"] for line in lines] == sorted(line["frames"] for line in lines)
     assert all(line["model"] == "tiny" and line["source"] == "film.mp4" for line in lines)
     assert lines[-1]["output"] is None and lines[-1]["frames"] > 0
 
 
-def test_the_preview_shows_it_and_ssh_is_helped(
+def test_the_preview_is_served_and_the_ssh_command_is_printed(
     here: Path,
     run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A browser comes by while it runs."""
+    """A client requests the statistics while frames are colored."""
     from edgecolor_runtime.preview import server
 
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.2 50000 10.0.0.9 22")
@@ -222,7 +224,7 @@ def test_the_preview_shows_it_and_ssh_is_helped(
         urllib.request.urlopen(address, timeout=2)
 
 
-# Stopped from outside: a process of its own each.
+# Stopped by a signal: each test runs a process of its own.
 
 
 def line(*words: object) -> list[str]:
@@ -254,7 +256,7 @@ def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def wait_for_frames(process: subprocess.Popen[str]) -> None:
-    """Until the first line of --stats is there."""
+    """Wait for the first line of --stats."""
     assert process.stdout is not None
     timer = threading.Timer(60, process.kill)
     timer.start()
@@ -279,7 +281,7 @@ def test_a_stopped_camera_leaves_a_whole_file(
 
 @pytest.fixture(scope="session")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film that takes long to color: the same frame many times."""
+    """A video that takes long to color: the same frame many times."""
     path = tmp_path_factory.mktemp("long") / "long.mkv"
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mjpeg", rate=25)
@@ -313,7 +315,7 @@ def test_a_stopped_video_leaves_nothing_under_its_name(
 
 
 def test_a_full_disk(here: Path) -> None:
-    """Files are limited to 2000 bytes."""
+    """The size of files is limited to 2000 bytes."""
     done = subprocess.run(
         line("film.mp4", "-o", "out.mkv"),
         capture_output=True,
@@ -327,7 +329,7 @@ def test_a_full_disk(here: Path) -> None:
 
 
 def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
-    """The loop is stuck in a frame; the first Ctrl-C waits for it, the second ends it."""
+    """A frame takes very long. The first Ctrl-C waits for it, the second does not."""
     code = (
         "import sys, time; from edgecolor.cli import main; from edgecolor_runtime import LiveSession\n"
         "LiveSession._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"

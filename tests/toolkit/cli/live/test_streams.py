@@ -1,4 +1,4 @@
-"""Streams over the loopback, folders and files played like a camera, and what can be wrong with them."""
+"""Streams over the loopback, and folders and files played like a camera, with their failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ W, H = 64, 48
 
 
 def transport_stream(sizes: list[tuple[int, int]], each: int = 30) -> bytes:
-    """An MPEG transport stream whose pictures change their size."""
+    """Return an MPEG transport stream whose pictures change their size."""
     data = b""
     for part, (width, height) in enumerate(sizes):
         buffer = io.BytesIO()
@@ -41,7 +41,7 @@ def transport_stream(sizes: list[tuple[int, int]], each: int = 30) -> bytes:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Serves bytes once by HTTP: at once, in pieces, or never to the end."""
+    """Returns the function that serves bytes by HTTP: at once, in pieces, or never to the end."""
     servers: list[http.server.ThreadingHTTPServer] = []
     released = threading.Event()
 
@@ -84,14 +84,14 @@ def test_a_network_stream(
 def test_a_stream_that_changes_its_size(
     serve: Callable[..., str], tmp_path: Path, run: Callable[..., int]
 ) -> None:
-    """A recording scales what follows to the size that it began with."""
+    """A recording scales later frames to the size of the first."""
     address = serve(transport_stream([(W, H), (128, 96)]), piece=4000)
     assert run("--camera", address, "-o", tmp_path / "o.mkv") == 0
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(W, H)}
 
 
-def test_garbage_in_a_stream_is_passed_over(
+def test_damaged_packets_of_a_stream_are_skipped(
     serve: Callable[..., str], watch: Callable[..., int], last_stats: Callable[[], dict[str, Any]]
 ) -> None:
     data = bytearray(transport_stream([(W, H)], each=60))
@@ -125,14 +125,14 @@ def test_a_stream_fails(
     assert error.startswith("edgecolor: http://127.0.0.1") and says in error and error.count("\n") == 1
 
 
-def test_nobody_listens(capsys: pytest.CaptureFixture[str], watch: Callable[..., int]) -> None:
+def test_no_server_at_the_address(capsys: pytest.CaptureFixture[str], watch: Callable[..., int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert watch(f"http://127.0.0.1:{port}/") == 4
     assert "Connection refused" in capsys.readouterr().err
 
 
-def test_sound_without_pictures(
+def test_a_stream_with_audio_only(
     serve: Callable[..., str], capsys: pytest.CaptureFixture[str], watch: Callable[..., int]
 ) -> None:
     buffer = io.BytesIO()
@@ -145,7 +145,7 @@ def test_sound_without_pictures(
     assert "no pictures in this stream" in capsys.readouterr().err
 
 
-def test_a_bad_picture_in_a_folder_is_passed_over(
+def test_a_damaged_picture_of_a_folder_is_skipped(
     tmp_path: Path, watch: Callable[..., int], last_stats: Callable[[], dict[str, Any]]
 ) -> None:
     for name in ("a.png", "c.png"):
@@ -177,7 +177,7 @@ def test_a_folder_without_pictures(
     assert says in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_video(
+def test_a_file_that_is_not_a_video(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: Callable[..., int]
 ) -> None:
     (tmp_path / "a.mp4").write_bytes(b"not at all")

@@ -1,4 +1,4 @@
-"""V4L2 cameras: what is listed, what a failure says. The errors are raised where PyAV would raise them."""
+"""V4L2 cameras and the messages of their failures. Errors are raised where PyAV would raise them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ W, H = 64, 48
 
 @pytest.fixture
 def no_pi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without picamera2, and with these V4L2 devices: none."""
+    """A machine without picamera2 and without V4L2 devices."""
     monkeypatch.setitem(sys.modules, "picamera2", None)
     monkeypatch.setattr(v4l2.list_devices, "__defaults__", (tmp_path / "none", tmp_path, lambda *_: None))
     return tmp_path
@@ -65,7 +65,7 @@ def test_v4l2_open_fails(
 
 
 @pytest.mark.parametrize(
-    ("word", "says"),
+    ("name", "says"),
     [
         ("/dev/video77", "/dev/video77: no such camera"),
         ("/dev/null", "/dev/null: not a V4L2 camera"),
@@ -74,16 +74,16 @@ def test_v4l2_open_fails(
         ("webcam", "no camera found"),
     ],
 )
-def test_v4l2_is_not_there(
-    no_pi: Path, capsys: pytest.CaptureFixture[str], word: str, says: str, watch: Callable[..., int]
+def test_there_is_no_such_camera(
+    no_pi: Path, capsys: pytest.CaptureFixture[str], name: str, says: str, watch: Callable[..., int]
 ) -> None:
-    assert watch(*[word] if word else []) == 4
+    assert watch(*[name] if name else []) == 4
     error = capsys.readouterr().err
     assert error.startswith(f"edgecolor: {says}") and error.count("\n") == 1
 
 
 def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any:
-    """What av.open would give for a V4L2 camera: some frames, and then an error, or nothing any more."""
+    """Return what av.open returns for a V4L2 camera: some frames, then an error, or no more data."""
 
     class Packet:
         def decode(self) -> list[Any]:
