@@ -1,4 +1,4 @@
-"""What the runtime's tests share: a real int8 model with random weights, and pictures."""
+"""Shared by the runtime's tests: a real int8 model with random weights, and a picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def colorizer(tiny: ModelFile) -> Colorizer:
 
 @pytest.fixture(scope="session")
 def cloud() -> Image.Image:
-    """A gray picture with every tone from black to white, and fine detail."""
+    """A gray picture with all tones from black to white and fine detail."""
     rng = np.random.default_rng(1)
     coarse = Image.fromarray(rng.integers(0, 256, (9, 12), dtype=np.uint8)).resize(
         (320, 240), Image.Resampling.BICUBIC

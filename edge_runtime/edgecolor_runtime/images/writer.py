@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, PngImagePlugin
 
@@ -96,18 +96,19 @@ def encode(
     """
     notes: list[str] = []
     refuse_too_large(frame.y.size, form)
-    options = {"format": form, **_metadata(of, form)}
+    options: dict[str, object] = dict(_metadata_options(of, form))
     if form == "JPEG":
         # The chroma has 56 x 56 pixels. 4:2:0 loses none of them, and is smaller and faster than 4:4:4.
         image = frame.to_ycbcr()
         options |= {"quality": quality, "subsampling": "4:2:0"}
         for key in ("exif", "xmp"):
-            if len(options.get(key, b"")) > _MAX_JPEG_SEGMENT_BYTES:
+            block = options.get(key)
+            if isinstance(block, bytes) and len(block) > _MAX_JPEG_SEGMENT_BYTES:
                 del options[key]
                 notes.append(f"its {key.upper()} block is too large for JPEG and was left out")
         if of.alpha is not None:
             notes.append("its transparency was left out: JPEG cannot hold it")
-        return _encoded(image, options), tuple(notes)
+        return _encode_with_pillow(image, form, options), tuple(notes)
     image = frame.to_rgb()
     if of.alpha is not None:
         image.putalpha(of.alpha)
@@ -115,27 +116,28 @@ def encode(
         options["compression"] = "tiff_adobe_deflate"
     if form == "WEBP":
         options["quality"] = quality
-    return _encoded(image, options), tuple(notes)
+    return _encode_with_pillow(image, form, options), tuple(notes)
 
 
-def _metadata(of: Picture, form: str) -> dict[str, Any]:
+def _metadata_options(of: Picture, form: str) -> Mapping[str, object]:
+    """Return the options with which Pillow writes the metadata."""
     exif: bytes | Image.Exif = of.exif
     if form == "TIFF" and of.xmp:  # TIFF holds XMP as a tag
         exif = Image.Exif()
         exif.load(of.exif)
         exif[_TIFF_XMP] = of.xmp
-    options = {"exif": exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp(form, of.xmp)}
+    options = {"exif": exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp_options(form, of.xmp)}
     return {key: value for key, value in options.items() if value}
 
 
-def _encoded(image: Image.Image, options: dict[str, Any]) -> bytes:
+def _encode_with_pillow(image: Image.Image, form: str, options: Mapping[str, object]) -> bytes:
     # Into memory first, because Pillow reports a full disk as "encoder error -2".
     buffer = io.BytesIO()
-    image.save(buffer, **options)
+    image.save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def _xmp(form: str, packet: bytes | None) -> dict[str, Any]:
+def _xmp_options(form: str, packet: bytes | None) -> Mapping[str, object]:
     if packet is None:
         return {}
     if form == "PNG":

@@ -66,7 +66,7 @@ class _TFLite:
         return result
 
 
-def _tensor(details: dict[str, Any]) -> TensorInfo:
+def _tensor(details: Any) -> TensorInfo:
     scale, zero_point = details["quantization"]
     return TensorInfo(
         tuple(map(int, details["shape"])), np.dtype(details["dtype"]), float(scale), int(zero_point)
@@ -135,7 +135,7 @@ def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray
     return trace
 
 
-def _real(values: NDArray[Any], details: dict[str, Any]) -> NDArray[np.float32]:
+def _real(values: NDArray[Any], details: Any) -> NDArray[np.float32]:
     scale, zero_point = details["quantization"]
     real: NDArray[np.float32] = values.astype(np.float32)
     return (real - np.float32(zero_point)) * np.float32(scale) if scale else real

@@ -261,9 +261,9 @@ def _read_calibration(value: Any) -> CalibrationInfo | None:
 
 
 def _read_tensor(value: Any, title: str, shape: tuple[int, ...]) -> TensorDescription:
-    found = value.get("shape") if isinstance(value, dict) else value
-    if found != list(shape):
-        raise ModelFileError(f"{title} shape {found}; expected {list(shape)}")
+    shape_read = value.get("shape") if isinstance(value, dict) else value
+    if shape_read != list(shape):
+        raise ModelFileError(f"edgecolor.json: {title} shape {shape_read}; expected {list(shape)}")
     tensor = _read_section(TensorDescription, value, title)
     assert tensor is not None
     return replace(tensor, shape=shape)

@@ -27,12 +27,12 @@ skimage_color = pytest.importorskip("skimage.color", reason="scikit-image is in 
 
 @pytest.fixture(scope="module")
 def grid() -> U8:
-    """All of 256^3 in steps of 5, black and white included, shape (52^3, 3)."""
+    """All colors in steps of 5 from black to white, shape (52^3, 3)."""
     steps = np.arange(0, 256, 5, dtype=np.uint8)
     return np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
 
 
-def test_lab_is_scikit_images(grid: U8) -> None:
+def test_lab_agrees_with_scikit_image(grid: U8) -> None:
     assert grid.min() == 0 and grid.max() == 255
     assert np.abs(rgb_to_lab(grid) - skimage_color.rgb2lab(grid)).max() <= 0.02
 
@@ -73,12 +73,12 @@ def test_out_of_gamut_is_clipped() -> None:
 
 
 def test_the_network_input_is_the_same_on_every_processor() -> None:
-    """The float32 functions of numpy are not: a last bit of this table decided an int8 step of gray 194."""
+    """In float32 the last bit depended on the processor, and decided an int8 step of gray 194."""
     srgb = np.arange(256) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     f = np.where(linear > (6 / 29) ** 3, np.cbrt(linear), linear / (3 * (6 / 29) ** 2) + 4 / 29)
     exact = (116 * f - 16) / 50 - 1
     assert np.abs(NETWORK_INPUT - exact).max() < 3e-7
-    assert quantize(NETWORK_INPUT, 0.007843137718737125, -1)[194] == 71  # exactly, 72.499995 - 1
+    assert quantize(NETWORK_INPUT, 0.007843137718737125, -1)[194] == 71  # 72.499995 - 1, rounded
     digest = "ae5dd4454064bfd2e947897e0eefa6b254423a025edcbd6ef624687a8ee705fb"
     assert hashlib.sha256(NETWORK_INPUT.tobytes()).hexdigest() == digest

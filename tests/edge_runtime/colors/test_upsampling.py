@@ -1,4 +1,4 @@
-"""Chroma planes: upsampling, and the limit that keeps luma."""
+"""Chroma planes: upsampling, and the limit that keeps the luma."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from edgecolor_runtime.colors.spaces import F32, U8
 
 
 def luma_of(y: U8, cb: U8, cr: U8) -> F32:
-    """The luma that a viewer gets back, after RGB has clipped."""
+    """Return the luma that a viewer sees after RGB has clipped."""
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in (y, cb, cr)]
     return np.asarray(Image.merge("YCbCr", planes).convert("RGB").convert("L"), np.float32)
 
 
 @pytest.fixture
 def wild() -> F32:
-    """Chroma far beyond what most lumas can carry, shape (56, 56, 2)."""
+    """Chroma that clips at most lumas, shape (56, 56, 2)."""
     return np.random.default_rng(3).normal(0, 90, (56, 56, 2)).astype(np.float32)
 
 
-def test_luma_is_kept_within_one_where_chroma_is_wild(wild: F32) -> None:
+def test_extreme_chroma_changes_luma_by_at_most_1(wild: F32) -> None:
     y = np.random.default_rng(4).integers(0, 256, (300, 400), dtype=np.uint8)
     cb, cr = upsampling.planes(wild, y, y)
     assert np.abs(luma_of(y, cb, cr) - y).max() <= 1
@@ -31,7 +31,7 @@ def test_luma_is_kept_within_one_where_chroma_is_wild(wild: F32) -> None:
     assert np.abs(luma_of(y, cb, cr) - y).max() > 20, "what fits mid-gray does not fit every luma"
 
 
-def test_chroma_that_fits_is_not_touched() -> None:
+def test_chroma_that_does_not_clip_is_unchanged() -> None:
     y = np.full((120, 160), 128, np.uint8)
     gentle = np.random.default_rng(5).uniform(-50, 50, (56, 56, 2)).astype(np.float32)
     cb, cr = upsampling.planes(gentle, y, y)
@@ -45,7 +45,7 @@ def test_limit_shrinks_towards_gray_and_keeps_the_hue() -> None:
     strong = np.full((56, 56, 2), (-40.0, 30.0), np.float32)
     cb, cr = (plane.astype(float) - 128 for plane in upsampling.planes(strong, y, y))
     assert (cr < 30).all() and (cr > 0).all()
-    assert np.abs(cb + cr * 40 / 30).max() <= 1.2  # one rounding each
+    assert np.abs(cb + cr * 40 / 30).max() <= 1.2  # each is rounded once
 
 
 def test_gray_extremes_get_no_chroma(wild: F32) -> None:
@@ -63,13 +63,13 @@ def test_strips_leave_no_seam(wild: F32, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def step(h: int, w: int) -> U8:
-    """Dark on the left and bright on the right of an edge that falls within a pixel of small chroma."""
+    """Return luma that is dark on the left and bright on the right; the edge lies inside a chroma pixel."""
     luma = np.full((h, w), 60, np.uint8)
     luma[:, round(w * 0.51) :] = 180
     return luma
 
 
-def test_guided_chroma_keeps_to_an_edge_of_luma() -> None:
+def test_guided_chroma_follows_an_edge_of_luma() -> None:
     luma = step(224, 448)
     true = np.where(luma[..., None] == 60, (20.0, -30.0), (-25.0, 15.0)).astype(np.float32)
     small = true.reshape(56, 4, 56, 8, 2).mean(axis=(1, 3))
@@ -83,7 +83,7 @@ def test_guided_chroma_keeps_to_an_edge_of_luma() -> None:
     assert bled(seen) < 0.5 * bled(None)
 
 
-def test_guided_chroma_leaves_texture_without_color_alone() -> None:
+def test_guided_chroma_ignores_texture_without_color() -> None:
     generator = np.random.default_rng(8)
     luma = generator.integers(0, 256, (224, 224), dtype=np.uint8)
     seen = luma.astype(np.float32).reshape(56, 4, 56, 4).mean(axis=(1, 3))
@@ -97,7 +97,7 @@ def test_guided_chroma_leaves_texture_without_color_alone() -> None:
     )
 
 
-def test_lines_go_through_their_pixels_and_match_a_plain_regression() -> None:
+def test_lines_pass_through_their_pixels_and_match_a_plain_regression() -> None:
     generator = np.random.default_rng(9)
     luma = generator.uniform(0, 255, (6, 7)).astype(np.float32)
     pixels = generator.normal(0, 30, (2, 6, 7)).astype(np.float32)
@@ -114,7 +114,7 @@ def test_lines_go_through_their_pixels_and_match_a_plain_regression() -> None:
     )
 
 
-def test_luma_is_kept_where_chroma_is_guided(wild: F32) -> None:
+def test_guided_chroma_keeps_the_luma(wild: F32) -> None:
     y = np.random.default_rng(4).integers(0, 256, (300, 400), dtype=np.uint8)
     seen = np.asarray(Image.fromarray(y).resize((56, 56), Image.Resampling.BOX), np.float32)
     cb, cr = upsampling.planes(wild, y, y, seen)

@@ -1,4 +1,4 @@
-"""How tiny-int8.tflite was made: an int8 graph with the real signature and random weights, for tests.
+"""Make tiny-int8.tflite for tests: an int8 graph with the real signature and random weights.
 
 Run from the repository root: python tests/edge_runtime/data/make_tiny.py
 """
@@ -22,7 +22,7 @@ rng = np.random.default_rng(7)
 
 
 def smooth() -> U8:
-    """A cloud of grays from black to white, shape (224, 224), that deflates well."""
+    """Return a cloud of grays from black to white that compresses well, shape (224, 224)."""
     coarse = rng.uniform(-40, 295, (8, 8, 1)).astype(np.float32)
     fine = tf.image.resize(coarse, (224, 224), method="bicubic")[..., 0].numpy()
     gray: U8 = np.clip(np.rint(fine), 0, 255).astype(np.uint8)
@@ -40,7 +40,7 @@ grays = [smooth() for _ in range(24)]
 
 
 def run(values: tf.Tensor) -> tf.Tensor:
-    """The graph to convert."""
+    """Return the network to convert."""
     return model(values, training=False)
 
 

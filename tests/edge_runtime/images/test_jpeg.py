@@ -1,4 +1,4 @@
-"""JPEG from the planes of a frame: the same picture with simplejpeg and with Pillow."""
+"""JPEG from the planes of a frame. simplejpeg and Pillow give the same picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_a_frame_is_the_frame(frame: ColorFrame, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoded_frame_has_the_colors_of_the_frame(
+    frame: ColorFrame, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if fast:
         pytest.importorskip("simplejpeg")
     monkeypatch.setattr(jpeg, "HAS_SIMPLEJPEG", fast)
@@ -44,7 +46,9 @@ def test_a_frame_is_the_frame(frame: ColorFrame, fast: bool, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_quality_counts(frame: ColorFrame, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_higher_quality_gives_a_larger_file(
+    frame: ColorFrame, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if fast:
         pytest.importorskip("simplejpeg")
     monkeypatch.setattr(jpeg, "HAS_SIMPLEJPEG", fast)

@@ -1,4 +1,4 @@
-"""Every picture that Pillow opens becomes gray and upright; what is none gets one clear line."""
+"""Every picture that Pillow opens becomes gray and upright. Other files give a one-line error."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_floats(tmp_path: Path, low: float, high: float, noted: bool) -> None:
     assert bool(open_picture(path).notes) == noted
 
 
-def test_floats_that_are_no_numbers(tmp_path: Path) -> None:
+def test_floats_that_are_not_finite(tmp_path: Path) -> None:
     values = np.full((4, 4), np.nan, np.float32)
     with pytest.raises(PictureError, match="no pixel"):
         open_picture(saved(tmp_path, Image.fromarray(values), "a.tif"))
@@ -154,7 +154,7 @@ def test_one_transparent_gray(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
-def test_of_an_animation_the_first_frame_and_said(tmp_path: Path, name: str) -> None:
+def test_the_first_frame_of_an_animation_with_a_note(tmp_path: Path, name: str) -> None:
     frames = [Image.new("L", (20, 10), tone) for tone in (40, 120, 200)]
     options = {"lossless": True} if name == "a.webp" else {}
     path = saved(tmp_path, frames[0], name, save_all=True, append_images=frames[1:], **options)
@@ -200,20 +200,20 @@ def test_metadata_is_collected(tmp_path: Path) -> None:
     assert open_picture(saved(tmp_path, colors(), "a.png", pnginfo=chunks)).xmp == packet
 
 
-def test_text_that_is_left_out_is_said(tmp_path: Path) -> None:
+def test_text_that_is_left_out_is_noted(tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Author", "somebody")
     path = saved(tmp_path, Image.new("L", (8, 8)), "t.png", pnginfo=text)
     assert open_picture(path).notes == ("its text (Author) was left out",)
 
 
-def test_a_gray_profile_is_left_behind(tmp_path: Path) -> None:
+def test_a_gray_profile_is_dropped(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     gray = srgb[:16] + b"GRAY" + srgb[20:]
     assert open_picture(saved(tmp_path, Image.fromarray(RAMP), "a.jpg", icc_profile=gray)).icc is None
 
 
-def test_tiff_layout_tags_do_not_follow(tmp_path: Path) -> None:
+def test_tiff_layout_tags_are_not_copied(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(RAMP), "a.tif", compression="tiff_lzw", description="a ramp")
     kept = Image.Exif()
     kept.load(open_picture(path).exif)
@@ -233,7 +233,7 @@ def refused(path: Path) -> str:
     return text
 
 
-def test_from_bytes_as_from_a_file(tmp_path: Path) -> None:
+def test_bytes_are_read_like_a_file(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turned to the right
     path = saved(tmp_path, colors(), "a.jpg", exif=exif, dpi=(300, 300))
@@ -254,7 +254,7 @@ def test_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"hello\n" * 100, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\0" * 5000, b"GIF89a"]
 )
-def test_no_picture(tmp_path: Path, content: bytes) -> None:
+def test_not_a_picture(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     refused(tmp_path / "a.jpg")
 
@@ -269,7 +269,7 @@ def test_truncated(tmp_path: Path, name: str, share: float) -> None:
 
 
 def png(width: int, height: int) -> bytes:
-    """A PNG that claims a size, and has no pixels to show for it."""
+    """Return a PNG with a size in its header and no pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (

@@ -1,4 +1,4 @@
-"""Color frames to files: what survives, and that a failure leaves nothing behind."""
+"""Colored frames as files: which metadata they keep, and that a failure leaves no file behind."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_jpeg_halves_chroma_and_takes_a_quality(frame: ColorFrame, tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_metadata_survives(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path, suffix: str) -> None:
+def test_metadata_is_kept(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path, suffix: str) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = cloud.getexif()
     exif[0x010F], exif[0x0112] = "Maker", 6
@@ -83,11 +83,11 @@ def test_metadata_survives(colorizer: Colorizer, cloud: Image.Image, tmp_path: P
         assert image.info["icc_profile"] == srgb
     again = open_picture(target)
     assert again.xmp == PACKET
-    if suffix != ".webp":  # which has no place for it
+    if suffix != ".webp":  # WebP cannot hold a resolution
         assert again.dpi == pytest.approx((300, 300), abs=0.1)
 
 
-def test_the_thumbnail_of_the_gray_picture_does_not_follow(
+def test_the_thumbnail_of_the_gray_picture_is_dropped(
     colorizer: Colorizer, cloud: Image.Image, tmp_path: Path
 ) -> None:
     entry = struct.pack("<HHHII", 1, 0x010E, 2, 1, 0)  # an IFD with one tag
@@ -100,7 +100,7 @@ def test_the_thumbnail_of_the_gray_picture_does_not_follow(
 
 
 def unwritable(packed: bytes) -> bool:
-    """Whether Pillow reads this EXIF block, and then cannot write it."""
+    """Return whether Pillow can read this EXIF block but cannot write it."""
     exif = Image.Exif()
     exif.load(packed)
     list(exif.items())
@@ -112,8 +112,10 @@ def unwritable(packed: bytes) -> bool:
     return False
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow says what is wrong with a block
-def test_damaged_exif_costs_only_itself(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about the block
+def test_damaged_exif_is_dropped_with_a_note(
+    colorizer: Colorizer, cloud: Image.Image, tmp_path: Path
+) -> None:
     exif = cloud.getexif()
     exif[0x010F] = "Maker"
     exif.get_ifd(0x8769).update({0x9003: "1908:05:04 12:00:00", 0x829A: 0.01})
@@ -124,13 +126,13 @@ def test_damaged_exif_costs_only_itself(colorizer: Colorizer, cloud: Image.Image
         damaged = bytearray(packed)
         damaged[int(rng.integers(14, len(packed)))] = int(rng.integers(0, 256))
         blocks += [bytes(damaged)] if unwritable(bytes(damaged)) else []
-    said: set[str] = set()
+    notes: set[str] = set()
     for block in blocks:
         cloud.save(tmp_path / "in.jpg", exif=block)
         picture = open_picture(tmp_path / "in.jpg")
         save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture, force=True)
-        said.update(picture.notes)
-    assert said == {"its EXIF block is damaged and was left out"}
+        notes.update(picture.notes)
+    assert notes == {"its EXIF block is damaged and was left out"}
 
 
 def test_alpha(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_alpha(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None
     assert notes == ("its transparency was left out: JPEG cannot hold it",)
 
 
-def test_what_jpeg_cannot_hold_is_said(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
+def test_what_jpeg_cannot_hold_is_noted(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
     exif = cloud.getexif()
     exif[0x010E] = "long " * 20_000
     cloud.save(tmp_path / "in.png", exif=exif)
@@ -167,7 +169,7 @@ def test_a_size_that_a_format_cannot_hold(colorizer: Colorizer, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["out.jpg"]
 
 
-def test_never_over_a_file_unless_forced(frame: ColorFrame, tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(frame: ColorFrame, tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"precious")
     with pytest.raises(UsageError, match="--force"):
@@ -181,7 +183,7 @@ def test_never_over_a_file_unless_forced(frame: ColorFrame, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.png", "out.png"]
 
 
-def test_permissions_are_the_users(frame: ColorFrame, tmp_path: Path) -> None:
+def test_permissions_follow_the_umask(frame: ColorFrame, tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         save(frame, tmp_path / "out.png")
@@ -197,7 +199,7 @@ def test_formats_that_are_not_written(frame: ColorFrame, tmp_path: Path, name: s
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_are_made_but_not_through_a_file(frame: ColorFrame, tmp_path: Path) -> None:
+def test_missing_folders_are_made(frame: ColorFrame, tmp_path: Path) -> None:
     save(frame, tmp_path / "new" / "deep" / "out.png")
     (tmp_path / "file").write_text("x")
     with pytest.raises(EdgecolorError, match="cannot be written"):
@@ -206,7 +208,7 @@ def test_folders_are_made_but_not_through_a_file(frame: ColorFrame, tmp_path: Pa
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Nobody's rights, since root may write everywhere."""
+    """Run as the user nobody, because root may write everywhere."""
     if os.geteuid() != 0:
         yield
         return
@@ -218,7 +220,7 @@ def unprivileged() -> Iterator[None]:
 
 
 def test_read_only_output(frame: ColorFrame) -> None:
-    folder = Path(tempfile.mkdtemp())  # not tmp_path: nobody may not pass through its parents
+    folder = Path(tempfile.mkdtemp())  # not tmp_path: the user nobody cannot enter its parents
     try:
         (folder / "out.png").write_bytes(b"precious")
         folder.chmod(0o555)

@@ -13,7 +13,7 @@ from edgecolor_runtime import Colorizer, ModelFileError, PictureError, UsageErro
 
 @pytest.fixture
 def cloud(cloud: Image.Image) -> Image.Image:
-    """The picture of all tests without metadata, which other tests add to it."""
+    """The shared picture without the metadata that other tests add."""
     return Image.fromarray(np.asarray(cloud))
 
 

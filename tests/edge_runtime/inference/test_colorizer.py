@@ -1,4 +1,4 @@
-"""The colorizer: colors are those that the network predicts, luma is that of the input."""
+"""The colorizer gives the colors that the network predicts, and keeps the luma of the input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHA
 
 
 class FixedInterpreter:
-    """Stands in for the network: the same int8 output for every input."""
+    """An interpreter with the same int8 output for every input."""
 
     def __init__(self, real: Any, output: Any) -> None:
         self.name, self.input, self.output, self._output = "fixed", real.input, real.output, output
@@ -29,7 +29,7 @@ class FixedInterpreter:
 
 @pytest.fixture
 def fixed(tiny: ModelFile) -> tuple[Colorizer, F32]:
-    """A colorizer with a known, gentle prediction, and that prediction in Lab units."""
+    """A colorizer with a fixed, weak prediction, and this prediction in Lab units."""
     colorizer = Colorizer(tiny)
     rows, columns = np.mgrid[0:56, 0:56] / 55
     raw = np.stack([40 * np.sin(3 * rows), 40 * np.cos(4 * columns)], axis=-1)[None].astype(np.int8)
@@ -66,7 +66,7 @@ def test_colors_are_those_predicted(fixed: tuple[Colorizer, F32]) -> None:
     assert np.abs(seen - ab).max() < 4.0
 
 
-def test_both_forms_show_the_same_colors(fixed: tuple[Colorizer, F32], cloud: Image.Image) -> None:
+def test_rgb_and_ycbcr_show_the_same_colors(fixed: tuple[Colorizer, F32], cloud: Image.Image) -> None:
     frame = fixed[0].colorize(cloud.resize((40, 30)).resize((640, 480), Image.Resampling.BICUBIC))
     exact, halved = (np.asarray(image.convert("RGB"), float) for image in (frame.to_rgb(), frame.to_ycbcr()))
     assert np.abs(exact.mean((0, 1)) - halved.mean((0, 1))).max() < 2
@@ -104,6 +104,8 @@ def test_wrong_input_is_refused(colorizer: Colorizer) -> None:
         ({"ab_scale": 110.0}, "ab scale is 110"),
     ],
 )
-def test_a_graph_that_is_not_as_described(tiny: ModelFile, change: dict[str, Any], says: str) -> None:
+def test_a_graph_that_differs_from_its_description(
+    tiny: ModelFile, change: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ModelFileError, match=says):
         Colorizer(dataclasses.replace(tiny, info=dataclasses.replace(tiny.info, **change)))

@@ -1,4 +1,4 @@
-"""The interpreter: what it says of a graph, what is missing, and delegates (one is compiled here)."""
+"""The interpreter: tensors, missing libraries, and delegates. One delegate is compiled here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from edgecolor_runtime.inference import interpreter as module
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT, quantize
 from edgecolor_runtime.models.signature import INPUT_SHAPE, OUTPUT_SHAPE
 
-# The smallest external delegate: it takes no node of the graph, and says on stderr that it was asked.
+# The smallest external delegate: it takes no node of the graph, and prints a line to stderr when it is
+# loaded.
 DELEGATE = r"""
 #include <stddef.h>
 #include <stdint.h>
@@ -62,7 +63,7 @@ def compiled(folder: Path, *flags: str) -> Path:
     return library
 
 
-def test_tensors_are_those_of_the_metadata(tiny: ModelFile) -> None:
+def test_tensors_agree_with_the_metadata(tiny: ModelFile) -> None:
     interpreter = load_interpreter(tiny.flatbuffer, threads=2)
     assert interpreter.name.startswith(("ai-edge-litert ", "tflite-runtime "))
     for tensor, described, shape in (
@@ -74,7 +75,7 @@ def test_tensors_are_those_of_the_metadata(tiny: ModelFile) -> None:
         assert tensor.zero_point == described.zero_point
 
 
-def test_golden_vectors_come_out_bit_for_bit(tiny: ModelFile) -> None:
+def test_golden_vectors_are_reproduced_exactly(tiny: ModelFile) -> None:
     interpreter = load_interpreter(tiny.flatbuffer)
     if not interpreter.name.startswith("ai-edge-litert"):
         pytest.skip("tflite-runtime differs by a few steps")
@@ -83,7 +84,7 @@ def test_golden_vectors_come_out_bit_for_bit(tiny: ModelFile) -> None:
         np.testing.assert_array_equal(interpreter(table[gray].reshape(INPUT_SHAPE))[0], exported)
 
 
-def test_a_tracer_gives_what_lies_inside(tiny: ModelFile) -> None:
+def test_a_tracer_gives_intermediate_tensors(tiny: ModelFile) -> None:
     interpreter = load_interpreter(tiny.flatbuffer)
     x = np.random.default_rng(0).integers(-128, 128, INPUT_SHAPE).astype(np.int8)
     inside = module.load_tracer(tiny.flatbuffer)(x)
@@ -95,7 +96,7 @@ def test_a_tracer_gives_what_lies_inside(tiny: ModelFile) -> None:
         module.load_tracer(b"\x1c\0\0\0TFL3" + b"\0" * 100)
 
 
-def test_no_chatter_on_stderr_but_the_rest_is_let_through(
+def test_log_lines_are_dropped_from_stderr_and_other_lines_kept(
     tiny: ModelFile, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load_interpreter(tiny.flatbuffer)
@@ -122,7 +123,7 @@ def test_delegate_without_its_device(tiny: ModelFile, tmp_path: Path) -> None:
     assert caught.value.exit_code == 4
 
 
-def test_delegate_that_is_no_library(tiny: ModelFile, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_delegate(tiny: ModelFile, tmp_path: Path) -> None:
     (tmp_path / "lib.so").write_text("no library")
     for path in (tmp_path / "lib.so", tmp_path / "missing.so"):
         with pytest.raises(MissingError, match="cannot be loaded"):
@@ -147,7 +148,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     monkeypatch.setattr(importlib, "import_module", fake)
 
 
-def test_no_library_names_the_pip_line(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_names_the_pip_command(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "ai_edge_litert", "tflite_runtime")
     with pytest.raises(MissingError, match="pip install ai-edge-litert"):
         load_interpreter(tiny.flatbuffer)
@@ -160,7 +161,7 @@ def test_tflite_runtime_under_numpy_2_is_explained(tiny: ModelFile, monkeypatch:
         load_interpreter(tiny.flatbuffer)
 
 
-def test_a_broken_library_is_not_passed_over(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_library_is_an_error(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert", ModuleType("ai_edge_litert"))
     monkeypatch.delitem(sys.modules, "ai_edge_litert.interpreter", raising=False)
     with pytest.raises(MissingError, match="ai-edge-litert is installed but broken"):

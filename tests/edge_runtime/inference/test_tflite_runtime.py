@@ -1,4 +1,4 @@
-"""The same package over tflite-runtime, where that is what the device has: Python 3.11, numpy < 2."""
+"""The runtime with tflite-runtime as its interpreter: Python 3.11 and numpy < 2."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_tflite_runtime_under_numpy_2_is_explained(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_tflite_runtime_passes_the_check(tflite_python: Path, name: str) -> None:
-    """The command line, too, works where neither litert nor TensorFlow is."""
+    """The command line works without litert and TensorFlow, too."""
     words = ["-m", "edgecolor", "check", name, "--json"]
     done = subprocess.run([tflite_python, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The one-file model: nothing in it is used unless all of it is as it was written."""
+"""The one-file model: nothing is used unless every byte is verified."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_any_zip_tool_reads_the_metadata(data: bytes) -> None:
 
 
 def test_no_byte_can_change(data: bytes) -> None:
-    tail = len(data) - 3000  # SHA256SUMS, the central directory, and the end of golden.npz: every byte
+    tail = len(data) - 3000  # from here every byte: end of golden.npz, SHA256SUMS, central directory
     places = [4, 100, len(data) // 3, *np.linspace(5000, tail, 60, dtype=int), *range(tail, len(data))]
     for place in places:
         changed = bytearray(data)
@@ -105,7 +105,7 @@ def members(data: bytes) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_must_be_exactly_ours(tiny: ModelFile, members: list[tuple[str, bytes]]) -> None:
+def test_members_must_be_exactly_as_expected(tiny: ModelFile, members: list[tuple[str, bytes]]) -> None:
     for wrong in (
         members[:2],
         members[1:],
@@ -121,7 +121,7 @@ def test_members_must_be_exactly_ours(tiny: ModelFile, members: list[tuple[str, 
 
 
 def with_document(model: ModelFile, document: dict[str, Any]) -> bytes:
-    """Return a model file of this network with any edgecolor.json; the sums are right."""
+    """Return a model file of this network with another edgecolor.json and correct sums."""
     with zipfile.ZipFile(io.BytesIO(pack(model.flatbuffer, model.info, model.golden))) as archive:
         golden = archive.read("golden.npz")
     own = {"format": 1, "flatbuffer_sha256": model.sha256}

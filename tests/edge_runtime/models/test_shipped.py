@@ -1,4 +1,4 @@
-"""The models inside the package: pinned, intact, and computing what they did where they were exported."""
+"""The models inside the package are pinned and intact, and reproduce their golden outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[3] / "models"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None:
+def test_shipped_models_reproduce_the_outputs_of_the_workstation(name: str) -> None:
     colorizer = Colorizer.shipped(name)
     golden, output = colorizer.model.golden, colorizer.interpreter.output
     exact = colorizer.interpreter.name.startswith("ai-edge-litert")
@@ -24,14 +24,15 @@ def test_shipped_models_compute_what_the_workstation_computed(name: str) -> None
         ab = colorizer.predict(gray)
         expected = dequantize(exported, output.scale, output.zero_point) * AB_SCALE
         assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
-        # A tenth of the picture's own color: golden pictures are the warmest and the coldest there are.
+        # A tenth of the picture's own color; golden pictures are the warmest and the coldest of the check
+        # set.
         true = reference * AB_SCALE
         assert np.abs(ab - true).mean() <= 0.1 * np.abs(true).mean()
     assert open_model(name).sha256 == read_shipped(name).sha256
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_shipped_file_is_that_of_the_models_folder(name: str) -> None:
+def test_the_shipped_file_equals_the_file_in_the_models_folder(name: str) -> None:
     exported = (MODELS / name / f"{name}_int8.tflite").read_bytes()
     assert hashlib.sha256(exported).hexdigest() == SHIPPED[name].sha256
 

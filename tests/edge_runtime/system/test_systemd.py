@@ -1,4 +1,4 @@
-"""What systemd hears, on a real socket in its place."""
+"""Messages to systemd, received on a real socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgecolor_runtime.system import systemd
 def listener(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[socket.socket]:
-    """A socket that NOTIFY_SOCKET names, in either of the two ways."""
+    """A socket in NOTIFY_SOCKET: a path, and an abstract name."""
     name = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name if request.param == "file" else "\0" + name)
@@ -24,7 +24,7 @@ def listener(
         yield listener
 
 
-def test_systemd_hears_each_word(listener: socket.socket) -> None:
+def test_each_message_is_received(listener: socket.socket) -> None:
     systemd.ready()
     systemd.alive()
     systemd.stopping()
@@ -36,12 +36,12 @@ def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> Non
     systemd.ready()
 
 
-def test_a_socket_that_is_gone_does_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_socket_that_is_gone_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     systemd.alive()
 
 
 def test_a_full_socket_does_not_block(listener: socket.socket) -> None:
-    for _ in range(5000):  # more than its queue holds
+    for _ in range(5000):  # more than the queue holds
         systemd.alive()
     assert listener.recv(64) == b"WATCHDOG=1"
