@@ -32,6 +32,16 @@ def photographs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def calibration(tmp_path: Path) -> Path:
+    """A folder of 20 photographs, the smallest calibration set."""
+    folder = tmp_path / "calibration"
+    folder.mkdir()
+    for path in sorted((REPOSITORY / "calibration").glob("*.jpg"))[:20]:
+        shutil.copy(path, folder)
+    return folder
+
+
 def run_example(name: str, *words: str | Path, folder: Path) -> str:
     """Run a program in `folder` and return what it prints."""
     done = subprocess.run(
@@ -103,6 +113,19 @@ def test_write_your_own_loop(video: Path, tmp_path: Path) -> None:
     printed = run_example("write_your_own_loop", video, "colored.mp4", "12", folder=tmp_path)
     assert printed.endswith("\ncolored.mp4: 12 frames\n")
     assert count_frames(tmp_path / "colored.mp4") == 12
+
+
+def test_own_camera(tmp_path: Path) -> None:
+    watch, colored = run_example("own_camera", "3", folder=tmp_path).splitlines()
+    assert watch.startswith("watch it at http://127.0.0.1:")
+    assert colored == "3 frames"
+
+
+def test_export_and_check(calibration: Path, tmp_path: Path) -> None:
+    words = (REPOSITORY / "models/s/s.keras", calibration, "s.tflite", "--precision", "float32")
+    printed = run_example("export_and_check", *words, folder=tmp_path)
+    assert "The file reproduces the network." in printed
+    assert edgecolor_runtime.open_model(tmp_path / "s.tflite").info.precision == "float32"
 
 
 def test_measure_a_model(photographs: Path, tmp_path: Path) -> None:
