@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +27,7 @@ REFERENCE = REPOSITORY / "docs" / "reference"
 PACKAGES = ("edgecolor", "edgecolor_runtime")
 HELP_WIDTH = 100  # characters
 SIGNATURE_WIDTH = 88  # characters; longer signatures get one line per parameter
+KINDS = ("Functions", "Classes", "Errors", "Constants")
 NOTE = "<!-- Written by scripts/api_reference.py. Do not edit. -->"
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises):$")
@@ -61,12 +62,26 @@ def pages() -> dict[str, str]:
 def package_page(package: str) -> str:
     """Return the page of a package: every public name, with its signature and docstring."""
     module = import_module(package)
-    names = sorted(name for name in getattr(module, "__all__", ()) if not name.startswith("__"))
+    values = {name: getattr(module, name) for name in module.__all__ if not name.startswith("__")}
     parts = [f"# {package}", NOTE, *_docstring(inspect.getdoc(module) or "")]
-    parts += ["\n".join(f"- [{name}](#{name.lower()})" for name in names)] if names else []
-    for name in names:
-        parts += [f"## {name}", *_describe(name, getattr(module, name), package)]
-    return "\n\n".join(parts) + "\n"
+    body: list[str] = []
+    anchors: set[str] = set()
+    for kind in KINDS:
+        names = sorted(name for name, value in values.items() if _kind(value) == kind)
+        links = []
+        for name in names:
+            anchor = name.lower() + "-1" * (name.lower() in anchors)  # as GitHub names a second heading
+            anchors.add(anchor)
+            links.append(f"[{name}](#{anchor})")
+            body += [f"## {name}", *_describe(name, values[name], package)]
+        parts += [f"{kind}: {', '.join(links)}"] if links else []
+    return "\n\n".join(parts + body) + "\n"
+
+
+def _kind(value: Any) -> str:
+    if inspect.isclass(value):
+        return "Errors" if issubclass(value, BaseException) else "Classes"
+    return "Functions" if callable(value) else "Constants"
 
 
 def _describe(name: str, value: Any, package: str) -> Iterator[str]:
@@ -157,12 +172,26 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 def _type(annotation: Any) -> str:
     text: str = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return text.strip("'\"")
+    tree = _WithoutAnnotated().visit(ast.parse(text.strip("'\""), mode="eval"))
+    return ast.unparse(tree)
+
+
+class _WithoutAnnotated(ast.NodeTransformer):
+    """Replace `Annotated[X, ...]` by `X`."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """Return the first element of a subscript of `Annotated`, and other subscripts as they are."""
+        self.generic_visit(node)
+        if ast.unparse(node.value) == "Annotated" and isinstance(node.slice, ast.Tuple):
+            return node.slice.elts[0]
+        return node
 
 
 def _default(value: Any) -> str:
     if isinstance(value, enum.Enum):
         return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, PurePath):
+        return f"Path({value.as_posix()!r})"
     text = repr(value)
     return "..." if " at 0x" in text or "<" in text else text
 

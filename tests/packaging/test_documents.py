@@ -146,7 +146,8 @@ def test_local_links_lead_somewhere(document: Path) -> None:
 def anchors(document: Path) -> set[str]:
     """Return the anchors of a document's headings, in GitHub's form."""
     headings = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return {*plain, *(f"{anchor}-1" for anchor in plain if plain.count(anchor) > 1)}
 
 
 @pytest.mark.parametrize("document", [ARCHITECTURE, *DECISIONS], ids=relative_name)
