@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgecolor_runtime.colors.frame import ColorFrame, Shot
     from edgecolor_runtime.errors import (
+        CameraError,
         DataError,
         EdgecolorError,
         GateError,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 _HOME = {
     "colors.frame": ("ColorFrame", "Shot"),
     "errors": (
+        "CameraError",
         "DataError",
         "EdgecolorError",
         "GateError",
@@ -71,6 +73,7 @@ _HOME = {
 
 __all__ = [
     "SHIPPED",
+    "CameraError",
     "ColorFrame",
     "Colorizer",
     "DataError",

@@ -15,6 +15,7 @@ import edgecolor_runtime
 def test_all_is_pinned() -> None:
     assert edgecolor_runtime.__all__ == [
         "SHIPPED",
+        "CameraError",
         "ColorFrame",
         "Colorizer",
         "DataError",
