@@ -11,17 +11,17 @@ import socket
 from contextlib import suppress
 
 
-def ready() -> None:
+def notify_ready() -> None:
     """Report that the service has started: the first frame is out."""
     _send(b"READY=1")
 
 
-def alive() -> None:
+def notify_alive() -> None:
     """Restart the watchdog's time limit. This takes microseconds; call it for every frame."""
     _send(b"WATCHDOG=1")
 
 
-def stopping() -> None:
+def notify_stopping() -> None:
     """Report that the process ends on request."""
     _send(b"STOPPING=1")
 

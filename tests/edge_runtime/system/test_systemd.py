@@ -25,23 +25,23 @@ def listener(
 
 
 def test_each_message_is_received(listener: socket.socket) -> None:
-    systemd.ready()
-    systemd.alive()
-    systemd.stopping()
+    systemd.notify_ready()
+    systemd.notify_alive()
+    systemd.notify_stopping()
     assert [listener.recv(64) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
 
 
 def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    systemd.ready()
+    systemd.notify_ready()
 
 
 def test_a_socket_that_is_gone_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    systemd.alive()
+    systemd.notify_alive()
 
 
 def test_a_full_socket_does_not_block(listener: socket.socket) -> None:
     for _ in range(5000):  # more than the queue holds
-        systemd.alive()
+        systemd.notify_alive()
     assert listener.recv(64) == b"WATCHDOG=1"

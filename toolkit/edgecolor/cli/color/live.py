@@ -125,7 +125,7 @@ def _run(
     ):
         on_frame = _frame_reporter(session, advance, quiet=shared.quiet, has_stats=arguments.stats)
         result = session.run(on_frame=on_frame, on_message=progress_printer(shared.quiet))
-    systemd.stopping()
+    systemd.notify_stopping()
     return result, received[0] if received else 0
 
 
@@ -142,8 +142,8 @@ def _frame_reporter(
         if shot.number == 0:
             if session.address is not None:  # printed now, because now there is something to see
                 print_address("watch", session.address, quiet=quiet)
-            systemd.ready()
-        systemd.alive()
+            systemd.notify_ready()
+        systemd.notify_alive()
         advance()
         if has_stats and time.monotonic() >= next_stats:
             next_stats = time.monotonic() + _STATS_SECONDS
