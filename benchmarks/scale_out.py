@@ -114,7 +114,7 @@ def format_table(runs: dict[Engine, list[EngineRun]]) -> str:
     ):
         for engine, engine_runs in runs.items():
             add_row(f"{engine.value:6} {title}", spread([getattr(run, field) for run in engine_runs]))
-    pairs = list(zip(runs[Engine.ray], runs[Engine.local], strict=True))
+    pairs = list(zip(runs[Engine.RAY], runs[Engine.LOCAL], strict=True))
     add_row("ray / local, time per photograph", spread([local.rate / ray.rate for ray, local in pairs]))
     add_row(
         "ray / local, processor time",

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 class Engine(str, Enum):
     """What colors the pictures: the threads of this process, or a Ray cluster.
 
-    With `ray` the cluster is that at RAY_ADDRESS; without this variable Ray starts processes on this machine.
+    With RAY the cluster is that at RAY_ADDRESS; without this variable Ray starts processes on this machine.
     """
 
-    local = "local"
-    ray = "ray"
+    LOCAL = "local"
+    RAY = "ray"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 def load_engine(engine: Engine, *, into_folder: bool, workers: int | None, delegate: str | None) -> ColorAll:
@@ -42,7 +45,7 @@ def load_engine(engine: Engine, *, into_folder: bool, workers: int | None, deleg
     from edgecolor.support.extras import need_module
     from edgecolor_runtime.errors import UsageError
 
-    if engine is Engine.local:
+    if engine is Engine.LOCAL:
         from edgecolor.batch import local_engine
 
         return local_engine.color_all

@@ -85,8 +85,8 @@ def color_folder(
     """
     if not Path(folder).is_dir():
         raise UsageError(f"{folder}: no such folder of pictures")
-    if engine not in set(Engine):
-        raise UsageError(f"engine {engine!r}: expected one of {', '.join(Engine)}")
+    if engine not in [known.value for known in Engine]:
+        raise UsageError(f"engine {engine!r}: expected one of {', '.join(map(str, Engine))}")
     return color_pictures(
         [Path(folder)],
         Path(output),

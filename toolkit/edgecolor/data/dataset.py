@@ -42,8 +42,11 @@ HELD_OUT_ONE_IN_OF_FEW = 5  # of few photographs, at most one in this number goe
 class Split(str, Enum):
     """What a photograph is used for."""
 
-    train = "train"
-    val = "val"
+    TRAIN = "train"
+    VAL = "val"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,12 @@ def prepare_dataset(
     named = _read_split(split) if split else {}
     if split and not named.keys() & set(source.names):
         raise DataError(f"{split}: names none of the photographs; {photos} has {source.names[0]}.")
-    named = named or dict.fromkeys(choose_held_out(source.names), Split.val)
+    named = named or dict.fromkeys(choose_held_out(source.names), Split.VAL)
     with staged_folder(output) as folder:
         return _write_arrays(
             source,
             folder,
-            lambda name: named.get(name, Split.train),
+            lambda name: named.get(name, Split.TRAIN),
             on_progress=on_progress,
             workers=workers,
         )
@@ -128,7 +131,7 @@ def _write_arrays(
     luma = np.lib.format.open_memmap(folder / "luma.npy", "w+", np.uint8, (n, s, s))
     lightness = np.lib.format.open_memmap(folder / "lightness.npy", "w+", np.uint8, (n, s, s))
     ab = np.lib.format.open_memmap(folder / "ab.npy", "w+", np.int8, (n, c, c, 2))
-    rows: dict[Split, list[int]] = {Split.train: [], Split.val: []}
+    rows: dict[Split, list[int]] = {Split.TRAIN: [], Split.VAL: []}
     near_gray = toned = 0
     unreadable: list[str] = []
     digest = hashlib.sha256()
@@ -146,7 +149,7 @@ def _write_arrays(
             toned += 1
         else:
             rows[split_of(name)].append(i)
-    if not rows[Split.train]:
+    if not rows[Split.TRAIN]:
         raise DataError(
             f"{source.folder}: no usable photograph to train on "
             f"({n} found, {len(unreadable)} unreadable, {near_gray} near-gray, {toned} of one tint)."
@@ -155,8 +158,8 @@ def _write_arrays(
         array.flush()
     summary = DatasetSummary(
         photographs=n,
-        train=len(rows[Split.train]),
-        val=len(rows[Split.val]),
+        train=len(rows[Split.TRAIN]),
+        val=len(rows[Split.VAL]),
         near_gray=near_gray,
         toned=toned,
         unreadable=unreadable,
@@ -179,7 +182,7 @@ def _read_split(path: Path) -> dict[str, Split]:
             named = {row["file"]: row["split"] for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV with the columns file and split ({error}).") from error
-    if wrong := set(named.values()) - set(Split):
+    if wrong := set(named.values()) - {split.value for split in Split}:
         raise DataError(f"{path}: column split holds {wrong.pop()!r}; expected train or val.")
     return {name: Split(value) for name, value in named.items()}
 

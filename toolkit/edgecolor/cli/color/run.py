@@ -56,7 +56,7 @@ def run(
     engine: Annotated[
         Engine,
         typer.Option(help="What colors a folder: this process, or the Ray cluster at RAY_ADDRESS."),
-    ] = Engine.local,
+    ] = Engine.LOCAL,
     delegate: Delegate = None,
     quality: Quality = 95,
     force: Force = False,
@@ -140,7 +140,7 @@ def run(
     )
     if list_cameras:
         return print_cameras(as_json)
-    if engine is not Engine.local and (camera or any(_is_video(name) for name in names)):
+    if engine is not Engine.LOCAL and (camera or any(_is_video(name) for name in names)):
         raise UsageError("--engine is for photographs")
     if camera:
         if len(names) > 1:
