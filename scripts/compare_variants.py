@@ -16,15 +16,14 @@ import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgecolor.compression.candidates import Limits
-from edgecolor.compression.pruning import Pruning, prune
-from edgecolor.compression.width_search import Tuning, tune
+from edgecolor.cli.common.messages import print_line
+from edgecolor.compression.pruning import PruneOptions, prune
+from edgecolor.compression.width_search import TuneOptions, tune
 from edgecolor.evaluation.color_plane import pair_gains
 from edgecolor.evaluation.evaluator import evaluate_predictor
 from edgecolor.evaluation.predictor import open_predictor
 from edgecolor.evaluation.scores import Difference, Evaluation
 from edgecolor.exporting.pipeline import export
-from edgecolor.network.sidecar import read_facts
 from edgecolor.support.timing import Spread, ratios
 from edgecolor.tflite.graph import read_graph
 from edgecolor.tflite.latency import invoke_times
@@ -70,7 +69,7 @@ class Variant:
 
 
 def make_variants(
-    model: Path, prepared: Path, photographs: Path, out: Path, *, tuning: Tuning, pruning: Pruning
+    model: Path, prepared: Path, photographs: Path, out: Path, *, tuning: TuneOptions, pruning: PruneOptions
 ) -> list[Variant]:
     """Make and measure the variants; the first one is the released model itself.
 
@@ -83,23 +82,23 @@ def make_variants(
         pruning: options of the pruning.
     """
     out.mkdir(parents=True, exist_ok=True)
-    tuned = tune(model, prepared, out / "narrow", tuning, Limits(), calibration=CALIBRATION, say=_say)
-    pruned = prune(prepared, model, out / "sparse", pruning, say=_say)
+    tuned = tune(model, prepared, out / "narrow", tuning, calibration=CALIBRATION, on_progress=print_line)
+    pruned = prune(model, prepared, out / "sparse", pruning, on_progress=print_line)
     made = {
         "released": (model, 0.0),
         "narrow": (Path(tuned.path), tuned.minutes),
-        "sparse": (pruned, 60 * read_facts(pruned)["pruning"]["hours"]),
+        "sparse": (pruned.path, 60 * pruned.hours),
     }
     flatbuffers, evaluations = {}, {}
     for name, (network, _) in made.items():
         exported = out / f"{name}_int8.tflite"
-        export(network, exported, calibration=CALIBRATION, name=name, force=True, on_progress=_say)
+        export(network, exported, calibration=CALIBRATION, name=name, force=True, on_progress=print_line)
         flatbuffers[name] = read(exported).flatbuffer
         reference = open_predictor(str(network))
         evaluations[name] = evaluate_predictor(
             open_predictor(str(exported)), photographs, reference=reference
         )
-        _say(f"{name}: measured")
+        print_line(f"{name}: measured")
     times = invoke_times(flatbuffers)
     rows = []
     for name, flatbuffer in flatbuffers.items():
@@ -148,10 +147,6 @@ def _cells(row: Variant, first: Variant) -> list[str]:
     ]
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(
@@ -164,8 +159,8 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--minutes", type=float, help="time limit of the search")
-    parser.add_argument("--finish-epochs", type=int, default=Tuning.finish_epochs)
-    parser.add_argument("--prune-epochs", type=int, default=Pruning.epochs)
+    parser.add_argument("--finish-epochs", type=int, default=TuneOptions.finish_epochs)
+    parser.add_argument("--prune-epochs", type=int, default=PruneOptions.epochs)
     arguments = parser.parse_args()
     try:
         rows = make_variants(
@@ -173,10 +168,10 @@ def main() -> int:
             arguments.prepared,
             arguments.photographs,
             arguments.output,
-            tuning=Tuning(
+            tuning=TuneOptions(
                 trials=arguments.trials, minutes=arguments.minutes, finish_epochs=arguments.finish_epochs
             ),
-            pruning=Pruning(epochs=arguments.prune_epochs),
+            pruning=PruneOptions(epochs=arguments.prune_epochs),
         )
     except EdgecolorError as error:
         print(f"compare_variants.py: {error}", file=sys.stderr)

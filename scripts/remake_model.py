@@ -1,136 +1,161 @@
-"""Trains a released model again, run by run, from the recipes in its facts: `make models` does it for all.
+"""Train a released model again, run by run, from the recipes in its sidecar. `make models` does it for all.
 
     python scripts/remake_model.py models/s prepared/ -o runs/s --trunks weights/
 
-The data must be that which the model was trained on, by its hash. Teachers are taken from their own folders
-beside this model's, as they are released; one that is the model itself is what the run before left. Threads
-add in another order each time, so the weights come out alike, not equal.
-`ship.py` takes the last run's folder.
+The data must be the data that the model was trained on; its hash is compared. Teachers are read from their
+own folders beside the model's. A teacher that is the model itself is the result of the previous run. Threads
+add numbers in another order each time, so the weights come out similar, not equal. Give the folder of the
+last run to `ship_model.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecolor.data.dataset import open_dataset
-from edgecolor.training.loop import train
-from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
+from edgecolor import Augmentation, LossWeights, Recipe, train
+from edgecolor.cli.common.messages import print_line
+from edgecolor.data.dataset import Dataset, open_dataset
+from edgecolor.network.sidecar import read_sidecar
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
-ADDED = {"mixed": 0.0}  # what augmentation learned to do only after some models were trained
-ADDED_CHOICES = {"teacher_tint": 1.0}  # the same of the recipe itself
+NEW_AUGMENTATION = {
+    "mixed": 0.0
+}  # options that are newer than some models, with the value that has no effect
+NEW_OPTIONS = {"teacher_tint": 1.0}
 
-ALIKE = {
+EQUIVALENT_DATA = {
     "e03452fbff41a93ea06d23559ba9a9a82b269c7a795368fbe49abb0edbd82398",
     "065992b168fca8c640213813bea36d7849c9dfbe38e226ab324799f5ff7f0a34",
     "10c1524e486c33d0bbf93c5e22e79eb18d0686b3844f1089cac47c56b37d0f28",
 }
-"""Hashes of the same photographs, prepared before and after block means were added up in another order (30 of
-119 million values of ab differ, by one step), and with Pillow 12.3 where the others had Pillow 13 (a step in
-2 % of the grays and 1 % of ab)."""
+"""Hashes of the same photographs, prepared by different versions. The first two differ in the order in which
+block means are added up: 30 of 119 million values of ab differ by one step. The third was prepared with
+Pillow 12.3 instead of 13: 2 % of the grays and 1 % of ab differ by one step."""
 
 
-def runs_of(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The runs that led to a model, first to last, each with its recipe and data_sha256."""
+@dataclass(frozen=True)
+class PastRun:
+    """A training run that led to a model."""
+
+    recipe: Recipe
+    data_sha256: str
+    photographs: int  # in the train split
+
+
+def read_runs(model: Path) -> list[PastRun]:
+    """Return the runs that led to a model, first to last.
+
+    Raises:
+        DataError: the sidecar does not describe a training run.
+    """
+    try:
+        return _parse_runs(read_sidecar(model).training)
+    except KeyError as error:
+        raise DataError(f"{model.with_suffix('.json')}: no record of a training run.") from error
+
+
+def _parse_runs(training: dict[str, Any]) -> list[PastRun]:
     before = training.get("started_from")
-    return [*(runs_of(before) if before else []), training]
+    run = PastRun(parse_recipe(training["recipe"]), training["data_sha256"], training["photographs"])
+    return [*(_parse_runs(before) if before else []), run]
 
 
-def recipe_of(run: dict[str, Any]) -> Recipe:
-    """The recipe of a run as its facts hold it."""
-    said = run["recipe"]
-    augment = Augmentation(**(ADDED | said["augment"]))
-    parts = {"loss": _loss_weights(said["loss"]), "augment": augment, "teachers": _teachers(said)}
-    return Recipe(**(ADDED_CHOICES | {k: v for k, v in said.items() if k != "teacher"} | parts))
+def parse_recipe(values: dict[str, Any]) -> Recipe:
+    """Return the recipe that a sidecar stores. Old sidecars name some options differently."""
+    # Old sidecars name one teacher or none, and spell colorfulness in British English.
+    teacher = values.get("teacher")
+    loss = {key.replace("colour", "color"): weight for key, weight in values["loss"].items()}
+    groups = {
+        "loss": LossWeights(**loss),
+        "augment": Augmentation(**(NEW_AUGMENTATION | values["augment"])),
+        "teachers": (teacher,) if teacher else tuple(values.get("teachers", ())),
+    }
+    return Recipe(**(NEW_OPTIONS | {k: v for k, v in values.items() if k != "teacher"} | groups))
 
 
-def _loss_weights(weights: dict[str, float]) -> LossWeights:
-    """The loss weights of a sidecar; earlier ones spell colorfulness in British English."""
-    return LossWeights(**{key.replace("colour", "color"): value for key, value in weights.items()})
-
-
-def _teachers(said: dict[str, Any]) -> tuple[str, ...]:
-    """Older facts name one teacher or none."""
-    one = said.get("teacher")
-    return (one,) if one else tuple(said.get("teachers", ()))
-
-
-def _with_teachers(recipe: Recipe, models: Path, before: Path | None) -> Recipe:
-    """Teachers as they lie: in their folders, or in `before`, where the model is its own."""
-    found = [
-        before / "model.keras" if before and name == recipe.start else models / Path(name).stem / name
+def _with_teachers(recipe: Recipe, models: Path, previous: Path | None) -> Recipe:
+    """Return the recipe with the paths of its teachers; `previous` is the folder of the previous run."""
+    paths = [
+        previous / "model.keras" if previous and name == recipe.start else models / Path(name).stem / name
         for name in recipe.teachers
     ]
-    return replace(recipe, teachers=tuple(map(str, found)))
+    return replace(recipe, teachers=tuple(map(str, paths)))
 
 
 def _trunk(recipe: Recipe, trunks: Path | None) -> str:
-    return str(trunks / recipe.trunk) if trunks and recipe.trunk not in ("imagenet", "none") else recipe.trunk
+    """Return the path of the pretrained weights. PyTorch's .pth files are converted to .npz."""
+    if not trunks or recipe.trunk in ("imagenet", "none"):
+        return recipe.trunk
+    path = trunks / recipe.trunk
+    return str(path.with_suffix(".npz") if path.suffix == ".pth" else path)
 
 
 def _verify_files(recipe: Recipe, models: Path, trunks: Path | None) -> None:
-    """Told at once, not hours later."""
-    wanted = [models / Path(name).stem / name for name in recipe.teachers if name != recipe.start]
+    """Refuse a missing file at once, not hours later."""
+    paths = [models / Path(name).stem / name for name in recipe.teachers if name != recipe.start]
     if not recipe.start and recipe.trunk not in ("imagenet", "none"):
-        wanted.append(Path(_trunk(recipe, trunks)))
-    for path in wanted:
+        paths.append(Path(_trunk(recipe, trunks)))
+    for path in paths:
         if not path.is_file():
             raise DataError(f"{path}: no such file. Make it first, as `make models` does, or name --trunks.")
 
 
+def _verify_data(runs: list[PastRun], data: Dataset, name: str) -> None:
+    known = EQUIVALENT_DATA if data.sha256 in EQUIVALENT_DATA else {data.sha256}
+    if any(run.data_sha256 not in known for run in runs):
+        raise DataError(f"{data.path} is not what {name} was trained on: {runs[0].data_sha256[:16]}…")
+    if any(run.photographs != len(data.rows["train"]) for run in runs):
+        raise DataError(
+            f"{data.path} has another split: {name} was trained on {runs[0].photographs} photographs."
+        )
+
+
 def remake(folder: Path, data: Path, out: Path, trunks: Path | None) -> Path:
-    """Trains all runs of `folder`'s model in turn; returns the last one's folder.
+    """Train all runs of the model in `folder`, one after the other. Return the folder of the last run.
 
     Raises:
-        DataError: no facts, other data than the model was trained on, or a missing teacher or trunk.
+        DataError: no record of a run, other data than the model was trained on, or a missing teacher or
+            trunk.
     """
-    facts = folder / f"{folder.name}.json"
-    try:
-        runs = runs_of(json.loads(facts.read_text(encoding="utf-8"))["training"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{facts}: no facts of a training run.") from error
-    prepared = open_dataset(data)
-    known = ALIKE if prepared.sha256 in ALIKE else {prepared.sha256}
-    if any(run["data_sha256"] not in known for run in runs):
-        raise DataError(f"{data} is not what {folder.name} was trained on: {runs[0]['data_sha256'][:16]}…")
-    if any(run["photographs"] != len(prepared.rows["train"]) for run in runs):
-        raise DataError(f"{data} is split otherwise: {folder.name} had {runs[0]['photographs']} to train on.")
-    recipes = [recipe_of(run) for run in runs]
-    for recipe in recipes:
-        _verify_files(recipe, folder.parent, trunks)
-    start: Path | None = None
-    for number, said in enumerate(recipes, start=1):
-        recipe = _with_teachers(said, folder.parent, start)
-        if start:
-            recipe = replace(recipe, start=str(start / "model.keras"))
+    name = folder.name
+    runs = read_runs(folder / f"{name}.keras")
+    _verify_data(runs, open_dataset(data), name)
+    for run in runs:
+        _verify_files(run.recipe, folder.parent, trunks)
+    previous: Path | None = None
+    for number, run in enumerate(runs, start=1):
+        recipe = _with_teachers(run.recipe, folder.parent, previous)
+        if previous:
+            recipe = replace(recipe, start=str(previous / "model.keras"))
         else:
             recipe = replace(recipe, trunk=_trunk(recipe, trunks))
-        start = out / f"run-{number}"
-        print(f"{folder.name}: run {number} of {len(runs)}", file=sys.stderr)
-        train(data, start, recipe, say=lambda line: print(f"  {line}", file=sys.stderr, flush=True))
-    assert start is not None  # a model has at least one run
-    return start
+        previous = out / f"run-{number}"
+        print_line(f"{name}: run {number} of {len(runs)}")
+        train(data, previous, recipe, on_progress=lambda line: print_line(f"  {line}"))
+    assert previous is not None  # a model has at least one run
+    return previous
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="models/<name>, with its <name>.json")
-    parser.add_argument("data", type=Path, help="what `edgecolor dataset` made of the same photographs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
-    parser.add_argument("--trunks", type=Path, help="the folder with the MobileNet weights")
-    words = parser.parse_args()
+    parser.add_argument("folder", type=Path, help="models/NAME, which holds NAME.json")
+    parser.add_argument(
+        "data", type=Path, help="folder that `edgecolor dataset` wrote of the same photographs"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--trunks", type=Path, help="folder with the pretrained weights")
+    arguments = parser.parse_args()
     try:
-        print(remake(words.folder, words.data, words.output, words.trunks))
+        print(remake(arguments.folder, arguments.data, arguments.output, arguments.trunks))
     except EdgecolorError as error:
-        print(f"remake: {error}", file=sys.stderr)
+        print(f"remake_model: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 

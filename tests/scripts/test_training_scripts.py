@@ -1,4 +1,4 @@
-"""scripts/ablate_recipe.py, remake.py: what they do around trainings, which are tested elsewhere."""
+"""scripts/ablate_recipe.py, remake_model.py and ship_model.py, without their trainings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from edgecolor.compression.pruning import Pruning
-from edgecolor.compression.width_search import Tuning
+from edgecolor.compression.pruning import PruneOptions
+from edgecolor.compression.width_search import TuneOptions
 from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor.data.dataset import open_dataset
 from edgecolor.training.recipe import Recipe
@@ -49,23 +49,26 @@ def test_every_ablation_changes_one_thing() -> None:
 def test_a_released_model_can_be_made_again(name: str) -> None:
     """Its facts hold every choice of every run: nothing is left to a default that may change."""
     remake = load("remake_model")
-    facts = json.loads((MODELS / name / f"{name}.json").read_text())
-    runs = remake.runs_of(facts["training"])
-    assert runs[0]["recipe"]["start"] is None
-    for run in runs:
-        said = run["recipe"]
-        found = asdict(remake.recipe_of(run))
-        one = said.pop("teacher", None)  # as older facts have it
-        assert list(found.pop("teachers")) == said.pop("teachers", [one] if one else [])
-        said["loss"] = {key.replace("colour", "color"): weight for key, weight in said["loss"].items()}
-        assert found == remake.ADDED_CHOICES | said | {"augment": remake.ADDED | said["augment"]}
-        assert len(run["data_sha256"]) == 64
+    training = json.loads((MODELS / name / f"{name}.json").read_text())["training"]
+    runs = remake.read_runs(MODELS / name / f"{name}.keras")
+    assert runs[0].recipe.start is None
+    for run in reversed(runs):
+        stored = training["recipe"]
+        recipe = asdict(run.recipe)
+        one = stored.pop("teacher", None)  # the key of old sidecars
+        assert list(recipe.pop("teachers")) == stored.pop("teachers", [one] if one else [])
+        stored["loss"] = {key.replace("colour", "color"): weight for key, weight in stored["loss"].items()}
+        augment = remake.NEW_AUGMENTATION | stored["augment"]
+        assert recipe == remake.NEW_OPTIONS | stored | {"augment": augment}
+        assert len(run.data_sha256) == 64
+        training = training["started_from"]
+    assert training is None
 
 
 def test_other_data_is_refused(tmp_path: Path, prepared: Path) -> None:
     with pytest.raises(DataError, match="is not what s was trained on"):
         load("remake_model").remake(MODELS / "s", prepared, tmp_path, None)
-    with pytest.raises(DataError, match="no facts of a training run"):
+    with pytest.raises(DataError, match="no record of a training run"):
         load("remake_model").remake(tmp_path / "nobody", prepared, tmp_path, None)
 
 
@@ -74,18 +77,21 @@ def test_the_same_photographs_prepared_otherwise_may_stand_in(
 ) -> None:
     """A chain of runs with two hashes, as m's, begins, and here ends where the first run has no trunk."""
     remake = load("remake_model")
-    facts = json.loads((MODELS / "m" / "m.json").read_text())
-    teacher = json.loads((MODELS / "e-tuned" / "e-tuned.json").read_text())
-    runs = [*remake.runs_of(facts["training"]), *remake.runs_of(teacher["training"])]
-    assert {run["data_sha256"] for run in runs} == remake.ALIKE
-    monkeypatch.setattr(remake, "ALIKE", remake.ALIKE | {open_dataset(prepared).sha256})
-    with pytest.raises(DataError, match="is split otherwise"):
+    models = [MODELS / name / f"{name}.keras" for name in ("m", "e-tuned")]
+    runs = [run for model in models for run in remake.read_runs(model)]
+    assert {run.data_sha256 for run in runs} == remake.EQUIVALENT_DATA
+    known = remake.EQUIVALENT_DATA | {open_dataset(prepared).sha256}
+    monkeypatch.setattr(remake, "EQUIVALENT_DATA", known)
+    with pytest.raises(DataError, match="has another split"):
         remake.remake(MODELS / "m", prepared, tmp_path, tmp_path)
     folder = tmp_path / "m"
     folder.mkdir()
-    for run in remake.runs_of(facts["training"]):
-        run["photographs"] = len(open_dataset(prepared).rows["train"])
-    (folder / "m.json").write_text(json.dumps(facts))
+    sidecar = json.loads((MODELS / "m" / "m.json").read_text())
+    training = sidecar["training"]
+    while training:
+        training["photographs"] = len(open_dataset(prepared).rows["train"])
+        training = training["started_from"]
+    (folder / "m.json").write_text(json.dumps(sidecar))
     for teacher in ("t", "e", "e-tuned", "next-m"):
         (tmp_path / teacher).mkdir()
         (tmp_path / teacher / f"{teacher}.keras").touch()
@@ -110,15 +116,15 @@ def test_a_model_is_its_own_teacher_as_the_run_before_left_it(
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.keras").touch()
     folder = tmp_path / "x"
-    facts = {"training": first | {"recipe": asdict(recipe), "started_from": first}}
-    (folder / "x.json").write_text(json.dumps(facts))
-    asked: list[Recipe] = []
-    monkeypatch.setattr(remake, "train", lambda data, run, recipe, **_: asked.append(recipe))
+    sidecar = {"training": first | {"recipe": asdict(recipe), "started_from": first}}
+    (folder / "x.json").write_text(json.dumps(sidecar))
+    recipes: list[Recipe] = []
+    monkeypatch.setattr(remake, "train", lambda data, run, recipe, **_: recipes.append(recipe))
     last = remake.remake(folder, prepared, tmp_path / "runs", None)
     before = str(tmp_path / "runs" / "run-1" / "model.keras")
-    assert asked[0].teachers == ()
-    assert asked[1].start == before
-    assert asked[1].teachers == (str(tmp_path / "t" / "t.keras"), before)
+    assert recipes[0].teachers == ()
+    assert recipes[1].start == before
+    assert recipes[1].teachers == (str(tmp_path / "t" / "t.keras"), before)
     assert last == tmp_path / "runs" / "run-2"
 
 
@@ -134,8 +140,8 @@ def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepare
         prepared,
         photographs,
         tmp_path / "out",
-        tuning=Tuning(trials=1, size=32, batch=8, finish_epochs=0),
-        pruning=Pruning(epochs=1, full_size_epochs=0, size=32, batch=8),
+        tuning=TuneOptions(trials=1, size=32, batch=8, finish_epochs=0),
+        pruning=PruneOptions(epochs=1, full_size_epochs=0, size=32, batch=8),
     )
     assert [row.name for row in rows] == ["released", "narrow", "sparse"]
     released, narrow, sparse = rows

@@ -12,18 +12,37 @@ import pytest
 
 import edgecolor
 
-FUNCTIONS = {"bench", "check", "color_folder", "compare", "evaluate", "export", "prepare_dataset"}
+FUNCTIONS = {
+    "bench",
+    "check",
+    "color_folder",
+    "compare",
+    "evaluate",
+    "export",
+    "prepare_dataset",
+    "prune",
+    "train",
+    "tune",
+}
 TYPES = {
+    "Augmentation",
     "BenchRecord",
+    "CandidateLimits",
     "ColoringSummary",
     "DatasetSummary",
     "Evaluation",
     "EvaluationRecord",
     "ExportReport",
+    "LossWeights",
     "ModelCheck",
     "PictureJob",
     "PictureResult",
+    "PruneOptions",
+    "PruneResult",
+    "Recipe",
     "Report",
+    "TuneOptions",
+    "TuneResult",
 }
 
 

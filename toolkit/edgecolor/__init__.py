@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from edgecolor.batch.plan import PictureJob, PictureResult
     from edgecolor.benchmarking.measure import bench
     from edgecolor.checking.model_check import ModelCheck, check
+    from edgecolor.compression.candidates import CandidateLimits
+    from edgecolor.compression.pruning import PruneOptions, PruneResult, prune
+    from edgecolor.compression.width_search import TuneOptions, TuneResult, tune
     from edgecolor.data.dataset import DatasetSummary, prepare_dataset
     from edgecolor.evaluation.scores import Evaluation
     from edgecolor.exporting.pipeline import ExportReport, export
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from edgecolor.records.types import BenchRecord, EvaluationRecord
     from edgecolor.report.comparison import compare
     from edgecolor.report.contents import Report
+    from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
+    from edgecolor.training.trainer import train
 
 __version__ = "0.1.0"
 
@@ -27,6 +32,9 @@ _HOME = {
     "batch.plan": ("PictureJob", "PictureResult"),
     "benchmarking.measure": ("bench",),
     "checking.model_check": ("ModelCheck", "check"),
+    "compression.candidates": ("CandidateLimits",),
+    "compression.pruning": ("PruneOptions", "PruneResult", "prune"),
+    "compression.width_search": ("TuneOptions", "TuneResult", "tune"),
     "data.dataset": ("DatasetSummary", "prepare_dataset"),
     "evaluation.scores": ("Evaluation",),
     "exporting.pipeline": ("ExportReport", "export"),
@@ -34,20 +42,30 @@ _HOME = {
     "records.types": ("BenchRecord", "EvaluationRecord"),
     "report.comparison": ("compare",),
     "report.contents": ("Report",),
+    "training.recipe": ("Augmentation", "LossWeights", "Recipe"),
+    "training.trainer": ("train",),
 }
 """Module -> the public names that it defines."""
 
 __all__ = [
+    "Augmentation",
     "BenchRecord",
+    "CandidateLimits",
     "ColoringSummary",
     "DatasetSummary",
     "Evaluation",
     "EvaluationRecord",
     "ExportReport",
+    "LossWeights",
     "ModelCheck",
     "PictureJob",
     "PictureResult",
+    "PruneOptions",
+    "PruneResult",
+    "Recipe",
     "Report",
+    "TuneOptions",
+    "TuneResult",
     "__version__",
     "bench",
     "check",
@@ -56,6 +74,9 @@ __all__ = [
     "evaluate",
     "export",
     "prepare_dataset",
+    "prune",
+    "train",
+    "tune",
 ]
 
 

@@ -17,28 +17,28 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.compression.keras2 import to_legacy
-from edgecolor.compression.pruning import Pruning, is_prunable, kernels, prune, sparsity
+from edgecolor.compression.keras2 import to_keras2
+from edgecolor.compression.pruning import PruneOptions, count_zeros, is_prunable, overall_sparsity, prune
 from edgecolor.network.fusion import build_network
 from edgecolor.network.keras_file import load_network
 from edgecolor_runtime.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "models" / "s" / "s.keras"
-SMALL = Pruning(epochs=2, size=32, batch=8)
+SMALL = PruneOptions(epochs=2, size=32, batch=8)
 
 
 @pytest.fixture(scope="module")
 def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs that nothing disturbed."""
     folder = tmp_path_factory.mktemp("pruned") / "run"
-    prune(prepared, MODEL, folder, SMALL, say=lambda _: None)
+    prune(MODEL, prepared, folder, SMALL)
     return folder
 
 
 def test_every_prunable_kernel_has_its_share_of_zeros_and_no_other_any(run: Path) -> None:
     network = load_network(run / "model.keras")
-    for kernel in kernels(network):
+    for kernel in count_zeros(network):
         share = kernel.zeros / kernel.weights
         assert share == pytest.approx(0.7 if kernel.prunable else 0.0, abs=1 / kernel.weights + 1e-3), kernel
     depthwise = network.get_layer("conv_dw_13")
@@ -50,18 +50,13 @@ def test_every_prunable_kernel_has_its_share_of_zeros_and_no_other_any(run: Path
 
 
 def test_two_zeros_in_every_four_weights(prepared: Path, tmp_path: Path) -> None:
-    out = prune(
-        prepared,
-        MODEL,
-        tmp_path,
-        replace(SMALL, sparsity=0.5, two_four=True, epochs=1, full_size_epochs=0),
-        say=lambda _: None,
-    )
-    network = load_network(out)
+    options = replace(SMALL, sparsity=0.5, two_four=True, epochs=1, full_size_epochs=0)
+    result = prune(MODEL, prepared, tmp_path, options)
+    network = load_network(result.path)
     kernel = np.asarray(network.get_layer("conv_pw_13").kernel)[0, 0]  # (inputs, outputs)
     zeros = (kernel.T.reshape(-1, 4) == 0).sum(axis=1)
     assert (zeros >= 2).all()
-    assert sparsity(kernels(network)) == pytest.approx(0.5, abs=0.01)
+    assert overall_sparsity(count_zeros(network)) == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.slow
@@ -69,11 +64,11 @@ def test_killed_and_given_again_it_ends_where_an_unbroken_run_does(
     run: Path, prepared: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgecolor.compression.pruning import Pruning, prune;"
+        "import sys; from pathlib import Path; from edgecolor.compression.pruning import PruneOptions, prune;"
         "prune(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]),"
-        " Pruning(epochs=2, size=32, batch=8), say=lambda line: print(line, flush=True))"
+        " PruneOptions(epochs=2, size=32, batch=8), on_progress=lambda line: print(line, flush=True))"
     )
-    command = [sys.executable, "-c", code, str(prepared), str(MODEL), str(tmp_path)]
+    command = [sys.executable, "-c", code, str(MODEL), str(prepared), str(tmp_path)]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     state = tmp_path / "state.json"
@@ -100,7 +95,7 @@ def test_the_command_reports_what_pruning_bought(
     words += ["--batch", "8", "--calibration", str(ROOT / "calibration"), "--json"]
     assert main(words) == 0
     told = capsys.readouterr()
-    assert f"{run} is done" in told.err
+    assert f"{run} is complete" in told.err
     report = json.loads(told.out)
     before, after = report["int8"]["before"], report["int8"]["after"]
     assert after["compressed"] < 0.75 * before["compressed"]
@@ -114,7 +109,7 @@ def test_killed_before_its_facts_were_written_it_goes_on(run: Path, prepared: Pa
     shutil.copytree(run, again)
     facts = (again / "model.json").read_text()
     (again / "model.json").unlink()
-    prune(prepared, MODEL, again, SMALL, say=lambda _: None)
+    prune(MODEL, prepared, again, SMALL)
     assert json.loads((again / "model.json").read_text()) == json.loads(facts)
 
 
@@ -131,7 +126,7 @@ def test_a_folder_of_another_run_is_refused(
 ) -> None:
     words = ["prune", str(MODEL), str(prepared), "-o", str(run), "--sparsity", "0.5"]
     assert main([*words, "--calibration", str(ROOT / "calibration")]) == 2
-    assert "was begun with another sparsity" in capsys.readouterr().err
+    assert "holds a run with another sparsity" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -139,20 +134,20 @@ def test_a_folder_of_another_run_is_refused(
     [
         ({"sparsity": 1.0}, "--sparsity 1 must lie between 0 and 1"),
         ({"sparsity": 0.7, "two_four": True}, "means a sparsity of 0.5"),
-        ({"epochs": 0, "full_size_epochs": 0}, "--epochs must be at least 1"),
-        ({"epochs": 1, "full_size_epochs": 2}, "--full-size-epochs must be at least 0"),
+        ({"epochs": 0, "full_size_epochs": 0}, "--epochs 0 must be at least 1"),
+        ({"epochs": 1, "full_size_epochs": 2}, "--full-size-epochs 2 must be at least 0"),
         ({"size": 100}, "--size 100 must be a multiple of 32"),
     ],
 )
 def test_what_cannot_be_pruned(words: dict[str, float], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Pruning(**words)  # type: ignore[arg-type]
+        PruneOptions(**words)  # type: ignore[arg-type]
 
 
 def test_the_network_is_the_same_under_keras_2() -> None:
     network = build_network(0.25, size=64)
     gray = np.random.default_rng(4).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
-    ours, theirs = np.asarray(network(gray)), to_legacy(network, "twin")(gray, training=False).numpy()
+    ours, theirs = np.asarray(network(gray)), to_keras2(network, "twin")(gray, training=False).numpy()
     assert np.abs(ours).max() > 1e-4
     np.testing.assert_allclose(theirs, ours, atol=1e-6)
 
@@ -160,4 +155,4 @@ def test_the_network_is_the_same_under_keras_2() -> None:
 def test_a_layer_that_no_fusion_network_has() -> None:
     entry = keras.Input((32, 32, 1))
     with pytest.raises(UsageError, match="A Softmax cannot be pruned"):
-        to_legacy(keras.Model(entry, keras.layers.Softmax()(entry)), "twin")
+        to_keras2(keras.Model(entry, keras.layers.Softmax()(entry)), "twin")

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from edgecolor.cli import main
-from edgecolor.compression.candidates import Candidate, Limits, choose, pareto
+from edgecolor.compression.candidates import Candidate, CandidateLimits, choose, pareto
+from edgecolor.compression.study import open_study, quiet_optuna
 from edgecolor.compression.val_accuracy import difference
-from edgecolor.compression.width_search import Tuning, open_study
+from edgecolor.compression.width_search import TuneOptions
 from edgecolor.network.fusion import macs, widths
 from edgecolor.network.keras_file import load_network
 from edgecolor.tflite.graph import read_graph
-from edgecolor.training.run_folder import RECIPE, write_json
+from edgecolor.training.run_folder import RunIdentity, begin_run
 from edgecolor_runtime.errors import GateError, UsageError
 from edgecolor_runtime.models.shipped import read_shipped
 
@@ -39,21 +40,23 @@ FOUND = dict(enumerate((FAST, MIDDLE, BEATEN, BEST)))
 @pytest.mark.parametrize(
     ("limits", "chosen"),
     [
-        (Limits(macs=100), 1),
-        (Limits(macs=65, latency=1.2), 0),
-        (Limits(size=150), 0),
-        (Limits(psnr=20.5), 1),
-        (Limits(psnr=20.5, macs=250), 1),
-        (Limits(latency=5), 3),
+        (CandidateLimits(macs=100), 1),
+        (CandidateLimits(macs=65, latency=1.2), 0),
+        (CandidateLimits(size=150), 0),
+        (CandidateLimits(psnr=20.5), 1),
+        (CandidateLimits(psnr=20.5, macs=250), 1),
+        (CandidateLimits(latency=5), 3),
     ],
 )
-def test_the_choice(limits: Limits, chosen: int) -> None:
+def test_the_choice(limits: CandidateLimits, chosen: int) -> None:
     assert choose(FOUND, limits) == chosen
 
 
-@pytest.mark.parametrize("limits", [Limits(latency=0.5), Limits(psnr=22), Limits(psnr=20.9, macs=100)])
-def test_no_choice_keeps_within_the_limits(limits: Limits) -> None:
-    with pytest.raises(GateError, match="No trial keeps within the limits; the nearest is alpha 0"):
+@pytest.mark.parametrize(
+    "limits", [CandidateLimits(latency=0.5), CandidateLimits(psnr=22), CandidateLimits(psnr=20.9, macs=100)]
+)
+def test_no_choice_keeps_within_the_limits(limits: CandidateLimits) -> None:
+    with pytest.raises(GateError, match="No trial is within the limits; the nearest is alpha 0"):
         choose(FOUND, limits)
 
 
@@ -74,7 +77,7 @@ def test_differences_are_paired() -> None:
 def test_what_cannot_be_searched() -> None:
     for words in ({"trials": 0}, {"epochs": 0}, {"minutes": 0.0}):
         with pytest.raises(UsageError):
-            Tuning(**words)
+            TuneOptions(**words)
 
 
 @pytest.mark.slow
@@ -113,12 +116,12 @@ def test_killed_and_given_again_it_slims_to_half(
     assert main([*words, "--json"]) == 0  # nothing is left to do
     assert json.loads(capsys.readouterr().out)["trials"] == result["trials"]
     assert main(["tune", str(MODEL), str(prepared), "-o", str(study), "--size", "64"]) == 2
-    assert "was begun with another" in capsys.readouterr().err
+    assert "holds a run with another" in capsys.readouterr().err
 
 
 def test_many_open_a_study_at_once(tmp_path: Path) -> None:
-    write_json(tmp_path / RECIPE, {})
-    with ThreadPoolExecutor(8) as pool:
+    begin_run(tmp_path, RunIdentity({}, "", ""))
+    with quiet_optuna(), ThreadPoolExecutor(8) as pool:
         studies = list(pool.map(lambda _: open_study(tmp_path, None, seed=1), range(8)))
     assert len({study.study_name for study in studies}) == 1
 

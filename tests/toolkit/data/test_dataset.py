@@ -13,7 +13,7 @@ from skimage.color import lab2rgb, rgb2lab
 from edgecolor.cli import main
 from edgecolor.data.dataset import choose_held_out, open_dataset, prepare_dataset
 from edgecolor.data.training_sources import NPY_AB, NPY_L, planes_of_rgb
-from edgecolor.training.run_folder import RECIPE, open_run, write_json
+from edgecolor.training.run_folder import RunIdentity, begin_run, open_run
 from edgecolor_runtime.errors import DataError, UsageError
 
 CALIBRATION = Path(__file__).parents[3] / "calibration"
@@ -101,10 +101,10 @@ def test_another_split_is_another_run(folder: Path, tmp_path: Path) -> None:
         prepare_dataset(folder, tmp_path / name, split=tmp_path / "split.csv")
     first, second = (open_dataset(tmp_path / name).identity for name in ("0.png", "2.png"))
     assert first["data_sha256"] == second["data_sha256"]
-    open_run(tmp_path, {"recipe": {}} | first)
-    write_json(tmp_path / RECIPE, {"recipe": {}} | first)
-    with pytest.raises(UsageError, match="begun with another data"):
-        open_run(tmp_path, {"recipe": {}} | second)
+    open_run(tmp_path, RunIdentity({}, **first))
+    begin_run(tmp_path, RunIdentity({}, **first))
+    with pytest.raises(UsageError, match="holds a run with another data"):
+        open_run(tmp_path, RunIdentity({}, **second))
 
 
 def test_split_csv_of_other_photographs_is_refused(folder: Path, tmp_path: Path) -> None:

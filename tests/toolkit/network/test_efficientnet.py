@@ -1,11 +1,8 @@
-"""EfficientNet-Lite as a branch: PyTorch's weights read without PyTorch, the same answers, a teacher."""
+"""EfficientNet-Lite as a branch: its weights file, its output, and its use as a teacher."""
 
 from __future__ import annotations
 
-import collections
 import pickle
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,8 @@ from edgecolor.network import efficientnet
 from edgecolor.network.fusion import build_network, resized, with_class_head, with_teachers
 from edgecolor.network.keras_file import load_network
 from edgecolor.network.pretrained import freeze_trunk
-from edgecolor.training.loop import train
 from edgecolor.training.recipe import Recipe
+from edgecolor.training.trainer import train
 from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import DataError, UsageError
 
@@ -47,11 +44,11 @@ def state() -> State:
     def kernel(*shape: int) -> F32:
         return rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
 
-    found: State = {}
+    tensors: State = {}
 
     def add(convolution: str, weights: F32, batch_norm: str) -> None:
-        found[f"{convolution}.weight"] = weights
-        found.update({f"{batch_norm}.{k}": v for k, v in norm(len(weights), rng).items()})
+        tensors[f"{convolution}.weight"] = weights
+        tensors.update({f"{batch_norm}.{k}": v for k, v in norm(len(weights), rng).items()})
 
     add("_conv_stem", kernel(32, 3, 3, 3), "_bn0")
     channels, number = 32, 0
@@ -72,71 +69,26 @@ def state() -> State:
             add(f"{block}._project_conv", kernel(out, wide, 1, 1), f"{block}._bn2")
             channels, number = out, number + 1
     add("_conv_head", kernel(1280, channels, 1, 1), "_bn1")
-    return found | {"_fc.weight": kernel(10, 1280), "_fc.bias": np.zeros(10, np.float32)}
+    return tensors | {"_fc.weight": kernel(10, 1280), "_fc.bias": np.zeros(10, np.float32)}
 
 
-def write_pth(path: Path, state: State) -> None:
-    """As torch.save wrote it until 1.6, with every kernel's axes turned, as a conversion leaves them."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-
-    def _rebuild_tensor_v2(*_: Any) -> None: ...
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = utils.__name__, "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2  # type: ignore[attr-defined]
-    for kind in ("FloatStorage", "LongStorage"):
-        setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
-
-    class Storage:
-        def __init__(self, key: str, values: NDArray[Any]) -> None:
-            self.key, self.values = key, values
-
-    class Tensor:
-        def __init__(self, storage: Storage, array: NDArray[Any], strides: tuple[int, ...]) -> None:
-            self.parts: tuple[Any, ...] = (storage, 0, array.shape, strides, False, collections.OrderedDict())
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            return _rebuild_tensor_v2, self.parts
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, value: Any) -> Any:
-            if not isinstance(value, Storage):
-                return None
-            kind = torch.FloatStorage if value.values.dtype == np.float32 else torch.LongStorage
-            return "storage", kind, value.key, "cpu", value.values.size, None
-
-    storages = []
-    tensors = collections.OrderedDict()
-    for number, (name, array) in enumerate(state.items()):
-        laid = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
-        storages.append(Storage(str(number), np.ascontiguousarray(laid).ravel()))
-        order = np.argsort((2, 3, 1, 0)) if array.ndim == 4 else range(array.ndim)
-        whole = np.ascontiguousarray(laid)
-        strides = tuple(whole.strides[i] // whole.itemsize for i in order)
-        tensors[name] = Tensor(storages[-1], array, strides)
-    sys.modules |= {"torch": torch, "torch._utils": utils}
-    try:
-        with path.open("wb") as file:
-            for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, tensors):
-                Pickler(file, 2).dump(value)
-            pickle.dump([s.key for s in storages], file, 2)
-            for storage in storages:
-                file.write(storage.values.size.to_bytes(8, "little") + storage.values.tobytes())
-    finally:
-        del sys.modules["torch"], sys.modules["torch._utils"]
+def write_npz(path: Path, state: dict[str, Any]) -> None:
+    np.savez(path, **state)
 
 
 @pytest.fixture(scope="module")
-def pth(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("donor") / "lite0.pth"
-    write_pth(path, state)
+def weights_file(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("donor") / "lite0.npz"
+    write_npz(path, state)
     return path
 
 
 @pytest.fixture(scope="module")
-def network(pth: Path) -> keras.Model:
-    made = build_network(1.0, size=None, blocks=efficientnet.blocks_of(pth))
-    efficientnet.load_weights(made, pth)
-    return made
+def network(weights_file: Path) -> keras.Model:
+    keras.utils.set_random_seed(6)
+    network = build_network(1.0, size=None, blocks=efficientnet.blocks_of(weights_file))
+    efficientnet.load_weights(network, weights_file)
+    return network
 
 
 def reference(state: State, x: F32) -> F32:
@@ -148,8 +100,8 @@ def reference(state: State, x: F32) -> F32:
             x = tf.nn.depthwise_conv2d(x, kernel.transpose(2, 3, 0, 1), [1, stride, stride, 1], "SAME")
         else:
             x = tf.nn.conv2d(x, kernel.transpose(2, 3, 1, 0), stride, "SAME")
-        said = [state[f"{batch_norm}.{k}"] for k in ("running_mean", "running_var", "bias", "weight")]
-        return tf.nn.batch_normalization(x, *said, 1e-3)
+        values = [state[f"{batch_norm}.{k}"] for k in ("running_mean", "running_var", "bias", "weight")]
+        return tf.nn.batch_normalization(x, *values, 1e-3)
 
     x = tf.nn.relu6(step(x, "_conv_stem", "_bn0", 2))
     for number, stride in enumerate(STRIDES):
@@ -163,19 +115,19 @@ def reference(state: State, x: F32) -> F32:
     return np.asarray(tf.nn.relu6(step(x, "_conv_head", "_bn1")))
 
 
-def test_the_file_is_read_as_it_was_written(pth: Path, state: State) -> None:
-    found = efficientnet.read_state(pth)
-    assert list(found) == list(state)
+def test_the_file_is_read_as_it_was_written(weights_file: Path, state: State) -> None:
+    tensors = efficientnet.read_state(weights_file)
+    assert list(tensors) == list(state)
     for name, values in state.items():
-        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(tensors[name], values)
 
 
 def test_the_branch_sees_gray_as_three_equal_channels(network: keras.Model, state: State) -> None:
     gray = np.random.default_rng(2).uniform(-1, 1, (2, 96, 96, 1)).astype(np.float32)
-    found = keras.Model(network.input, network.get_layer("lite_top_relu").output)(gray)
-    wanted = reference(state, np.repeat(gray, 3, axis=-1))
-    assert found.shape == (2, 3, 3, 1280)
-    np.testing.assert_allclose(np.asarray(found), wanted, atol=5e-3)
+    output = keras.Model(network.input, network.get_layer("lite_top_relu").output)(gray)
+    assert output.shape == (2, 3, 3, 1280)
+    expected = reference(state, np.repeat(gray, 3, axis=-1))
+    np.testing.assert_allclose(np.asarray(output), expected, atol=5e-3)
 
 
 @pytest.mark.parametrize(("blocks", "weights"), [(16, 4_652_008), (21, 6_092_072)])
@@ -197,13 +149,13 @@ def test_any_size_any_file_the_same_answers(network: keras.Model, tmp_path: Path
 def test_a_start_of_another_width_is_refused(network: keras.Model, prepared: Path, tmp_path: Path) -> None:
     resized(network, 224).save(tmp_path / "e.keras")
     narrow = Recipe(start=str(tmp_path / "e.keras"), alpha=0.25, batch=4)
-    with pytest.raises(UsageError, match=r"e\.keras is for another --alpha"):
-        train(prepared, tmp_path / "run", narrow, say=lambda _: None)
+    with pytest.raises(UsageError, match=r"e\.keras has another alpha"):
+        train(prepared, tmp_path / "run", narrow)
 
 
-def test_a_frozen_one_does_not_learn(pth: Path) -> None:
+def test_a_frozen_one_does_not_learn(weights_file: Path) -> None:
     made = build_network(1.0, size=None, blocks=16)
-    efficientnet.load_weights(made, pth)
+    efficientnet.load_weights(made, weights_file)
     freeze_trunk(made)
     assert made.trainable_weights
     assert not any(w.path.startswith(efficientnet.PREFIX) for w in made.trainable_weights)
@@ -225,17 +177,28 @@ def test_a_part_of_the_teachers_tint_is_learned(network: keras.Model) -> None:
     model = with_teachers(with_class_head(build_network(0.25, size=None)), [teacher], tint=0.75)
     gray = np.random.default_rng(4).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
     ab, _, gap = model(gray, training=False)
-    learned, said = np.asarray(ab) - np.asarray(gap), np.asarray(teacher(gray))
-    tint = said.mean(axis=(1, 2), keepdims=True)
-    assert np.abs(tint).max() > 1e-3, "nothing to take away"
-    np.testing.assert_allclose(learned, said - 0.25 * tint, atol=1e-5)
+    target, output = np.asarray(ab) - np.asarray(gap), np.asarray(teacher(gray))
+    tint = output.mean(axis=(1, 2), keepdims=True)
+    assert np.abs(tint).max() > 1e-3, "the teacher has no tint to remove"
+    np.testing.assert_allclose(target, output - 0.25 * tint, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_from_weights_to_a_teacher_by_command(pth: Path, prepared: Path, tmp_path: Path) -> None:
+def test_from_weights_to_a_teacher_by_command(weights_file: Path, prepared: Path, tmp_path: Path) -> None:
     small = ["--epochs", "1", "--full-size-epochs", "0", "--size", "32", "--batch", "4", "--quiet"]
     run = tmp_path / "teacher"
-    words = ["train", str(prepared), "-o", str(run), "--alpha", "1", "--trunk", str(pth), "--freeze", *small]
+    words = [
+        "train",
+        str(prepared),
+        "-o",
+        str(run),
+        "--alpha",
+        "1",
+        "--trunk",
+        str(weights_file),
+        "--freeze",
+        *small,
+    ]
     assert main(words) == 0
     teacher = str(run / "model.keras")
     assert efficientnet.blocks_in(load_network(teacher)) == 16
@@ -251,7 +214,7 @@ def test_from_weights_to_a_teacher_by_command(pth: Path, prepared: Path, tmp_pat
 def test_another_file_is_refused_and_never_run(
     content: bytes | None, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "x.pth"
+    path = tmp_path / "x.npz"
     if content is not None:
         path.write_bytes(content)
     assert main(["train", str(prepared), "-o", str(tmp_path / "run"), "--trunk", str(path)]) == 1
@@ -260,11 +223,11 @@ def test_another_file_is_refused_and_never_run(
 
 
 def test_other_weights_are_refused(state: State, tmp_path: Path) -> None:
-    write_pth(tmp_path / "x.pth", {k: v for k, v in state.items() if not k.startswith("_blocks.15.")})
+    write_npz(tmp_path / "x.npz", {k: v for k, v in state.items() if not k.startswith("_blocks.15.")})
     with pytest.raises(DataError, match="15 blocks"):
-        efficientnet.blocks_of(tmp_path / "x.pth")
-    write_pth(tmp_path / "y.pth", state | {"_conv_head.weight": np.zeros((640, 320, 1, 1), np.float32)})
+        efficientnet.blocks_of(tmp_path / "x.npz")
+    write_npz(tmp_path / "y.npz", state | {"_conv_head.weight": np.zeros((640, 320, 1, 1), np.float32)})
     with pytest.raises(DataError, match="lite_top is"):
-        efficientnet.load_weights(build_network(1.0, blocks=16), tmp_path / "y.pth")
+        efficientnet.load_weights(build_network(1.0, blocks=16), tmp_path / "y.npz")
     with pytest.raises(DataError, match="convolutions"):
-        efficientnet.load_weights(build_network(1.0, blocks=21), tmp_path / "y.pth")
+        efficientnet.load_weights(build_network(1.0, blocks=21), tmp_path / "y.npz")

@@ -37,7 +37,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras
-from edgecolor.training.devices import clip_norm, scope
+from edgecolor.training.devices import clip_norm, device_scope
 from edgecolor.training.loss import chroma_loss
 from edgecolor.training.recipe import LossWeights
 
@@ -48,7 +48,7 @@ prior = np.full(121, 1 / 121, "f")
 found = []
 for devices in ("one", "all"):
     keras.utils.set_random_seed(1)
-    with scope(devices, 8, print):
+    with device_scope(devices, 8, print):
         model = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(2, 3, padding="same")])
         norm = clip_norm(1e9)
         model.compile(keras.optimizers.SGD(0.01, global_clipnorm=norm), chroma_loss(LossWeights(), prior))
@@ -91,7 +91,7 @@ def test_a_run_killed_on_two_ends_on_one(
             time.sleep(0.01)
         process.kill()
         process.wait()
-    assert "2 replicas train, on CPU:0, CPU:1: each takes 4 of a batch of 8" in log.read_text()
+    assert "training on CPU:0, CPU:1: each takes 4 of a batch of 8" in log.read_text()
     assert json.loads((run / "state.json").read_text("utf-8"))["done"] < 3
     assert "devices" not in json.loads((run / "recipe.json").read_text("utf-8"))
 

@@ -23,10 +23,10 @@ from edgecolor.data.coverage import BIN_EDGES
 from edgecolor.data.dataset import Dataset, open_dataset, whole
 from edgecolor.network.keras_file import load_network
 from edgecolor.training.batches import Batches
-from edgecolor.training.loop import train
-from edgecolor.training.publish import kept
+from edgecolor.training.publish import published_network
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
-from edgecolor.training.validation import centered, matching_gain, say_what_is_missing
+from edgecolor.training.trainer import train
+from edgecolor.training.validation import centered, matching_gain, report_missing
 from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import MissingError, UsageError
 from edgecolor_runtime.inference.preprocess import block_mean
@@ -281,17 +281,17 @@ def test_what_is_kept_is_centered(unbroken: Path, prepared: Path, monkeypatch: p
     data = open_dataset(prepared)
     network = load_network(unbroken / "model.keras")
     said: list[str] = []
-    say_what_is_missing(data, said.append)
-    assert said == ["8 val photographs: the colors are not centered, which takes 200"]
+    report_missing(data, said.append)
+    assert said == ["8 val photographs: the colors are not centered, which needs 200"]
     assert centered(network, data) is network
-    monkeypatch.setattr("edgecolor.training.validation.CENTERED_BY", (8, 8))
+    monkeypatch.setattr("edgecolor.training.validation.MIN_CENTERING_PHOTOGRAPHS", 8)
     lightness, truth = whole(data, data.rows["val"])
 
     def off(model: keras.Model) -> F32:
         errors = (truth - model.predict_on_batch(lightness)).reshape(-1, 2)
         return np.asarray(AB_SCALE * np.median(errors, axis=0))
 
-    kept_one = kept(network, Recipe(), data)
+    kept_one = published_network(network, Recipe(), data)
     assert np.abs(off(kept_one)).max() < 0.5, "training leaves it so"
     network.get_layer("ab_conv").bias.assign_add([0.1, -0.05])
     before = off(network)
@@ -315,7 +315,7 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
         loss=silent,
     )
     before = load_network(teacher).get_weights()
-    train(prepared, tmp_path / "student", recipe, say=lambda line: None)
+    train(prepared, tmp_path / "student", recipe, on_progress=lambda line: None)
     facts = json.loads((tmp_path / "student" / "model.json").read_text())
     assert facts["training"]["recipe"]["teachers"] == ["model.keras"]
     found = [e["loss"] for e in json.loads((tmp_path / "student" / "state.json").read_text())["epochs"]]
@@ -328,9 +328,9 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
     ("words", "said"),
     [
         (["--mixed", "1.5"], "--mixed"),
-        (["--teacher-weight", "3"], "needs a --teacher"),
+        (["--teacher-weight", "3"], "needs --teacher"),
         (["--teacher", "t.keras", "--teacher-weight", "-1"], "at least 0"),
-        (["--teacher-tint", "0.9"], "needs a --teacher"),
+        (["--teacher-tint", "0.9"], "needs --teacher"),
         (["--teacher", "t.keras", "--teacher-tint", "1.1"], "from 0 to 1"),
     ],
 )
@@ -389,7 +389,11 @@ def test_a_loss_that_is_no_number_ends_the_run(
     run = tmp_path / "run"
     words = ["--quiet", *SMALL, "--learning-rate", "1e30"]
     assert main(["train", str(prepared), "-o", str(run), *words]) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("edgecolor: The loss is no longer a number.")
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("edgecolor: Training diverged: the loss is not a finite number.")
+    )
     assert not (run / "model.keras").exists()
 
 
@@ -408,13 +412,13 @@ def test_folder_of_another_recipe_is_kept(
     (run / "recipe.json").write_text(json.dumps({"recipe": begun} | open_dataset(prepared).identity))
     words = ["--epochs", "9", "--mixed", "0.25", "--learning-rate", "0.5"]
     assert main(["train", str(prepared), "-o", str(run), *words]) == 2
-    assert "was begun with another learning-rate, mixed. Name" in capsys.readouterr().err
+    assert "holds a run with another learning-rate, mixed. Name" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     program = "import sys; from edgecolor.cli import main; sys.exit(main())"
     for backend, code, said in (
-        ("tensorflow", 1, "not a prepared dataset; make one with `edgecolor dataset`"),
+        ("tensorflow", 1, "not a prepared dataset. Make one with `edgecolor dataset`"),
         ("no_such_backend", 4, "pip install 'edgecolor[train]' no_such_backend"),
     ):
         done = subprocess.run(

@@ -1,8 +1,8 @@
-"""The candidates of a search for the right widths: what was measured of each, and which one is chosen."""
+"""Candidates of the width search: what was measured of each network, and which one is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecolor_runtime.errors import GateError
@@ -10,60 +10,74 @@ from edgecolor_runtime.errors import GateError
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network as its int8 file was measured."""
+    """A network, measured as an int8 file."""
 
-    alpha: float
-    width: int  # of encoder, fusion and decoder
-    psnr: float  # dB, mean over the val photographs, see `accuracy`
-    loss: float  # dB below the network it came from, photograph by photograph
-    loss_error: float  # standard error of that
-    macs: float  # millions
+    alpha: float  # width multiplier of the MobileNet
+    width: int  # channels of encoder, fusion and decoder at stride 4
+    psnr: float  # dB, mean over the val photographs, see `val_accuracy`
+    loss: float  # dB below the network that is slimmed, mean over the same photographs
+    loss_error: float  # standard error of `loss`
+    macs: float  # millions of multiply-adds
     size: float  # kB of the flatbuffer
     latency: float  # ms
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the choice may cost; None where it does not matter."""
+class CandidateLimits:
+    """What the chosen candidate may cost; None: no limit."""
 
-    latency: float | None = None  # ms of one int8 invocation, one thread, on this machine
+    latency: float | None = None  # ms of one int8 inference on one thread of this machine
     size: float | None = None  # kB of the int8 file without its metadata
     macs: float | None = None  # millions of multiply-adds
-    psnr: float | None = None  # dB, at least
+    psnr: float | None = None  # dB, the minimum
 
     @property
     def costs(self) -> tuple[tuple[str, float], ...]:
-        """The limits of what a candidate costs, by `Candidate`'s names."""
+        """Return the limits on costs, under the names of `Candidate`."""
         named = (("latency", self.latency), ("size", self.size), ("macs", self.macs))
         return tuple((name, limit) for name, limit in named if limit is not None)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether there is no limit at all."""
+        return not self.costs and self.psnr is None
 
-def choose(found: dict[int, Candidate], limits: Limits) -> int:
-    """The most accurate candidate within the limits; where a PSNR is asked for, the fastest that reaches it.
+
+def choose(candidates: Mapping[int, Candidate], limits: CandidateLimits) -> int:
+    """Return the key of the most accurate candidate within the limits.
+
+    With a minimum PSNR, the fastest candidate that reaches it is chosen instead.
 
     Raises:
-        GateError: none keeps within them; names the one that comes nearest.
+        GateError: no candidate is within the limits. The message names the nearest one.
     """
-    within = {n: c for n, c in found.items() if all(getattr(c, name) <= most for name, most in limits.costs)}
+    within = {
+        key: candidate
+        for key, candidate in candidates.items()
+        if all(getattr(candidate, name) <= limit for name, limit in limits.costs)
+    }
     if limits.psnr is not None:
-        accurate = {n: c for n, c in within.items() if c.psnr >= limits.psnr}
+        accurate = {key: c for key, c in within.items() if c.psnr >= limits.psnr}
         if accurate:
-            return min(accurate, key=lambda n: accurate[n].latency)
+            return min(accurate, key=lambda key: accurate[key].latency)
         within = {}
     if not within:
-        nearest = max(
-            found.values(),
-            key=lambda c: (
-                -max((getattr(c, name) / most for name, most in limits.costs), default=0)
-                + (c.psnr - limits.psnr if limits.psnr is not None else 0)
-            ),
-        )
-        raise GateError(f"No trial keeps within the limits; the nearest is {describe(nearest)}.")
-    return max(within, key=lambda n: within[n].psnr)
+        nearest = max(candidates.values(), key=lambda c: _closeness(c, limits))
+        raise GateError(f"No trial is within the limits; the nearest is {describe(nearest)}.")
+    return max(within, key=lambda key: within[key].psnr)
+
+
+def _closeness(candidate: Candidate, limits: CandidateLimits) -> float:
+    """Return a score that is higher, the less a candidate violates the limits."""
+    excess = max((getattr(candidate, name) / limit for name, limit in limits.costs), default=0)
+    return -excess + (candidate.psnr - limits.psnr if limits.psnr is not None else 0)
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other one beats in accuracy, multiply-adds, size and latency together, fastest first."""
+    """Return the candidates that no other one beats, fastest first.
+
+    One candidate beats another if it is better in PSNR, multiply-adds, size or latency, and worse in none.
+    """
 
     def beats(a: Candidate, b: Candidate) -> bool:
         pairs = [(-a.psnr, -b.psnr), (a.macs, b.macs), (a.size, b.size), (a.latency, b.latency)]
@@ -74,7 +88,7 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def describe(c: Candidate) -> str:
-    """A candidate in a line."""
+    """Return a candidate in one line."""
     return (
         f"alpha {c.alpha:g}, width {c.width}: {c.psnr:.2f} dB ({0 - c.loss:+.2f} +- {c.loss_error:.2f}), "
         f"{c.macs:.0f} M multiply-adds, {c.size:.0f} kB, {c.latency:.2f} ms"

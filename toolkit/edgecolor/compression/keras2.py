@@ -1,12 +1,11 @@
-"""The network under Keras 2, where tensorflow-model-optimization prunes it. Nothing else imports either.
+"""The network under Keras 2, which tensorflow-model-optimization needs for pruning.
 
-That library speaks only `tf_keras`. The same layers are built there under the same names, and the weights are
-carried over layer by layer.
+That library works only with `tf_keras`. The layers are built there under the same names, and the weights are
+copied layer by layer. No other module imports either library.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import keras
 
 from edgecolor_runtime.errors import UsageError
 
-LAYERS = (
+LAYER_TYPES = (
     "Activation",
     "Add",
     "BatchNormalization",
@@ -25,104 +24,124 @@ LAYERS = (
     "UpSampling2D",
     "ZeroPadding2D",
 )
-"""What a fusion network is made of."""
+"""The layers of a fusion network."""
 
-CHOICES = 50  # of what is zero, from the first step to the last one that may choose
-
-# Of a layer's configuration, what both versions of Keras know and what decides its output.
-_WORDS = (
-    *("activation", "epsilon", "filters", "interpolation", "keepdims", "kernel_size", "max_value"),
-    *("momentum", "name", "padding", "size", "strides", "use_bias"),
+LAYER_ARGUMENTS = (
+    "activation",
+    "epsilon",
+    "filters",
+    "interpolation",
+    "keepdims",
+    "kernel_size",
+    "max_value",
+    "momentum",
+    "name",
+    "padding",
+    "size",
+    "strides",
+    "use_bias",
 )
+"""The arguments that both versions of Keras know and that decide the output."""
+
+MASK_UPDATES = 50  # times that pruning chooses which weights are 0
+
+WrapLayer = Callable[[Any], Any]  # takes a Keras 2 layer, returns the layer that takes its place
 
 
 def tf_keras() -> Any:
-    """Keras 2."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Return Keras 2."""
     import tf_keras as module
 
     return module
 
 
-def to_legacy(network: keras.Model, name: str, wrap: Callable[[Any], Any] = lambda layer: layer) -> Any:
-    """The same network, with the same weights, under Keras 2.
+def to_keras2(network: keras.Model, name: str, wrap: WrapLayer = lambda layer: layer) -> Any:
+    """Return the same network, with the same weights, under Keras 2.
 
     Args:
         network: a functional Keras 3 model that uses no layer twice.
         name: of the Keras 2 model.
-        wrap: takes each Keras 2 layer and gives what stands in its place.
+        wrap: replaces each Keras 2 layer.
 
     Raises:
-        UsageError: it has a layer that a fusion network has not.
+        UsageError: a layer is not one of `LAYER_TYPES`.
     """
-    made: dict[int, Any] = {}
+    tensors: dict[int, Any] = {}  # id of a Keras 3 tensor -> Keras 2 tensor
     twins: dict[str, Any] = {}
     for layer in network.layers:
         if isinstance(layer, keras.layers.InputLayer):
-            made[id(layer.output)] = tf_keras().Input(layer.output.shape[1:], name=layer.name)
+            tensors[id(layer.output)] = tf_keras().Input(layer.output.shape[1:], name=layer.name)
             continue
         twins[layer.name] = _twin(layer)
         many = isinstance(layer.input, list)
-        inputs = [made[id(t)] for t in (layer.input if many else [layer.input])]
-        made[id(layer.output)] = wrap(twins[layer.name])(inputs if many else inputs[0])
+        inputs = [tensors[id(t)] for t in (layer.input if many else [layer.input])]
+        tensors[id(layer.output)] = wrap(twins[layer.name])(inputs if many else inputs[0])
     for layer in network.layers:
         if layer.weights:
             twins[layer.name].set_weights(layer.get_weights())
-    return tf_keras().Model(made[id(network.input)], made[id(network.output)], name=name)
+    return tf_keras().Model(tensors[id(network.input)], tensors[id(network.output)], name=name)
 
 
 def _twin(layer: Any) -> Any:
-    # The kind by its Keras name: a subclass of ours computes the same.
-    kind = next((c.__name__ for c in type(layer).__mro__ if c.__name__ in LAYERS), None)
+    # By the name of a base class, because a subclass of ours computes the same.
+    kind = next((c.__name__ for c in type(layer).__mro__ if c.__name__ in LAYER_TYPES), None)
     if kind is None:
-        raise UsageError(f"A {type(layer).__name__} cannot be pruned: a fusion network has none.")
+        raise UsageError(f"A {type(layer).__name__} cannot be pruned: a fusion network has no such layer.")
     config = layer.get_config()
-    return getattr(tf_keras().layers, kind)(**{word: config[word] for word in _WORDS if word in config})
+    arguments = {name: config[name] for name in LAYER_ARGUMENTS if name in config}
+    return getattr(tf_keras().layers, kind)(**arguments)
 
 
-def magnitude_pruning(
-    chosen: Callable[[str], bool], *, sparsity: float, two_four: bool, steps: int
-) -> Callable[[Any], Any]:
-    """A `wrap` that prunes kernels by magnitude while they train.
+def add_magnitude_pruning(
+    is_chosen: Callable[[str], bool], *, sparsity: float, two_four: bool, steps: int
+) -> WrapLayer:
+    """Return a function for `to_keras2` that makes kernels be pruned by magnitude while they train.
 
     Args:
-        chosen: says by its name whether a layer is pruned.
-        sparsity: share of zeros in each of their kernels in the end.
-        two_four: instead, two zeros in every four weights along the input channels.
-        steps: after these the zeros stay where they are.
+        is_chosen: takes the name of a layer and returns whether it is pruned.
+        sparsity: share of zeros in each of their kernels at the end.
+        two_four: set two of every four weights along the input channels to 0 instead.
+        steps: number of training steps after which the zeros stay where they are.
     """
     from tensorflow_model_optimization.sparsity import keras as sparsity_keras
 
-    words: dict[str, Any] = {"sparsity_m_by_n": (2, 4)} if two_four else {}
-    every = max(1, steps // CHOICES)
-    last = steps - steps % every  # a schedule that ends between two choices stops short of its sparsity
+    arguments: dict[str, Any] = {"sparsity_m_by_n": (2, 4)} if two_four else {}
+    frequency = max(1, steps // MASK_UPDATES)
+    last = steps - steps % frequency  # a schedule that ends between two updates does not reach its sparsity
     schedule = (
-        sparsity_keras.ConstantSparsity(0.5, 0, last, frequency=every)
+        sparsity_keras.ConstantSparsity(0.5, 0, last, frequency=frequency)
         if two_four
         # Zhu and Gupta, "To prune, or not to prune", 2017 (arXiv:1710.01878), equation 1.
-        else sparsity_keras.PolynomialDecay(sparsity / 2, sparsity, 0, last, frequency=every)
+        else sparsity_keras.PolynomialDecay(sparsity / 2, sparsity, 0, last, frequency=frequency)
     )
 
     def wrap(layer: Any) -> Any:
-        if not chosen(layer.name):
+        if not is_chosen(layer.name):
             return layer
-        return sparsity_keras.prune_low_magnitude(layer, schedule, **words)
+        return sparsity_keras.prune_low_magnitude(layer, schedule, **arguments)
 
     return wrap
 
 
 def pruning_callback() -> Any:
-    """What `fit` needs for the schedule to go on."""
+    """Return the callback that `fit` needs to advance the pruning schedule."""
     from tensorflow_model_optimization.sparsity import keras as sparsity_keras
 
     return sparsity_keras.UpdatePruningStep()
 
 
-def carry_back(legacy: Any, network: keras.Model) -> None:
-    """Puts the weights of a Keras 2 twin, pruned or not, into the Keras 3 network."""
-    for layer in legacy.layers:
+def batch_callback(after_batch: Callable[[int, float], None]) -> Any:
+    """Return a callback that passes on the number of batches that are done, and the mean loss."""
+    return tf_keras().callbacks.LambdaCallback(
+        on_batch_end=lambda batch, logs: after_batch(batch + 1, logs["loss"])
+    )
+
+
+def copy_weights_back(twin: Any, network: keras.Model) -> None:
+    """Copy the weights of a Keras 2 network, pruned or not, into the Keras 3 network."""
+    for layer in twin.layers:
         inner = getattr(layer, "layer", layer)
         if inner.weights:
             count = len(network.get_layer(inner.name).weights)
-            # A wrapper's mask and threshold follow the layer's own weights.
+            # The mask and the threshold of a pruning wrapper follow the layer's own weights.
             network.get_layer(inner.name).set_weights(inner.get_weights()[:count])

@@ -1,82 +1,91 @@
-"""Pruning: a trained network learns to do with fewer weights, taught by what it was.
+"""`prune`: a trained network learns to work with fewer weights. Its teacher is the network before pruning.
 
-What it buys is download size: zeros compress. It buys no speed, because an int8 kernel multiplies by zeros
-like by any other weight; `slim` makes a network faster. A killed run goes on after its last whole epoch.
+Pruning makes the download smaller, because zeros compress. Pruning does not make inference faster, because an
+int8 kernel multiplies by a zero as by any other weight; `tune` makes a network faster.
 
-A run is a folder, as that of `train`:
+A run is a folder like that of `train`:
 
-    recipe.json               what was asked for
-    state.json                epochs done, the checkpoint they left, and every epoch's figures
+    recipe.json               what the run does
+    state.json                epochs done, the checkpoint after them, and the figures of every epoch
     epoch-0002.*              weights, masks and optimizer state after that epoch
-    model.keras, model.json   the pruned network, once it is done, and the facts about it
+    model.keras, model.json   the pruned network and its sidecar, once all epochs are done
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from edgecolor.compression.keras2 import carry_back, magnitude_pruning, pruning_callback, tf_keras, to_legacy
+from edgecolor.compression.keras2 import (
+    add_magnitude_pruning,
+    batch_callback,
+    copy_weights_back,
+    pruning_callback,
+    tf_keras,
+    to_keras2,
+)
+from edgecolor.compression.pruning_gain import PruningGain, measure_pruning_gain
 from edgecolor.data.dataset import Dataset, open_dataset
 from edgecolor.network.fusion import TEACHER_GAP, resized
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
-from edgecolor.network.sidecar import read_facts
+from edgecolor.network.sidecar import read_sidecar, write_sidecar
 from edgecolor.training import validation
 from edgecolor.training.batches import Batches
+from edgecolor.training.loop import AfterBatch, Trainee, run_epochs
 from edgecolor.training.loss import bin_prior, chroma_loss, teacher_loss
-from edgecolor.training.optimizer import LONGEST_GRADIENT
-from edgecolor.training.recipe import LossWeights
-from edgecolor.training.run_folder import RECIPE, STATE, open_run, write_json
-from edgecolor_runtime.errors import DataError, GateError, UsageError
-from edgecolor_runtime.models.signature import INPUT_SIZE
+from edgecolor.training.optimizer import MAX_GRADIENT_NORM
+from edgecolor.training.progress import PrintLine, print_nothing
+from edgecolor.training.publish import MODEL, val_figures
+from edgecolor.training.recipe import LossWeights, Schedule, verify_steps
+from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run
+from edgecolor_runtime.errors import GateError, UsageError
 
-LEAST = 1000  # weights of a kernel that is pruned: the zeros of a smaller one save nothing and cost most
-TEACHER = 3.0  # weight of the teacher's term: what the network said, it should go on saying
-STILL = 1 / 3  # share of the steps, the last ones, in which the zeros stay where they are
-
-Say = Callable[[str], None]
+MIN_PRUNABLE_WEIGHTS = 1000  # the zeros of a smaller kernel save little and cost the most accuracy
+TEACHER_WEIGHT = 3.0  # of the distance to the network before pruning; the true colors have 1
+FIXED_SHARE = 1 / 3  # share of the steps, the last ones, in which the zeros stay where they are
+TWO_FOUR_SPARSITY = 0.5
 
 
 @dataclass(frozen=True)
-class Pruning:
-    """What to prune: `sparsity` is the share of zeros in each prunable kernel, 0.5 where `two_four`."""
+class PruneOptions:
+    """What to prune, and how the network trains meanwhile."""
 
-    sparsity: float = 0.7
+    sparsity: float = 0.7  # share of zeros in each prunable kernel; 0.5 with `two_four`
     two_four: bool = False  # two zeros in every four weights along the input channels
     epochs: int = 3
-    full_size_epochs: int = 1  # of those, the last ones, at 224 pixels
-    size: int = 128  # pixels a side before that
+    full_size_epochs: int = 1  # how many of the epochs, the last ones, are at 224 pixels
+    size: int = 128  # pixels per side in the other epochs
     batch: int = 32
     learning_rate: float = 5e-4
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be done."""
+        """Refuse impossible values.
+
+        Raises:
+            UsageError: names the option and its range.
+        """
         if not 0 < self.sparsity < 1:
             raise UsageError(f"--sparsity {self.sparsity:g} must lie between 0 and 1.")
-        if self.two_four and self.sparsity != 0.5:
-            raise UsageError("--two-four means a sparsity of 0.5; leave --sparsity out.")
-        if not 0 <= self.full_size_epochs <= self.epochs:
-            raise UsageError("--full-size-epochs must be at least 0 and at most --epochs.")
-        if self.epochs < 1 or self.batch < 1 or self.seed < 0 or not 0 < self.learning_rate < float("inf"):
-            raise UsageError("--epochs must be at least 1, --learning-rate above 0, --seed at least 0.")
-        if self.size % 32 or not 32 <= self.size <= INPUT_SIZE:
-            raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
+        if self.two_four and self.sparsity != TWO_FOUR_SPARSITY:
+            raise UsageError("--two-four means a sparsity of 0.5. Leave --sparsity out.")
+        Schedule(self.epochs, self.full_size_epochs, self.size)
+        verify_steps(self.batch, self.learning_rate, self.seed)
 
-    def size_of(self, epoch: int) -> int:
-        """Pixels a side in this epoch, counted from 0."""
-        return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size
+    @property
+    def schedule(self) -> Schedule:
+        """Return the epochs and the picture sizes."""
+        return Schedule(self.epochs, self.full_size_epochs, self.size)
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A layer's kernel: how many weights it has, and how many of them are 0."""
+class KernelSparsity:
+    """The weights of a layer's kernel, and how many of them are 0."""
 
     layer: str
     weights: int
@@ -84,98 +93,224 @@ class Kernel:
     prunable: bool
 
 
-def prune(data_path: Path, model: Path, run: Path, pruning: Pruning, *, say: Say) -> Path:
-    """Prunes a trained network, or goes on after the last whole epoch.
+@dataclass(frozen=True)
+class PruneResult:
+    """A pruned network, with the zeros of each kernel and what pruning gained."""
+
+    path: Path  # the .keras file
+    sparsity: float  # share of zeros in all prunable kernels together
+    kernels: tuple[KernelSparsity, ...]
+    hours: float  # that training took
+    gain: PruningGain | None  # None if there is no calibration set
+
+
+def prune(
+    model: Path,
+    data: Path,
+    output: Path,
+    options: PruneOptions | None = None,
+    *,
+    calibration: Path | None = None,
+    on_progress: PrintLine = print_nothing,
+) -> PruneResult:
+    """Prune a trained network, or resume after the last checkpoint.
 
     Args:
-        data_path: a folder that `edgecolor dataset` made.
-        model: the .keras file; it is also the teacher.
-        run: the run's folder.
-        pruning: what to do.
-        say: takes a line of progress.
-
-    Returns:
-        The pruned .keras file.
+        model: the .keras file to prune; it is also the teacher.
+        data: a folder that `prepare_dataset` wrote.
+        output: the folder of the run. It is made if it is missing, and resumed if it holds the same run.
+        options: what to prune (default: as `PruneOptions`).
+        calibration: folder of calibration photographs. With it, both networks are exported to int8 and
+            compared.
+        on_progress: takes a line of progress.
 
     Raises:
-        DataError: unusable data, or a loss that is no longer a number.
-        ModelFileError: `model` is not such a network.
-        UsageError: the run folder belongs to another recipe, network or data.
-        GateError: the network has fewer zeros than was asked for.
+        DataError: unusable data or calibration photographs, or a loss that is not a number.
+        ModelFileError: `model` is not a fusion network.
+        UsageError: the folder holds another run.
+        GateError: the network has fewer zeros than requested, or an int8 file misses a gate.
     """
-    data = open_dataset(data_path)
+    options = options or PruneOptions()
+    state = _train_pruned(model, data, output, options, on_progress=on_progress)
+    path = output / MODEL
+    kernels = count_zeros(load_network(path))
+    gain = None
+    if calibration:
+        on_progress("exporting both networks to int8, to compare them")
+        gain = measure_pruning_gain(model, path, calibration)
+    return PruneResult(path, overall_sparsity(kernels), tuple(kernels), state.hours, gain)
+
+
+def _train_pruned(
+    model: Path, data: Path, output: Path, options: PruneOptions, *, on_progress: PrintLine
+) -> RunState:
+    prepared = open_dataset(data)
     network = resized(load_network(model), None)
-    asked = {"recipe": asdict(pruning) | {"model": fingerprint(network)}} | data.identity
-    state = open_run(run, asked)
-    out, facts = run / "model.keras", run / "model.json"
-    if state["done"] == pruning.epochs and out.exists() and facts.exists():
-        say(f"{run} is done")
-        return out
-    keras.utils.set_random_seed(pruning.seed)
-    batches = Batches(data, batch=pruning.batch, size=pruning.size, seed=pruning.seed, outputs=2)
-    student, trained = _trained(network, pruning, data, len(batches))
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / RECIPE, asked)
-    checkpoint = _checkpoint(trained)
-    if state["done"]:
-        checkpoint.read(str(run / state["checkpoint"])).assert_existing_objects_matched()
-        say(f"resumed after epoch {state['done']} of {pruning.epochs}")
-    for epoch in range(state["done"], pruning.epochs):
-        batches.start_epoch(epoch, pruning.size_of(epoch))
-        if epoch and pruning.size_of(epoch) != pruning.size_of(epoch - 1):
-            trained.make_train_function(force=True)  # traced for one size, not for any
-        state["epochs"].append(_epoch(trained, batches, epoch, pruning.epochs, say))
-        _keep(run, checkpoint, state)
-    carry_back(student, network)
-    _verify(network, pruning)
-    network = validation.centered(network, data)
-    save_network(network, out)
-    write_json(facts, _facts(model, network, pruning, state, data))  # last: says that the rest is there
-    return out
+    recipe = asdict(options) | {"model": fingerprint(network)}
+    identity = RunIdentity(recipe, **prepared.identity)
+    state = open_run(output, identity)
+    if state.done == options.epochs and _is_complete(output):
+        on_progress(f"{output} is complete")
+        return state
+    keras.utils.set_random_seed(options.seed)
+    batches = Batches(prepared, batch=options.batch, size=options.size, seed=options.seed, outputs=2)
+    trainee = PrunedTrainee(network, batches, model, options, data=prepared, folder=output)
+    begin_run(output, identity)
+    return run_epochs(trainee, prepared, output, options.schedule, state=state, on_progress=on_progress)
+
+
+def _is_complete(folder: Path) -> bool:
+    return (folder / MODEL).exists() and (folder / MODEL).with_suffix(".json").exists()
 
 
 def is_prunable(layer: Any) -> bool:
-    """Whether a layer's kernel is pruned: a plain convolution with enough weights."""
-    return type(layer).__name__ == "Conv2D" and int(np.prod(layer.kernel.shape)) >= LEAST
+    """Return whether a layer's kernel is pruned: that of a plain convolution with enough weights."""
+    return type(layer).__name__ == "Conv2D" and int(np.prod(layer.kernel.shape)) >= MIN_PRUNABLE_WEIGHTS
 
 
-def kernels(network: keras.Model) -> list[Kernel]:
-    """The kernels of a network in the order they run."""
-    found = []
+def count_zeros(network: keras.Model) -> list[KernelSparsity]:
+    """Return the kernels of a network in the order of the layers."""
+    kernels = []
     for layer in network.layers:
         if hasattr(layer, "kernel"):
             values = keras.ops.convert_to_numpy(layer.kernel)
-            found.append(Kernel(layer.name, values.size, int((values == 0).sum()), is_prunable(layer)))
-    return found
+            zeros = int((values == 0).sum())
+            kernels.append(KernelSparsity(layer.name, values.size, zeros, is_prunable(layer)))
+    return kernels
 
 
-def sparsity(found: list[Kernel]) -> float:
-    """Share of zeros in the prunable kernels together."""
-    prunable = [k for k in found if k.prunable]
+def overall_sparsity(kernels: Sequence[KernelSparsity]) -> float:
+    """Return the share of zeros in the prunable kernels together."""
+    prunable = [k for k in kernels if k.prunable]
     return sum(k.zeros for k in prunable) / max(sum(k.weights for k in prunable), 1)
 
 
-def _trained(network: keras.Model, pruning: Pruning, data: Dataset, steps: int) -> tuple[Any, Any]:
-    """The student, pruned as it trains, and the model that trains it: its ab, and its gap to the teacher."""
-    chosen = {layer.name for layer in network.layers if is_prunable(layer)}
-    total = steps * pruning.epochs
-    wrap = magnitude_pruning(
-        chosen.__contains__,
-        sparsity=pruning.sparsity,
-        two_four=pruning.two_four,
-        steps=max(1, round(total * (1 - STILL))),
+class PrunedTrainee(Trainee):
+    """The fusion network under Keras 2, pruned while it trains."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        batches: Batches,
+        source: Path,
+        options: PruneOptions,
+        *,
+        data: Dataset,
+        folder: Path,
+    ) -> None:
+        """Take the Keras 3 network of the file `source`, and where the run publishes."""
+        self._network, self._source, self._options = network, source, options
+        self._data, self._folder = data, folder
+        self._student, model = _compile_student(network, options, data, len(batches))
+        super().__init__(model, batches)
+
+    def fit_epoch(self, epoch: int, after_batch: AfterBatch) -> dict[str, float]:
+        """Train one epoch."""
+        history = self.model.fit(
+            _as_tf_data(self.batches),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+            callbacks=[pruning_callback(), batch_callback(after_batch)],
+        )
+        return {name: float(values[-1]) for name, values in history.history.items()}
+
+    def save_checkpoint(self, folder: Path, stem: str) -> str:
+        """Write several files. None of them counts before the state names the checkpoint."""
+        self._checkpoint().write(str(folder / stem))
+        return stem
+
+    def load_checkpoint(self, path: Path) -> None:
+        """Read weights, masks and optimizer state."""
+        self._checkpoint().read(str(path)).assert_existing_objects_matched()
+
+    def _checkpoint(self) -> Any:
+        import tensorflow as tf
+
+        return tf.train.Checkpoint(model=self.model, optimizer=self.model.optimizer)
+
+    def snapshot(self) -> keras.Model:
+        """Return the network with the zeros that it has now, centered."""
+        copy_weights_back(self._student, self._network)
+        return validation.centered(self._network, self._data)
+
+    def publish(self, network: keras.Model, state: RunState) -> None:
+        """Write network and sidecar once all epochs are done.
+
+        Raises:
+            GateError: a kernel has fewer zeros than requested.
+        """
+        if state.done < self._options.epochs:
+            return
+        kernels = count_zeros(network)
+        _verify_zeros(kernels, self._options)
+        path = self._folder / MODEL
+        save_network(network, path)
+        before = read_sidecar(self._source)
+        record = PruningRecord(
+            **asdict(self._options),
+            model=self._source.name,
+            sparsity_reached=round(overall_sparsity(kernels), 4),
+            photographs=len(self._data.rows["train"]),
+            data_sha256=self._data.sha256,
+            hours=state.hours,
+        )
+        sidecar = replace(
+            before,
+            saturation=state.epochs[-1].get("saturation", before.saturation),
+            accuracy=val_figures(state),
+            coverage=validation.training_histograms(network, self._data),
+            pruning=asdict(record),
+        )
+        write_sidecar(path, sidecar)
+
+    def is_published(self, state: RunState) -> bool:
+        """Return whether network and sidecar are there, once all epochs are done."""
+        return state.done < self._options.epochs or _is_complete(self._folder)
+
+
+@dataclass(frozen=True)
+class PruningRecord:
+    """How a network was pruned. It goes into the sidecar; the first fields are those of `PruneOptions`."""
+
+    sparsity: float
+    two_four: bool
+    epochs: int
+    full_size_epochs: int
+    size: int
+    batch: int
+    learning_rate: float
+    seed: int
+    model: str
+    sparsity_reached: float
+    photographs: int
+    data_sha256: str
+    hours: float
+
+
+def _compile_student(
+    network: keras.Model, options: PruneOptions, data: Dataset, steps: int
+) -> tuple[Any, Any]:
+    """Return the student and the model that trains it. Its outputs are ab, and the gap to the teacher."""
+    prunable = {layer.name for layer in network.layers if is_prunable(layer)}
+    total = steps * options.epochs
+    wrap = add_magnitude_pruning(
+        prunable.__contains__,
+        sparsity=options.sparsity,
+        two_four=options.two_four,
+        steps=max(1, round(total * (1 - FIXED_SHARE))),
     )
     k2 = tf_keras()
-    student, teacher = to_legacy(network, "student", wrap), to_legacy(network, "teacher")
+    student, teacher = to_keras2(network, "student", wrap), to_keras2(network, "teacher")
     teacher.trainable = False
     lightness = k2.Input((None, None, 1))
     ab = student(lightness)
     gap = k2.layers.Subtract(name=TEACHER_GAP)([ab, teacher(lightness, training=False)])
     model = k2.Model(lightness, [ab, gap])
-    weights = LossWeights(teacher=TEACHER)
-    rate = k2.optimizers.schedules.CosineDecay(pruning.learning_rate, total, alpha=0.01)
+    weights = LossWeights(teacher=TEACHER_WEIGHT)
+    rate = k2.optimizers.schedules.CosineDecay(options.learning_rate, total, alpha=0.01)
     model.compile(
-        k2.optimizers.Adam(rate, global_clipnorm=LONGEST_GRADIENT),
+        k2.optimizers.Adam(rate, global_clipnorm=MAX_GRADIENT_NORM),
         loss=[chroma_loss(weights, bin_prior(data)), teacher_loss(weights)],
         jit_compile=False,
     )
@@ -183,84 +318,25 @@ def _trained(network: keras.Model, pruning: Pruning, data: Dataset, steps: int) 
     return student, model
 
 
-def _checkpoint(model: Any) -> Any:
+def _as_tf_data(batches: Batches) -> Any:
+    """Return one epoch of batches as a `tf.data.Dataset`: (L, (ab, ab)), float32."""
     import tensorflow as tf
 
-    return tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-
-
-def _epoch(model: Any, batches: Batches, epoch: int, epochs: int, say: Say) -> dict[str, float]:
-    import tensorflow as tf
-
-    begun = said = time.monotonic()
-
-    def feed() -> Iterator[Any]:
-        nonlocal said
-        for i in range(len(batches)):
-            yield batches[i]
-            if time.monotonic() - said > 15:
-                said = time.monotonic()
-                rate = (i + 1) * batches.batch / (said - begun)
-                say(f"epoch {epoch + 1}/{epochs}  batch {i + 1}/{len(batches)}  {rate:.0f} images/s")
+    def make_batches() -> Iterator[Any]:
+        for index in range(len(batches)):
+            yield batches[index]
 
     lightness, (ab, _) = batches[0]
-    ends = tf.TensorSpec((None, *ab.shape[1:]), tf.float32)
-    source = tf.data.Dataset.from_generator(
-        feed, output_signature=(tf.TensorSpec((None, *lightness.shape[1:]), tf.float32), (ends, ends))
-    )
-    history = model.fit(
-        source.prefetch(2),
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        verbose=0,
-        callbacks=[pruning_callback()],
-    )
-    figures = {"loss": float(history.history["loss"][-1]), "seconds": round(time.monotonic() - begun, 1)}
-    if not np.isfinite(figures["loss"]):
-        raise DataError("The loss is no longer a number. Try a lower --learning-rate.")
-    say(f"epoch {epoch + 1}/{epochs} done  loss {figures['loss']:.3f}  {figures['seconds']:.0f} s")
-    return figures
+    target = tf.TensorSpec((None, *ab.shape[1:]), tf.float32)
+    signature = (tf.TensorSpec((None, *lightness.shape[1:]), tf.float32), (target, target))
+    return tf.data.Dataset.from_generator(make_batches, output_signature=signature).prefetch(2)
 
 
-def _keep(run: Path, checkpoint: Any, state: dict[str, Any]) -> None:
-    """The checkpoint, then the state that names it; what it replaces goes last."""
-    done, previous = len(state["epochs"]), state["checkpoint"]
-    name = f"epoch-{done:04d}"
-    checkpoint.write(str(run / name))  # several files; none counts before the state names them
-    state.update(done=done, checkpoint=name)
-    write_json(run / STATE, state)
-    if previous and previous != name:
-        for file in run.glob(f"{previous}.*"):
-            file.unlink()
-
-
-def _verify(network: keras.Model, pruning: Pruning) -> None:
-    for kernel in kernels(network):
-        # A kernel of k weights cannot have a share between two multiples of 1 / k.
-        if kernel.prunable and kernel.zeros < pruning.sparsity * kernel.weights - 1:
+def _verify_zeros(kernels: Sequence[KernelSparsity], options: PruneOptions) -> None:
+    for kernel in kernels:
+        # In a kernel of k weights, the share of zeros is a multiple of 1 / k.
+        if kernel.prunable and kernel.zeros < options.sparsity * kernel.weights - 1:
             raise GateError(
                 f"{kernel.layer} has {kernel.zeros} zeros in {kernel.weights} weights, fewer than "
-                f"{pruning.sparsity:.0%}: too few steps for the schedule. Give it more --epochs."
+                f"{options.sparsity:.0%}: the run has too few steps for its schedule. Use more --epochs."
             )
-
-
-def _facts(
-    model: Path, network: keras.Model, pruning: Pruning, state: dict[str, Any], data: Dataset
-) -> dict[str, Any]:
-    """The facts about the model as it was, and what pruning did to it."""
-    figures = validation.figures(network, data)
-    found = kernels(network)
-    facts = read_facts(model)
-    return facts | {
-        "saturation": figures.get("saturation", facts.get("saturation", 1.0)),
-        "accuracy": {k: v for k, v in figures.items() if k.startswith("val_")},
-        "coverage": validation.training_histograms(network, data),
-        "pruning": asdict(pruning)
-        | {
-            "model": model.name,
-            "sparsity_reached": round(sparsity(found), 4),
-            "photographs": len(data.rows["train"]),
-            "data_sha256": data.sha256,
-            "hours": round(sum(e["seconds"] for e in state["epochs"]) / 3600, 2),
-        },
-    }

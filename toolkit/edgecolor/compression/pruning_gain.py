@@ -1,4 +1,4 @@
-"""What pruning buys: file size, compressed size, and sparsity."""
+"""What pruning gains, measured on int8 files: size, compressed size, and time."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ from edgecolor_runtime.models.model_file import read
 
 
 @dataclass(frozen=True)
-class Size:
-    """Of an int8 flatbuffer: bytes, and bytes deflated as a download is."""
+class FlatbufferSize:
+    """The size of an int8 flatbuffer."""
 
     bytes: int
-    compressed: int
+    compressed: int  # bytes after zlib at level 9, as for a download
 
 
 @dataclass(frozen=True)
-class Bought:
-    """What pruning bought, as int8 files."""
+class PruningGain:
+    """The int8 files of a network before and after pruning."""
 
-    before: Size
-    after: Size
-    time_ratio: Spread  # of one invocation, after over before, in processor time
+    before: FlatbufferSize
+    after: FlatbufferSize
+    time_ratio: Spread  # processor time of an inference, after over before
 
 
-def what_it_buys(model: Path, pruned: Path, calibration: Path) -> Bought:
-    """Exports both networks to int8 and compares size and time.
+def measure_pruning_gain(model: Path, pruned: Path, calibration: Path) -> PruningGain:
+    """Export both networks to int8 and compare size and time.
+
+    Args:
+        model: the .keras file before pruning.
+        pruned: the .keras file after pruning.
+        calibration: folder of calibration photographs.
 
     Raises:
         DataError: an unusable calibration set.
-        GateError: one of them does not survive int8.
+        GateError: the int8 file of a network misses a gate.
     """
     flatbuffers = {}
     with tempfile.TemporaryDirectory(prefix="edgecolor-") as folder:
@@ -44,5 +49,5 @@ def what_it_buys(model: Path, pruned: Path, calibration: Path) -> Bought:
             export(path, exported, calibration=calibration)
             flatbuffers[name] = read(exported).flatbuffer
     times = invoke_times(flatbuffers)
-    sizes = {name: Size(len(f), len(zlib.compress(f, 9))) for name, f in flatbuffers.items()}
-    return Bought(sizes["before"], sizes["after"], ratios(times["after"], times["before"]))
+    sizes = {name: FlatbufferSize(len(f), len(zlib.compress(f, 9))) for name, f in flatbuffers.items()}
+    return PruningGain(sizes["before"], sizes["after"], ratios(times["after"], times["before"]))

@@ -1,7 +1,7 @@
-"""How accurate a network's colors are on the val rows of a prepared dataset: what `tune` goes by.
+"""The accuracy that `tune` compares: PSNR on the val photographs of a prepared dataset.
 
-Both pictures are taken at 56 x 56, where color is predicted: the gray is the same in both, so what is finer
-adds nothing to their difference.
+Both pictures are compared at 56 x 56, the size of the predicted color. Their gray is the same, and finer
+pixels would add nothing to the difference.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_r
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.signature import AB_SCALE
 
-SHARE = SHARES["g56"]
+COLORFULNESS_SHARE = SHARES["g56"]  # of the originals' mean colorfulness
 
 Decibels = NDArray[np.float64]
 
 
 def val_psnr(flatbuffer: bytes, data: Dataset) -> Decibels:
-    """PSNR of each val photograph, colored by a TFLite file.
+    """Return the PSNR of each val photograph, colored by a TFLite file.
 
-    All are shown at the one saturation that gives them 56 % of the originals' mean colorfulness, so that a
-    paler network gains nothing by it.
+    All photographs get the one saturation that gives them 56 % of the originals' mean colorfulness. A paler
+    network therefore has no advantage.
 
     Args:
-        flatbuffer: of the exported network.
+        flatbuffer: the exported network.
         data: a prepared dataset with val rows.
 
     Returns:
@@ -41,10 +41,10 @@ def val_psnr(flatbuffer: bytes, data: Dataset) -> Decibels:
     """
     rows = data.rows["val"]
     truth = data.ab[rows].astype(np.float32)
-    answer = TfliteModel(flatbuffer).outputs(data.luma[rows]) * np.float32(AB_SCALE)
-    theirs, ours = (np.asarray(colorfulness(ab / np.float32(AB_SCALE))).mean() for ab in (truth, answer))
-    answer *= np.float32(SHARE * theirs / ours)
-    pairs = zip(_pictures(data, rows, answer), _pictures(data, rows, truth), strict=True)
+    predicted = TfliteModel(flatbuffer).outputs(data.luma[rows]) * np.float32(AB_SCALE)
+    original, own = (np.asarray(colorfulness(ab / np.float32(AB_SCALE))).mean() for ab in (truth, predicted))
+    predicted *= np.float32(COLORFULNESS_SHARE * original / own)
+    pairs = zip(_pictures(data, rows, predicted), _pictures(data, rows, truth), strict=True)
     return np.array([psnr(a, b) for a, b in pairs])
 
 
@@ -54,8 +54,8 @@ def _pictures(data: Dataset, rows: NDArray[np.int64], ab: F32) -> Iterator[U8]:
         yield np.rint(lab_to_rgb(np.concatenate([lightness, color], axis=-1))).astype(np.uint8)
 
 
-def difference(ours: Decibels, theirs: Decibels) -> Difference:
-    """Ours minus theirs, photograph by photograph: the mean, and its standard error."""
-    gap = ours - theirs
+def difference(first: Decibels, second: Decibels) -> Difference:
+    """Return first minus second, paired by photograph: the mean, and its standard error."""
+    gap = first - second
     error = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else float("inf")
     return Difference(float(gap.mean()), float(error))

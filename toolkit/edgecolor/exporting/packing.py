@@ -10,7 +10,7 @@ from edgecolor import __version__
 from edgecolor.data.calibration import Calibration, read_check_set
 from edgecolor.exporting.golden_vectors import choose_golden
 from edgecolor.exporting.stages import Assessed, Packed
-from edgecolor.network.sidecar import gain_of, read_facts
+from edgecolor.network.sidecar import read_sidecar
 from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.inference.tensor import TensorInfo
 from edgecolor_runtime.models.info import CalibrationInfo, ModelInfo, PhotographSet, TensorDescription
@@ -22,7 +22,7 @@ UNLICENSED = "Not stated by whoever trained it."
 
 @dataclass(frozen=True)
 class Description:
-    """What is known about a network before it is exported: the facts beside its .keras file, and options.
+    """What is known about a network before it is exported: the sidecar of its .keras file, and options.
 
     Attributes:
         name: name of the model.
@@ -44,20 +44,20 @@ class Description:
 
 
 def read_description(model: Path, *, name: str | None, saturation: float | None) -> Description:
-    """Read the facts beside a .keras file; a name and a saturation that are given replace those of the facts.
+    """Read the sidecar of a .keras file. A name and a saturation that are given replace those of the sidecar.
 
     Raises:
-        ModelFileError: the facts are not readable, or their saturation is not a number.
+        ModelFileError: the sidecar is not readable, or its saturation is not a number.
     """
-    facts = read_facts(model)
+    sidecar = read_sidecar(model)
     return Description(
-        name=name or str(facts.get("name", model.stem)),
-        version=str(facts.get("version", __version__)),
-        saturation=gain_of(facts, model) if saturation is None else saturation,
-        training=facts.get("training", {}),
-        accuracy=facts.get("accuracy", {}),
-        license=str(facts.get("licence", UNLICENSED)),
-        training_histograms=facts.get("coverage"),
+        name=name or sidecar.name or model.stem,
+        version=sidecar.version or __version__,
+        saturation=sidecar.saturation if saturation is None else saturation,
+        training=sidecar.training,
+        accuracy=sidecar.accuracy,
+        license=sidecar.license or UNLICENSED,
+        training_histograms=sidecar.coverage,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor.network.batch_norm import take_back
+from edgecolor.network.batch_norm import absorb_mean_shift
 from edgecolor_runtime.colors.spaces import F32
 
 PICTURES = 32  # about; a layer sees 1,500 to 400,000 patches of them
@@ -49,7 +49,7 @@ def round_kernels(network: Any, inputs: F32) -> None:
         if _is_plain(layer):
             kernel = layer.kernel.numpy()
             layer.kernel.assign(_rounded(kernel, _covariances(layer, seen), layer))
-            take_back(network, layer, (layer(seen) - wanted).numpy().mean(axis=(0, 1, 2)))
+            absorb_mean_shift(network, layer, (layer(seen) - wanted).numpy().mean(axis=(0, 1, 2)))
 
 
 def _walk(network: Any, original: Any, inputs: F32) -> Iterator[tuple[Any, Any, Any]]:

@@ -1,8 +1,8 @@
-"""Batch normalization as one operation, for training with TensorFlow; and folded away, for a teacher.
+"""Batch normalization as one operation, for training with TensorFlow; or folded away, for a teacher.
 
-Keras 3 spells training's batch normalization out in a dozen elementwise operations, each a pass over memory.
-TensorFlow has it as one, and on a CPU that makes a training step about 1.5 times faster. The arithmetic and
-the weights are the same; other backends keep Keras's own layer.
+Keras 3 computes batch normalization in training as a dozen elementwise operations. Each is a pass over
+memory. TensorFlow has one operation for it, which makes a training step on a CPU about 1.5 times faster. The
+arithmetic and the weights are the same. Other backends keep Keras's own layer.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from edgecolor_runtime.colors.spaces import F32
 
 
 def for_training(network: keras.Model) -> keras.Model:
-    """A network of the same layers, names and weights that trains faster; the same one on other backends.
+    """Return a network with the same layers, names and weights that trains faster with TensorFlow.
 
     Args:
-        network: from `build_network`.
+        network: from `build_network`. On other backends it is returned as it is.
     """
     if keras.backend.backend() != "tensorflow":
         return network
@@ -37,10 +37,12 @@ def for_training(network: keras.Model) -> keras.Model:
 
 
 def for_teaching(network: keras.Model) -> keras.Model:
-    """A network that answers the same and does not learn, with each batch norm folded into its convolution.
+    """Return a network with the same output whose batch normalization is folded into its convolutions.
+
+    The network is not trainable.
 
     Args:
-        network: from `resized`; each of its batch norms follows a convolution without bias.
+        network: from `resized`. Each batch normalization follows a convolution without bias.
     """
     norms = {
         layer.input._keras_history.operation.name: layer
@@ -53,7 +55,7 @@ def for_teaching(network: keras.Model) -> keras.Model:
         if layer.name in norms:
             return type(layer).from_config(config | {"use_bias": True})
         if isinstance(layer, keras.layers.BatchNormalization):
-            return _Nothing(name=layer.name, dtype=layer.dtype_policy)
+            return _Identity(name=layer.name, dtype=layer.dtype_policy)
         return type(layer).from_config(config)
 
     twin = keras.models.clone_model(network, clone_function=clone)
@@ -71,8 +73,8 @@ def for_teaching(network: keras.Model) -> keras.Model:
     return twin
 
 
-class _Nothing(keras.layers.Layer):  # type: ignore[misc]
-    """Stands where a batch norm was, and is called as one."""
+class _Identity(keras.layers.Layer):  # type: ignore[misc]
+    """Takes the place of a batch normalization, with the same arguments."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         return inputs
@@ -82,7 +84,7 @@ def _fused_layer() -> type[keras.layers.BatchNormalization]:
     import tensorflow as tf
 
     class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-        """Keras's layer, with the training step through TensorFlow's fused operation (NHWC only)."""
+        """Keras's layer; the training step uses TensorFlow's fused operation (NHWC only)."""
 
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
@@ -97,17 +99,15 @@ def _fused_layer() -> type[keras.layers.BatchNormalization]:
                 epsilon=self.epsilon,
                 is_training=True,
             )
-            for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + seen * (1.0 - self.momentum))
+            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
             return y
 
     return FusedBatchNormalization
 
 
-def take_back(network: Any, layer: Any, shift: F32) -> None:
-    """Lets the batch norm or bias behind a layer absorb a shift of its mean output, (channels,)."""
-    import keras
-
+def absorb_mean_shift(network: keras.Model, layer: Any, shift: F32) -> None:
+    """Subtract a shift (channels,) of a layer's mean output, in the batch normalization or bias behind it."""
     for follower in network.layers:
         if isinstance(follower, keras.layers.BatchNormalization) and follower.input is layer.output:
             follower.moving_mean.assign(follower.moving_mean + shift)

@@ -1,8 +1,8 @@
-"""The fusion network: gray L in, ab out. An Encoder and a MobileNet side by side, a Fusion, a Decoder.
+"""The fusion network: gray L in, ab out. An encoder and a MobileNet side by side, a fusion, and a decoder.
 
 After Baldassarre, Gonzalez Morin and Rodes-Guirao, "Deep Koalarization", 2017 (arXiv:1712.03400), and
-Ioannidis and Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022; the MobileNet is V1 (Howard et al.
-2017, arXiv:1704.04861). Sizes below are for the 224 x 224 input.
+Ioannidis and Patiniotis Spyropoulos, "Grayscale Image Colorization", 2022. The MobileNet is V1 (Howard et al.
+2017, arXiv:1704.04861). Sizes below are for an input of 224 x 224.
 
 Every operation has an int8 form that an Edge TPU maps: convolution, depthwise convolution, pad, mean, add,
 bilinear resize, ReLU6, tanh.
@@ -20,40 +20,40 @@ from edgecolor.network import efficientnet
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
-BINS_PER_AXIS = 11  # of the training-only classification head, along a and along b
+BINS_PER_AXIS = 11  # of the classification head, which only training has, along a and along b
 BINS = BINS_PER_AXIS**2
-CLASS_STRIDE = 2  # that head looks at every second pixel along each side: a quarter of its cost
+CLASS_STRIDE = 2  # that head sees every second pixel along each side, which saves 3/4 of its cost
 
 HEAD = "ab"
 CLASS_HEAD = "ab_class"
 TEACHER_GAP = "teacher_gap"
 
-NO_FUSION = "This is not a fusion network as `edgecolor train` writes it."
+NOT_FUSION = "This is not a fusion network as `edgecolor train` writes it."
 
 FIRST_FILTERS = 32  # of MobileNet V1 at alpha 1
 
-# Where the MobileNet is tapped: the last activation before each halving, then the deepest one.
+# Outputs of the MobileNet that the fusion reads: the last activation before each halving, and the deepest.
 TAPS = {4: "conv_pw_3_relu", 8: "conv_pw_5_relu", 16: "conv_pw_11_relu", 32: "conv_pw_13_relu"}
 
 
 def decoder_width(alpha: float) -> int:
-    """Channels of the 56 x 56 stage; the deeper stages have 2 x and 4 x as many.
+    """Return the channels of the 56 x 56 stage; the deeper stages have 2 and 4 times as many.
 
-    It grows with the square root of alpha: the MobileNet's cost grows with alpha squared, and a decoder that
-    did the same would be starved at 0.25 and dominate at 1.0.
+    The width grows with the square root of alpha. The cost of the MobileNet grows with alpha squared. A
+    decoder that did the same would be too narrow at alpha 0.25, and would dominate the cost at 1.0.
     """
     return max(8, 8 * round(8 * math.sqrt(alpha)))
 
 
 def _conv(x: Any, filters: int, kernel: int, name: str, *, stride: int = 1) -> Any:
-    """Convolution, batch norm, ReLU6."""
+    """Apply convolution, batch normalization and ReLU6."""
     x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
     x = layers.BatchNormalization(name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
 def _separable(x: Any, filters: int, name: str, *, stride: int = 1) -> Any:
-    """Depthwise 3 x 3, then 1 x 1, each with batch norm and ReLU6."""
+    """Apply a depthwise 3 x 3 and a 1 x 1 convolution, each with batch normalization and ReLU6."""
     x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
     x = layers.BatchNormalization(name=f"{name}_dw_bn")(x)
     x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
@@ -61,7 +61,7 @@ def _separable(x: Any, filters: int, name: str, *, stride: int = 1) -> Any:
 
 
 def _project(x: Any, filters: int, name: str) -> Any:
-    """1 x 1 convolution and batch norm without activation: one term of a fused sum."""
+    """Apply a 1 x 1 convolution and batch normalization, without activation: one term of a fused sum."""
     x = layers.Conv2D(filters, 1, use_bias=False, name=name)(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)
 
@@ -71,12 +71,12 @@ def _sum(terms: list[Any], name: str) -> Any:
 
 
 def _double(x: Any, name: str) -> Any:
-    # Nearest upsampling converts to TILE, which an Edge TPU does not map; bilinear is one small resize.
+    # Nearest upsampling converts to TILE, which an Edge TPU does not map. Bilinear converts to a resize.
     return layers.UpSampling2D(2, interpolation="bilinear", name=name)(x)
 
 
 def _encoder(lightness: Any, width: int) -> dict[int, Any]:
-    """The small convolutional branch: fine structure at strides 4 and 8."""
+    """Build the small convolutional branch: fine structure at strides 4 and 8."""
     x = _conv(lightness, width // 2, 3, "encoder_1", stride=2)
     at4 = _conv(x, width, 3, "encoder_2", stride=2)
     at8 = _separable(at4, 2 * width, "encoder_3", stride=2)
@@ -84,7 +84,7 @@ def _encoder(lightness: Any, width: int) -> dict[int, Any]:
 
 
 def _mobilenet(lightness: Any, alpha: float, size: int | None) -> dict[int, Any]:
-    """MobileNet V1 on one channel, tapped at strides 4, 8, 16 and 32."""
+    """Build MobileNet V1 on one channel. Return its outputs at strides 4, 8, 16 and 32."""
     trunk = keras.applications.MobileNet(
         input_shape=(size, size, 1), input_tensor=lightness, alpha=alpha, include_top=False, weights=None
     )
@@ -92,9 +92,9 @@ def _mobilenet(lightness: Any, alpha: float, size: int | None) -> dict[int, Any]
 
 
 def _fusion(encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> Any:
-    """Deep to shallow, to stride 8: the picture's global vector, its parts, its texture.
+    """Fuse from deep to shallow, up to stride 8: the global vector of the picture, its parts, its texture.
 
-    A convolution of a concatenation is the sum of convolutions of its parts, so no vector is ever tiled.
+    The convolution of a concatenation is the sum of the convolutions of its parts, so no vector is tiled.
     """
     whole = layers.GlobalAveragePooling2D(keepdims=True, name="global")(mobilenet[32])
     x = _sum(
@@ -115,7 +115,7 @@ def _fusion(encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> A
 
 
 def _decoder(x: Any, encoder: dict[int, Any], mobilenet: dict[int, Any], width: int) -> Any:
-    """From stride 8 to the features of the ab heads at stride 4."""
+    """Decode from stride 8 to the features of the ab heads at stride 4."""
     x = _separable(x, 2 * width, "decoder_8a")
     x = _separable(x, 2 * width, "decoder_8b")
     x = _double(_project(x, width, "decoder_to_4"), "up_8")
@@ -135,18 +135,22 @@ def build_network(
     blocks: int | None = None,
     name: str = "fusion",
 ) -> keras.Model:
-    """The network as it is exported, randomly initialized.
+    """Build the network as it is exported, randomly initialized.
 
     Args:
         alpha: width multiplier of the MobileNet, in (0, 2].
-        width: channels of encoder, fusion and decoder at stride 4, a multiple of 8; by default as
-            `decoder_width` has it.
-        size: pixels a side, a multiple of 32; None for any.
-        blocks: of an EfficientNet-Lite, a key of `efficientnet.SCALES`, which takes the MobileNet's place.
+        width: channels of encoder, fusion and decoder at stride 4, a multiple of 8 (default:
+            `decoder_width`).
+        size: pixels per side, a multiple of 32; None: any.
+        blocks: number of blocks of an EfficientNet-Lite that replaces the MobileNet, a key of
+            `efficientnet.SCALES`.
         name: of the model.
 
     Returns:
         Input (n, size, size, 1), L in [-1, 1]; output (n, size / 4, size / 4, 2), ab in [-1, 1].
+
+    Raises:
+        UsageError: an impossible alpha or size.
     """
     if not 0 < alpha <= 2:
         raise UsageError(f"alpha {alpha:g} must lie in (0, 2].")
@@ -155,9 +159,9 @@ def build_network(
     width = width or decoder_width(alpha)
     lightness = layers.Input((size, size, 1), name="L")
     encoder = _encoder(lightness, width)
-    mobilenet = efficientnet.taps(lightness, blocks) if blocks else _mobilenet(lightness, alpha, size)
+    mobilenet = efficientnet.build_branch(lightness, blocks) if blocks else _mobilenet(lightness, alpha, size)
     x = _decoder(_fusion(encoder, mobilenet, width), encoder, mobilenet, width)
-    # Small weights: training starts from gray and not from saturated tanh.
+    # Small weights, so that training starts from gray and not from a saturated tanh.
     small = keras.initializers.RandomNormal(stddev=0.01)
     x = layers.Conv2D(2, 3, padding="same", kernel_initializer=small, name=f"{HEAD}_conv")(x)
     ab = layers.Activation("tanh", dtype="float32", name=HEAD)(x)
@@ -165,34 +169,34 @@ def build_network(
 
 
 def macs(alpha: float, width: int) -> int:
-    """Multiply-adds of a network of these widths at 224 x 224."""
+    """Return the multiply-adds of a network with these widths at 224 x 224."""
     total = 0
     for layer in build_network(alpha, width=width).layers:
         if hasattr(layer, "kernel"):
             _, rows, columns, channels = layer.output.shape
             kernel = layer.kernel.shape
-            each = kernel[0] * kernel[1] * (1 if type(layer).__name__ == "DepthwiseConv2D" else kernel[2])
-            total += rows * columns * channels * each
+            inputs = 1 if type(layer).__name__ == "DepthwiseConv2D" else kernel[2]
+            total += rows * columns * channels * kernel[0] * kernel[1] * inputs
     return total
 
 
 def with_class_head(network: keras.Model) -> keras.Model:
-    """The network with its training-only second output: logits over ab bins, (n, h / 2, w / 2, BINS)."""
+    """Return the network with a second output, for training: logits over ab bins, (n, h / 2, w / 2, BINS)."""
     features = network.get_layer(f"{HEAD}_conv").input
     logits = layers.Conv2D(BINS, 1, CLASS_STRIDE, dtype="float32", name=CLASS_HEAD)(features)
     return keras.Model(network.input, [network.output, logits], name="fusion_training")
 
 
 def with_teachers(model: keras.Model, teachers: list[keras.Model], tint: float = 1.0) -> keras.Model:
-    """A training model with one more output: how far its ab is from the teachers' mean, (n, h, w, 2).
+    """Return a training model with one more output: its ab minus the mean ab of the teachers, (n, h, w, 2).
 
     Args:
         model: from `with_class_head`.
         teachers: from `for_teaching`, for any size.
-        tint: share of what their mean says of each picture as a whole, its mean ab, that is to be learned.
+        tint: share of the teachers' mean ab of a picture that is a target, from 0 to 1.
     """
-    said = [teacher(model.input, training=False) for teacher in teachers]
-    mean = layers.Average(name="teachers")(said) if len(said) > 1 else said[0]
+    outputs = [teacher(model.input, training=False) for teacher in teachers]
+    mean = layers.Average(name="teachers")(outputs) if len(outputs) > 1 else outputs[0]
     if tint != 1:
         whole = layers.GlobalAveragePooling2D(keepdims=True, name="teachers_tint")(mean)
         mean = layers.Add(name="teachers_less_tint")([mean, layers.Rescaling(tint - 1.0)(whole)])
@@ -201,10 +205,10 @@ def with_teachers(model: keras.Model, teachers: list[keras.Model], tint: float =
 
 
 def widths(network: keras.Model) -> tuple[float, int]:
-    """Alpha and the decoder's width of a fusion network with a MobileNet.
+    """Return alpha and the decoder's width of a fusion network with a MobileNet.
 
     Raises:
-        UsageError: the network has the signature of a fusion network, but not its layers.
+        UsageError: the network has other layers than a fusion network.
     """
     try:
         return (
@@ -212,14 +216,14 @@ def widths(network: keras.Model) -> tuple[float, int]:
             int(network.get_layer("encoder_2").filters),
         )
     except ValueError as error:
-        raise UsageError(NO_FUSION) from error
+        raise UsageError(NOT_FUSION) from error
 
 
 def resized(network: keras.Model, size: int | None, *, name: str = "fusion") -> keras.Model:
-    """The same network, with the same weights, for pictures of another size; None for any.
+    """Return the same network, with the same weights, for pictures of another size; None: any.
 
     Raises:
-        UsageError: not a fusion network as `edgecolor train` writes it.
+        UsageError: the network has other layers than a fusion network.
     """
     blocks = efficientnet.blocks_in(network)
     try:
@@ -231,5 +235,5 @@ def resized(network: keras.Model, size: int | None, *, name: str = "fusion") -> 
             twin = build_network(alpha, width=width, size=size, name=name)
         twin.set_weights(network.get_weights())
     except ValueError as error:
-        raise UsageError(NO_FUSION) from error
+        raise UsageError(NOT_FUSION) from error
     return twin

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from edgecolor import __version__
-from edgecolor.network.sidecar import read_facts
+from edgecolor.network.sidecar import read_sidecar
 from edgecolor.records.types import ExportedIdentity, FileIdentity
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.models.info import Precision
@@ -49,16 +49,15 @@ def _identify_keras(path: Path) -> FileIdentity:
         data = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}.") from error
-    facts = read_facts(path)
-    alpha = facts.get("alpha")
+    sidecar = read_sidecar(path)
     return FileIdentity(
         file=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         flatbuffer_sha256=None,
         bytes=len(data),
-        name=str(facts.get("name", path.stem)),
-        version=str(facts.get("version", __version__)),
+        name=sidecar.name or path.stem,
+        version=sidecar.version or __version__,
         precision=Precision.FLOAT32,
-        alpha=alpha if isinstance(alpha, (int, float)) else None,
+        alpha=sidecar.alpha,
         parameters=None,
     )

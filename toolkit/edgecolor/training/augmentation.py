@@ -1,4 +1,4 @@
-"""What a training step looks at: random cuts of prepared photographs, flipped, disturbed and mixed."""
+"""Training pictures: random crops of prepared photographs, flipped, degraded as by a camera, and mixed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE
 
-MIXED_LEAST = 0.15  # share of the other photograph in a double exposure; at most a half
+MIN_MIXED_SHARE = 0.15  # of the second photograph in a mixed picture
+MAX_MIXED_SHARE = 0.5
+FLIP_SHARE = 0.5  # of pictures
+JPEG_QUALITIES = (30, 96)  # lowest, and highest plus one
 
 F16 = NDArray[np.float16]
-Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+CropBox = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
 
 
 @dataclass(frozen=True)
-class Cuts:
-    """Batches of `batch` cuts. The order and every random choice follow from (seed, epoch, index) alone.
+class AugmentedCrops:
+    """Batches of `batch` crops. The order and every random choice follow from (seed, epoch, index) alone.
 
-    It needs neither Keras nor a backend, so that several processes can make cuts beside a training one.
+    The class needs neither Keras nor a backend, so that worker processes start fast.
     """
 
     data: Dataset
@@ -33,19 +36,19 @@ class Cuts:
     seed: int
     augment: Augmentation
 
-    def of(self, epoch: int, size: int, index: int) -> tuple[F16, F16]:
-        """Batch `index` of an epoch at `size` pixels a side, a multiple of 32.
+    def make_batch(self, epoch: int, size: int, index: int) -> tuple[F16, F16]:
+        """Return batch `index` of an epoch at `size` pixels per side, a multiple of 32.
 
         Returns:
-            L (n, size, size, 1) and ab (n, size / 4, size / 4, 2), float16, on the network's scales. That is
-            within a twentieth of a step of gray, and half the bytes from a worker to the trainer, which at
-            thousands of pictures a second does little else than take them in.
+            L (n, size, size, 1) and ab (n, size / 4, size / 4, 2) on the scales of the network, as float16.
+            That is within a twentieth of a gray level. It halves the bytes between worker and trainer, which
+            limit the speed at thousands of pictures per second.
         """
         rng = np.random.default_rng([self.seed, epoch, index])
         rows = self._order(epoch)[index * self.batch : (index + 1) * self.batch]
-        cuts = [self._cut(int(row), size, rng) for row in rows]
-        lightness = np.stack([c[0] for c in cuts])[..., None]
-        ab = np.stack([c[1] for c in cuts])
+        crops = [self._crop(int(row), size, rng) for row in rows]
+        lightness = np.stack([c[0] for c in crops])[..., None]
+        ab = np.stack([c[1] for c in crops])
         if self.augment.mixed:
             lightness, ab = self._mix(lightness, ab, rng)
         return lightness.astype(np.float16), ab.astype(np.float16)
@@ -54,27 +57,23 @@ class Cuts:
         return np.random.default_rng([self.seed, epoch]).permutation(self.data.rows["train"])
 
     def _mix(self, lightness: F32, ab: F32, rng: np.random.Generator) -> tuple[F32, F32]:
-        """Lays another photograph of the batch over some, as in a double exposure, colors and all.
+        """Blend some pictures with another one of the batch, as in a double exposure, colors included.
 
-        Zhang et al., "mixup: Beyond empirical risk minimization", 2018 (arXiv:1710.09412). No network knows
-        such a picture by heart, so a student learns there how its teacher sees.
+        Zhang et al., "mixup: Beyond empirical risk minimization", 2018 (arXiv:1710.09412). No network has
+        memorized such a picture, so a student learns how its teacher generalizes.
         """
         count = len(ab)
         others = (np.arange(count) + rng.integers(1, max(count, 2), size=count)) % count
-        shares = rng.uniform(MIXED_LEAST, 0.5, size=count) * (rng.uniform(size=count) < self.augment.mixed)
+        shares = rng.uniform(MIN_MIXED_SHARE, MAX_MIXED_SHARE, size=count)
+        shares = shares * (rng.uniform(size=count) < self.augment.mixed)
         over = shares.astype(np.float32)[:, None, None, None]
         return lightness + over * (lightness[others] - lightness), ab + over * (ab[others] - ab)
 
-    def _cut(self, row: int, size: int, rng: np.random.Generator) -> tuple[F32, F32]:
-        a = self.augment
-        box = self._box(size, rng)
+    def _crop(self, row: int, size: int, rng: np.random.Generator) -> tuple[F32, F32]:
+        box = self._choose_box(size, rng)
         gray = self.data.luma[row]
-        if a.spectral:
-            share = int(rng.integers(257))  # of 256: integers are several times faster than floats here
-            blend = gray.astype(np.uint16) * share + self.data.lightness[row].astype(np.uint16) * (
-                256 - share
-            )
-            gray = (blend >> 8).astype(np.uint8)
+        if self.augment.spectral:
+            gray = _blend(gray, self.data.lightness[row], int(rng.integers(257)))
         gray = _resize(gray, box, size)
         small = size // CHROMA_STRIDE
         chroma_box = (
@@ -83,50 +82,53 @@ class Cuts:
             box[2] / CHROMA_STRIDE,
             box[3] / CHROMA_STRIDE,
         )
-        offset = self.data.ab[row].view(np.uint8) ^ 128  # signed to offset binary, which Pillow resizes
+        offset = self.data.ab[row].view(np.uint8) ^ 128  # signed to offset binary, which Pillow can resize
         ab = np.stack([_resize(offset[..., i], chroma_box, small) for i in (0, 1)], axis=-1)
-        if rng.uniform() < 0.5:
+        if rng.uniform() < FLIP_SHARE:
             gray, ab = gray[:, ::-1], ab[:, ::-1]
-        return self._disturb(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
+        return self._degrade(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
 
-    def _box(self, size: int, rng: np.random.Generator) -> Box:
-        """A random cut of another aspect than the photograph's; before full size it is hardly enlarged."""
+    def _choose_box(self, size: int, rng: np.random.Generator) -> CropBox:
+        """Return a random crop with a random aspect ratio. Below full size it is hardly enlarged."""
         a = self.augment
-        full = size == INPUT_SIZE
-        smallest = a.full_size_cut if full else max(a.smallest_cut, size / INPUT_SIZE)
+        smallest = a.full_size_cut if size == INPUT_SIZE else max(a.smallest_cut, size / INPUT_SIZE)
         side = rng.uniform(smallest, 1.0)
-        wider = a.aspect ** rng.uniform(-0.5, 0.5)
-        width, height = INPUT_SIZE * min(side * wider, 1.0), INPUT_SIZE * min(side / wider, 1.0)
+        stretch = a.aspect ** rng.uniform(-0.5, 0.5)
+        width, height = INPUT_SIZE * min(side * stretch, 1.0), INPUT_SIZE * min(side / stretch, 1.0)
         left, top = rng.uniform(0, INPUT_SIZE - width), rng.uniform(0, INPUT_SIZE - height)
         return left, top, left + width, top + height
 
-    def _disturb(self, gray: U8, rng: np.random.Generator) -> F32:
-        """What cameras do to gray, in their order: focus, tone, noise, JPEG; then the network's scale."""
+    def _degrade(self, gray: U8, rng: np.random.Generator) -> F32:
+        """Apply the steps of a camera in order: focus, tone, noise, JPEG. Return L on the network's scale."""
         a = self.augment
         focus = rng.uniform()
         if focus < a.blurred:
             gray = _filter(gray, ImageFilter.GaussianBlur(rng.uniform(0, a.blur)))
         elif focus < a.blurred + a.sharpened:
             gray = _filter(gray, ImageFilter.UnsharpMask(1.0, int(100 * rng.uniform(0, a.sharpen)), 0))
-        gray = self._tone(rng)[gray]
+        gray = self._choose_tone(rng)[gray]
         if rng.uniform() < a.noisy:
             noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
             gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
         if a.compressed and rng.uniform() < a.compressed:
-            gray = _compress(gray, int(rng.integers(30, 96)))
+            gray = _compress(gray, int(rng.integers(*JPEG_QUALITIES)))
         return NETWORK_INPUT[gray]
 
-    def _tone(self, rng: np.random.Generator) -> U8:
-        """A curve of 256 grays: gamma, then contrast about middle gray."""
-        gamma, contrast = (
-            2.0 ** rng.normal(0, self.augment.gamma),
-            2.0 ** rng.normal(0, self.augment.contrast),
-        )
+    def _choose_tone(self, rng: np.random.Generator) -> U8:
+        """Return a tone curve of 256 grays: gamma, then contrast about middle gray."""
+        gamma = 2.0 ** rng.normal(0, self.augment.gamma)
+        contrast = 2.0 ** rng.normal(0, self.augment.contrast)
         curve = ((np.arange(256) / 255) ** gamma - 0.5) * contrast + 0.5
         return np.asarray(np.rint(255 * curve.clip(0, 1)), dtype=np.uint8)
 
 
-def _resize(plane: U8, box: Box, size: int) -> U8:
+def _blend(luma: U8, lightness: U8, share: int) -> U8:
+    """Return `share` / 256 of luma and the rest of lightness. Integers are faster than floats here."""
+    blend = luma.astype(np.uint16) * share + lightness.astype(np.uint16) * (256 - share)
+    return (blend >> 8).astype(np.uint8)
+
+
+def _resize(plane: U8, box: CropBox, size: int) -> U8:
     picture = Image.fromarray(np.ascontiguousarray(plane))
     return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
 

@@ -1,198 +1,138 @@
-"""Training: resumable after a kill, with nothing lost but what came after the last epoch kept.
+"""The training loop of `train` and `prune`. A killed run loses only what came after its last checkpoint.
 
-A run is a folder:
-
-    recipe.json               what was asked for; a resumed run must ask for the same
-    state.json                epochs done, the checkpoint they left, and every epoch's figures
-    epoch-0007.weights.h5     weights and optimizer state after that epoch
-    model.keras, model.json   the network so far, as `edgecolor export` takes it, and the facts about it
-    val-0007.jpg              gray, ours, original, for a few val photographs
-    tensorboard/              curves
-
-Only keras and numpy are imported, so the same command trains on TensorFlow, JAX or PyTorch (KERAS_BACKEND).
+The loop owns the epochs, the picture sizes, the checkpoints, the progress and the stop on a loss that is not
+a number. A `Trainee` is what differs: the Keras version, and what the run publishes.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import asdict
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from edgecolor.data.dataset import Dataset, open_dataset, whole
-from edgecolor.network import efficientnet
-from edgecolor.network.batch_norm import for_teaching, for_training
-from edgecolor.network.fusion import (
-    build_network,
-    decoder_width,
-    resized,
-    widths,
-    with_class_head,
-    with_teachers,
-)
-from edgecolor.network.keras_file import load_network
-from edgecolor.network.pretrained import freeze_trunk, is_efficientnet, load_trunk
+from edgecolor.data.dataset import Dataset
 from edgecolor.training import validation
 from edgecolor.training.batches import Batches
-from edgecolor.training.devices import scope
-from edgecolor.training.loss import bin_prior, chroma_loss, class_loss, teacher_loss
-from edgecolor.training.optimizer import make_optimizer
-from edgecolor.training.progress import Say, _line, _tensorboard, _Watch
-from edgecolor.training.publish import _is_published, _publish, kept
-from edgecolor.training.recipe import Recipe
-from edgecolor.training.run_folder import RECIPE, STATE, open_run, write_json
-from edgecolor_runtime.errors import UsageError
+from edgecolor.training.progress import EpochProgress, PrintLine, epoch_line
+from edgecolor.training.recipe import Schedule
+from edgecolor.training.run_folder import RunState, write_state
 
-TRUNK_PHOTOGRAPHS = 64  # enough pixels to know each channel's mean and deviation by
+AfterBatch = Callable[[int, float], None]  # takes the number of batches that are done, and the mean loss
 
 
-def train(
-    data_path: Path,
-    run: Path,
-    recipe: Recipe,
+class Trainee(ABC):
+    """A network in training.
+
+    Attributes:
+        model: the compiled model that is fitted.
+        batches: the training data.
+    """
+
+    def __init__(self, model: Any, batches: Batches) -> None:
+        """Take a compiled Keras model and its training data."""
+        self.model, self.batches = model, batches
+
+    @abstractmethod
+    def fit_epoch(self, epoch: int, after_batch: AfterBatch) -> dict[str, float]:
+        """Train one epoch, counted from 0.
+
+        Returns:
+            The losses by name; "loss" is their sum.
+        """
+
+    @abstractmethod
+    def save_checkpoint(self, folder: Path, stem: str) -> str:
+        """Write weights and optimizer state into files `stem`.*.
+
+        Returns:
+            The name for `load_checkpoint`.
+        """
+
+    @abstractmethod
+    def load_checkpoint(self, path: Path) -> None:
+        """Restore weights and optimizer state."""
+
+    @abstractmethod
+    def snapshot(self) -> keras.Model:
+        """Return the network as it would be published now."""
+
+    @abstractmethod
+    def publish(self, network: keras.Model, state: RunState) -> None:
+        """Write a snapshot into the folder of the run. The last file says that the others are there."""
+
+    @abstractmethod
+    def is_published(self, state: RunState) -> bool:
+        """Return whether `publish` is complete for this state."""
+
+
+def run_epochs(
+    trainee: Trainee,
+    data: Dataset,
+    folder: Path,
+    schedule: Schedule,
     *,
-    say: Say,
-    every: float = 15.0,
-    devices: str = "one",
-    workers: int = 0,
+    state: RunState,
     keep_every: int = 1,
-) -> Path:
-    """Trains, or resumes, until `recipe.epochs` epochs are done.
+    on_progress: PrintLine,
+) -> RunState:
+    """Train until all epochs of the schedule are done, and publish the network.
 
     Args:
-        data_path: a folder that `edgecolor dataset` made.
-        run: the run's folder; made if missing, resumed if it holds the same recipe.
-        recipe: what to train.
-        say: takes a line of progress.
-        every: seconds between lines.
-        devices: "one" or "all". No part of the recipe: a run may go on where there are more, or fewer.
-        workers: processes that make batches ahead; 0 makes each in this one when it is needed.
-        keep_every: epochs between checkpoints, each with figures and pictures; the last epoch has one anyway.
+        trainee: the network in training.
+        data: its val rows give the figures of each checkpoint.
+        folder: the folder of the run; it exists.
+        schedule: epochs and picture sizes.
+        state: how far the run got.
+        keep_every: epochs between checkpoints. The last epoch always has one.
+        on_progress: takes a line of progress.
 
     Returns:
-        The .keras file.
+        The state of the complete run.
 
     Raises:
-        DataError: unusable data or trunk weights, or a loss that is no longer a number.
-        MissingError: a worker was killed.
-        ModelFileError: `recipe.start` is not such a network.
-        UsageError: the run folder belongs to another recipe or other data.
+        DataError: the loss is not a finite number.
     """
-    data = open_dataset(data_path)
-    asked = {"recipe": asdict(recipe)} | data.identity
-    state = open_run(run, asked)
-    keras.utils.set_random_seed(recipe.seed)
-    made = Batches(
-        data,
-        batch=recipe.batch,
-        size=recipe.size,
-        seed=recipe.seed,
-        outputs=3 if recipe.teachers else 2,
-        augment=recipe.augment,
-        workers=workers,
-    )
-    with closing(made) as batches:
-        network, model = _built(recipe, data, batches, devices, say)
-        run.mkdir(parents=True, exist_ok=True)
-        validation.say_what_is_missing(data, say)
-        write_json(run / RECIPE, asked)  # only now: what cannot be begun must not bind the next attempt
-        if state["done"]:
-            model.load_weights(run / state["checkpoint"])
-            say(f"resumed after epoch {state['done']} of {recipe.epochs}")
-            if not _is_published(run, state["done"]):  # killed right after the checkpoint
-                _publish(run, kept(network, recipe, data), recipe, state, data)
-        for epoch in range(state["done"], recipe.epochs):
-            batches.start_epoch(epoch, recipe.size_of(epoch))
-            if epoch and recipe.size_of(epoch) != recipe.size_of(epoch - 1):
-                # At a second size TensorFlow would trace for any size, which the bilinear resize refuses.
-                model.make_train_function(force=True)
-            watch = _Watch(recipe, epoch, len(batches), say, every)
-            model.fit(
-                batches,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                verbose=0,
-                shuffle=False,  # the order is ours, so that it can be resumed
-                callbacks=[watch, *_tensorboard(run)],
-            )
-            state["epochs"].append(watch.figures)
-            if (epoch + 1) % keep_every == 0 or epoch + 1 == recipe.epochs:
-                result = kept(network, recipe, data)
-                state["epochs"][-1] |= validation.figures(result, data)
-                _keep(run, model, state)
-                _publish(run, result, recipe, state, data)
-            say(_line(epoch, recipe, state["epochs"][-1]))
-    return run / "model.keras"
+    if state.checkpoint:
+        trainee.load_checkpoint(folder / state.checkpoint)
+        on_progress(f"resumed after epoch {state.done} of {schedule.epochs}")
+        if not trainee.is_published(state):  # the process was killed right after the checkpoint
+            trainee.publish(trainee.snapshot(), state)
+    for epoch in range(state.done, schedule.epochs):
+        _choose_size(trainee, schedule, epoch)
+        steps, batch = len(trainee.batches), trainee.batches.batch
+        watch = EpochProgress(schedule, epoch, steps=steps, batch=batch, on_progress=on_progress)
+        figures = trainee.fit_epoch(epoch, watch.after_batch) | watch.speed()
+        network = None
+        if (epoch + 1) % keep_every == 0 or epoch + 1 == schedule.epochs:
+            network = trainee.snapshot()
+            figures |= validation.figures(network, data)
+        state = replace(state, epochs=(*state.epochs, figures))
+        if network is not None:
+            state = _keep(trainee, folder, state)
+            trainee.publish(network, state)
+        on_progress(epoch_line(epoch, schedule.epochs, figures))
+    return state
 
 
-def _built(
-    recipe: Recipe, data: Dataset, batches: Batches, devices: str, say: Say
-) -> tuple[keras.Model, keras.Model]:
-    """The network, and the model around it that is trained."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.precision)
-    try:
-        with scope(devices, batches.batch, say):
-            network = _begin(recipe, data)
-            model = compiled(network, recipe, data, len(batches))
-            # Without slots a resumed optimizer would start anew, and Keras would only warn.
-            model.optimizer.build(model.trainable_variables)
-    finally:
-        keras.config.set_dtype_policy(before)
-    return network, model
+def _choose_size(trainee: Trainee, schedule: Schedule, epoch: int) -> None:
+    size = schedule.size_at(epoch)
+    trainee.batches.start_epoch(epoch, size)
+    if epoch and size != schedule.size_at(epoch - 1):
+        # At a second size TensorFlow would trace for any size, which the bilinear resize refuses.
+        trainee.model.make_train_function(force=True)
 
 
-def _begin(recipe: Recipe, data: Dataset) -> keras.Model:
-    """The network for any picture size, with the weights that training starts from."""
-    if recipe.start:
-        begun = load_network(recipe.start)
-        if efficientnet.blocks_in(begun):  # has no alpha of its own: the decoder's stands for it
-            if begun.get_layer("encoder_2").filters != decoder_width(recipe.alpha):
-                raise UsageError(f"{recipe.start} is for another --alpha: try 1.")
-        elif widths(begun)[0] != recipe.alpha:
-            raise UsageError(f"{recipe.start} has an alpha of {widths(begun)[0]:g}. Name it with --alpha.")
-        network = resized(begun, None)
-    else:
-        blocks = efficientnet.blocks_of(Path(recipe.trunk)) if is_efficientnet(recipe.trunk) else None
-        network = build_network(recipe.alpha, size=None, blocks=blocks)
-        if recipe.trunk != "none":
-            lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
-            load_trunk(network, recipe.alpha, recipe.trunk, lightness)
-    network = for_training(network)
-    if recipe.freeze:
-        freeze_trunk(network)
-    return network
-
-
-def compiled(network: keras.Model, recipe: Recipe, data: Dataset, steps: int) -> keras.Model:
-    """The network with its training-only head, loss and optimizer; `steps` are those of an epoch."""
-    prior = bin_prior(data)
-    model = with_class_head(network)
-    losses = [chroma_loss(recipe.loss, prior), class_loss(recipe.loss, prior)]
-    if recipe.teachers:
-        named = [(f"teacher_{i}", path) for i, path in enumerate(recipe.teachers, start=1)]
-        teachers = [for_teaching(resized(load_network(path), None, name=name)) for name, path in named]
-        model = with_teachers(model, teachers, recipe.teacher_tint)
-        losses.append(teacher_loss(recipe.loss))
-    model.compile(
-        optimizer=make_optimizer(recipe, steps),
-        loss=losses,
-        # TensorFlow's XLA was measured ten times slower on a CPU; JAX without it goes layer by layer.
-        jit_compile=keras.backend.backend() != "tensorflow" and "auto",
-    )
-    return model
-
-
-def _keep(run: Path, model: keras.Model, state: dict[str, Any]) -> None:
-    """The checkpoint, then the state that names it; each appears whole or not at all."""
-    done = len(state["epochs"])
-    previous, checkpoint = state["checkpoint"], f"epoch-{done:04d}.weights.h5"
-    partial = run / f".partial-{checkpoint}"
-    model.save_weights(partial)
-    partial.replace(run / checkpoint)
-    state.update(done=done, checkpoint=checkpoint)
-    write_json(run / STATE, state)
-    if previous and previous != checkpoint:
-        (run / previous).unlink(missing_ok=True)
+def _keep(trainee: Trainee, folder: Path, state: RunState) -> RunState:
+    """Write the checkpoint, then the state that names it; then delete the previous checkpoint."""
+    done = len(state.epochs)
+    stem = f"epoch-{done:04d}"
+    state = replace(state, done=done, checkpoint=trainee.save_checkpoint(folder, stem))
+    write_state(folder, state)
+    for file in folder.glob("epoch-*"):
+        if not file.name.startswith(f"{stem}."):
+            file.unlink()
+    return state

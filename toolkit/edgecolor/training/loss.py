@@ -1,20 +1,20 @@
-"""The training loss: what plain squared error gets wrong about color, put right.
+"""The training loss. It corrects what plain squared error does badly with colors.
 
-Squared error alone averages possible colors into brown. Four terms, each a figure of every picture, and a
-fifth for a student:
+Squared error alone averages the possible colors into brown. The loss has four terms, each one figure per
+picture, and a fifth for a student:
 
-- a pseudo-Huber distance in the ab plane, rebalanced so that rare colors count (Zhang, Isola and Efros,
+- a pseudo-Huber distance in the ab plane, weighted so that rare colors count (Zhang, Isola and Efros,
   "Colorful Image Colorization", 2016, arXiv:1603.08511, section 2.2);
-- the logarithm of each picture's squared error, which is its PSNR up to constants: a pale picture's error
-  counts as much as a vivid one's;
+- the logarithm of each picture's squared error, which is its PSNR up to constants: the error of a pale
+  picture counts as much as that of a vivid one;
 - the difference in colorfulness of each picture, after Hasler and Suesstrunk, "Measuring colorfulness in
-  natural images", 2003, with a and b for the opponent axes, so that it is matched and not maximized;
-- the cross entropy of a classification over ab bins with soft labels, on an output that training alone has;
-- the pseudo-Huber distance to what a wider teacher says (Hinton, Vinyals and Dean, "Distilling the knowledge
-  in a neural network", 2015, arXiv:1503.02531): its answers scatter less than the truth.
+  natural images", 2003, with a and b as the opponent axes. Colorfulness is matched, not maximized;
+- the cross entropy of a classification over ab bins with soft labels, on an output that only training has;
+- the pseudo-Huber distance to the output of a teacher (Hinton, Vinyals and Dean, "Distilling the knowledge in
+  a neural network", 2015, arXiv:1503.02531), which scatters less than the true colors.
 
-Keras takes the mean over pictures; over several devices it does so rightly only where it is given them apart.
-Everything is written in `keras.ops`, so that it runs on TensorFlow, JAX and PyTorch.
+Keras takes the mean over pictures. With several devices this is correct only because each loss returns one
+figure per picture. Everything is written in `keras.ops`, which runs on TensorFlow, JAX and PyTorch.
 """
 
 from __future__ import annotations
@@ -31,26 +31,22 @@ from edgecolor.training.recipe import LossWeights
 from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.models.signature import AB_SCALE
 
-PRIOR_PHOTOGRAPHS = 4000  # enough for the frequency of the rarest bins to settle within a few percent
-
-
-BIN_SPACING = 18.0  # Lab units between bin centers; the outermost lie at +-90
-UNIT = (
-    10.0  # Lab units that count as 1 in the loss: about the error where Huber turns from square to straight
-)
-RAREST = 1e-5  # share of pixels under which a bin counts as not reached
-NOISE_FLOOR = (2.0 / UNIT) ** 2  # squared error below which a picture is as good as right
+PRIOR_PHOTOGRAPHS = 4000  # with these, the frequency of the rarest bins is known within a few percent
+BIN_SPACING = 18.0  # Lab units between bin centers; the outermost centers are at +-90
+LAB_UNITS = 10.0  # Lab units that count as 1 in the loss: about where Huber turns from square to linear
+MIN_BIN_SHARE = 1e-5  # share of pixels below which a bin counts as not reached
+NOISE_FLOOR = (2.0 / LAB_UNITS) ** 2  # squared error below which a picture counts as correct
 
 
 def soft_bins(ab: Any, xp: Any = ops) -> Any:
-    """Bilinear soft labels over the ab bins.
+    """Return bilinear soft labels over the ab bins.
 
     Args:
         ab: (..., 2), network scale [-1, 1].
         xp: `keras.ops`, or numpy for arrays.
 
     Returns:
-        (..., BINS), non-negative, summing to 1 for ab within the outermost bin centers.
+        (..., BINS), not negative. The sum is 1 for ab within the outermost bin centers.
     """
     half = (BINS_PER_AXIS - 1) // 2
     centers = np.arange(-half, half + 1, dtype=np.float32)
@@ -61,24 +57,24 @@ def soft_bins(ab: Any, xp: Any = ops) -> Any:
 
 
 def bin_weights(prior: F32, rebalance: float) -> F32:
-    """Weight of each bin: 1 / (r p + (1 - r) / reached bins), scaled so that the mean over the prior is 1.
+    """Return the weight of each bin: 1 / (r p + (1 - r) / reached bins), scaled to a mean of 1.
 
     Args:
-        prior: (BINS,), how often each bin occurs; sums to 1.
-        rebalance: r in [0, 1]; 0 weights all pixels alike, 1 by the inverse of their frequency.
+        prior: p, (BINS,), the frequency of each bin; the sum is 1.
+        rebalance: r in [0, 1]. 0: all pixels have the same weight. 1: the inverse of their frequency.
 
     Returns:
         (BINS,) float32; sum(prior * weights) == 1.
     """
-    # Bins that photographs hardly reach must not set the scale.
-    reached = max(int((prior > RAREST).sum()), 1)
-    weights = 1.0 / (rebalance * np.maximum(prior, RAREST) + (1.0 - rebalance) / reached)
+    # A bin that photographs hardly reach must not set the scale.
+    reached = max(int((prior > MIN_BIN_SHARE).sum()), 1)
+    weights = 1.0 / (rebalance * np.maximum(prior, MIN_BIN_SHARE) + (1.0 - rebalance) / reached)
     return np.asarray(weights / (prior * weights).sum(), dtype=np.float32)
 
 
 def colorfulness(ab: Any) -> Any:
-    """Colorfulness of each picture in units of `UNIT` Lab: (n, h, w, 2) to (n,)."""
-    scaled = ab * (AB_SCALE / UNIT)
+    """Return the colorfulness of each picture in `LAB_UNITS`: (n, h, w, 2) to (n,)."""
+    scaled = ab * (AB_SCALE / LAB_UNITS)
     mean = ops.mean(scaled, axis=(1, 2))
     variance = ops.mean(ops.square(scaled), axis=(1, 2)) - ops.square(mean)
     spread = ops.sqrt(ops.maximum(ops.sum(variance, axis=-1), 0.0) + 1e-4)
@@ -86,11 +82,11 @@ def colorfulness(ab: Any) -> Any:
 
 
 def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
-    """The loss of the ab output: (truth, prediction), both (n, h, w, 2) in [-1, 1], to (n,)."""
+    """Return the loss of the ab output: (truth, prediction), both (n, h, w, 2) in [-1, 1], to (n,)."""
     per_bin = bin_weights(prior, weights.rebalance)
 
     def loss(truth: Any, prediction: Any) -> Any:
-        error = (prediction - truth) * (AB_SCALE / UNIT)
+        error = (prediction - truth) * (AB_SCALE / LAB_UNITS)
         squared = ops.sum(ops.square(error), axis=-1)
         rarity = ops.sum(soft_bins(truth) * per_bin, axis=-1)
         huber = ops.mean(rarity * (ops.sqrt(1.0 + squared) - 1.0), axis=(1, 2))
@@ -102,17 +98,17 @@ def chroma_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
 
 
 def teacher_loss(weights: LossWeights) -> Callable[[Any, Any], Any]:
-    """The loss of a student: (anything, its ab minus the teacher's (n, h, w, 2)) to (n,)."""
+    """Return the loss of a student: (ignored, its ab minus the teacher's (n, h, w, 2)) to (n,)."""
 
     def loss(_: Any, gap: Any) -> Any:
-        squared = ops.sum(ops.square(gap * (AB_SCALE / UNIT)), axis=-1)
+        squared = ops.sum(ops.square(gap * (AB_SCALE / LAB_UNITS)), axis=-1)
         return weights.teacher * ops.mean(ops.sqrt(1.0 + squared) - 1.0, axis=(1, 2))
 
     return loss
 
 
 def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
-    """The loss of the class head: (truth (n, h, w, 2), logits (n, h / 2, w / 2, BINS)) to (n,)."""
+    """Return the loss of the class head: (truth (n, h, w, 2), logits (n, h / 2, w / 2, BINS)) to (n,)."""
     per_bin = bin_weights(prior, weights.rebalance)
 
     def loss(truth: Any, logits: Any) -> Any:
@@ -126,10 +122,10 @@ def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
 
 
 def bin_prior(data: Dataset) -> F32:
-    """How often each ab bin occurs in the train rows: (BINS,), sums to 1."""
+    """Return the frequency of each ab bin in the train photographs: (BINS,); the sum is 1."""
     rows = data.rows["train"]
     rows = rows[:: max(1, len(rows) // PRIOR_PHOTOGRAPHS)]
-    # Every second pixel along each side is enough to count by.
+    # Every second pixel along each side is enough.
     counts = [soft_bins(whole(data, c)[1][:, ::2, ::2], np).sum((0, 1, 2)) for c in np.array_split(rows, 64)]
     total = np.sum(counts, axis=0)
     return np.asarray(total / total.sum(), dtype=np.float32)

@@ -1,67 +1,77 @@
-"""Progress of a training run: lines, TensorBoard, stops."""
+"""Progress of a run: speed, remaining time, and a stop when the loss is not a number."""
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import keras
 import numpy as np
 
-from edgecolor.training.recipe import Recipe
+from edgecolor.training.recipe import Schedule
 from edgecolor_runtime.errors import DataError
 
-Say = Callable[[str], None]
+LINE_SECONDS = 15.0  # between two lines of progress within an epoch
+
+PrintLine = Callable[[str], None]
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says how fast an epoch goes and how long the run still takes."""
+def print_nothing(line: str) -> None:
+    """Ignore a line of progress."""
 
-    # JAX may then begin a step before the loss of the last one is known: Keras calls from a thread.
-    async_safe = True
 
-    def __init__(self, recipe: Recipe, epoch: int, steps: int, say: Say, every: float) -> None:
-        super().__init__()
-        self._recipe, self._epoch, self._steps, self._say, self._every = recipe, epoch, steps, say, every
-        self._begun = self._said = time.monotonic()
-        self.figures: dict[str, float] = {}
+class EpochProgress:
+    """Measures the speed of one epoch and reports it."""
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        loss, now, done = (logs or {})["loss"], time.monotonic(), batch + 1
+    def __init__(
+        self, schedule: Schedule, epoch: int, *, steps: int, batch: int, on_progress: PrintLine
+    ) -> None:
+        """Begin an epoch.
+
+        Args:
+            schedule: of the run.
+            epoch: counted from 0.
+            steps: batches in an epoch.
+            batch: photographs in a batch.
+            on_progress: takes a line of progress.
+        """
+        self._schedule, self._epoch = schedule, epoch
+        self._steps, self._batch, self._on_progress = steps, batch, on_progress
+        self._begun = self._reported = time.monotonic()
+
+    def after_batch(self, done: int, loss: float) -> None:
+        """Check the loss after `done` batches of the epoch. Report every `LINE_SECONDS`.
+
+        Raises:
+            DataError: the loss is not a finite number.
+        """
         if not np.isfinite(loss):
-            raise DataError(
-                "The loss is no longer a number. Try a lower --learning-rate, or --precision float32."
-            )
-        if now - self._said < self._every:
+            raise DataError("Training diverged: the loss is not a finite number. Lower --learning-rate.")
+        now = time.monotonic()
+        if now - self._reported < LINE_SECONDS:
             return
-        self._said = now
+        self._reported = now
         seconds = now - self._begun
-        rate = done * self._recipe.batch / seconds
-        size = self._recipe.size_of
-        here = (self._steps - done) * size(self._epoch) ** 2
-        later = self._steps * sum(size(e) ** 2 for e in range(self._epoch + 1, self._recipe.epochs))
-        minutes = seconds / (done * size(self._epoch) ** 2) * (here + later) / 60
-        self._say(
-            f"epoch {self._epoch + 1}/{self._recipe.epochs}  batch {done}/{self._steps}  "
-            f"loss {loss:.4f}  {rate:.0f} images/s  about {minutes:.0f} min left"
+        self._on_progress(
+            f"epoch {self._epoch + 1}/{self._schedule.epochs}  batch {done}/{self._steps}  loss {loss:.4f}  "
+            f"{done * self._batch / seconds:.0f} images/s  "
+            f"about {self._seconds_left(done, seconds) / 60:.0f} min left"
         )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def _seconds_left(self, done: int, seconds: float) -> float:
+        """Return the time until the end of the run; a step takes time in proportion to its pixels."""
+        pixels = [self._schedule.size_at(e) ** 2 for e in range(self._epoch, self._schedule.epochs)]
+        left = (self._steps - done) * pixels[0] + self._steps * sum(pixels[1:])
+        return seconds / (done * pixels[0]) * left
+
+    def speed(self) -> dict[str, float]:
+        """Return what the epoch took: seconds, and images per second."""
         seconds = time.monotonic() - self._begun
-        rate = self._steps * self._recipe.batch / seconds
-        self.figures = dict(logs or {}) | {"seconds": round(seconds, 1), "images_per_second": round(rate, 1)}
+        rate = self._steps * self._batch / seconds
+        return {"seconds": round(seconds, 1), "images_per_second": round(rate, 1)}
 
 
-def _tensorboard(run: Path) -> list[keras.callbacks.Callback]:
-    # Keras writes TensorBoard's files through TensorFlow, also on another backend.
-    if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "tensorboard")):
-        return []
-    return [keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False)]
-
-
-def _line(epoch: int, recipe: Recipe, found: dict[str, float]) -> str:
+def epoch_line(epoch: int, epochs: int, figures: dict[str, float]) -> str:
+    """Return the line of progress at the end of an epoch, counted from 0."""
     shown = ("loss", "val_gain_db", "val_color_share", "val_colorfulness_error", "images_per_second")
-    text = "  ".join(f"{k} {found[k]:.3f}" for k in shown if k in found)
-    return f"epoch {epoch + 1}/{recipe.epochs} done  {text}"
+    text = "  ".join(f"{name} {figures[name]:.3f}" for name in shown if name in figures)
+    return f"epoch {epoch + 1}/{epochs} done  {text}"

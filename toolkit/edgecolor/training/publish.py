@@ -1,10 +1,10 @@
-"""Publish the result of a training run: weights and sidecar."""
+"""What a training run publishes: the network as it is kept, its sidecar, and pictures."""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +13,89 @@ import keras
 from edgecolor.data.dataset import Dataset
 from edgecolor.network.fusion import resized
 from edgecolor.network.keras_file import load_network, save_network
+from edgecolor.network.sidecar import Sidecar, read_sidecar, write_sidecar
 from edgecolor.training import validation
 from edgecolor.training.recipe import Recipe
-from edgecolor.training.run_folder import read_json, write_json
+from edgecolor.training.run_folder import RunState
+
+MODEL = "model.keras"
 
 
-def kept(network: keras.Model, recipe: Recipe, data: Dataset) -> keras.Model:
-    """The network as it is published: where the recipe says so averaged with what it began as; centered.
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a network was trained. It goes into the sidecar, the exported file and the model card."""
 
-    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (arXiv:2109.01903): what fine-tuning gains
-    on pictures like those trained on, the average keeps in part, and it loses less on others.
+    recipe: dict[str, Any]  # JSON; files by name, without their folders
+    epochs_done: int
+    photographs: int
+    data_sha256: str
+    hours: float
+    machine: str
+    started_from: dict[str, Any] | None  # JSON: the same record of the network that training started from
+    backend: str
+
+
+def published_network(network: keras.Model, recipe: Recipe, data: Dataset) -> keras.Model:
+    """Return the network that is published: averaged with the start if the recipe says so, and centered.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (arXiv:2109.01903): the average keeps a
+    part of what fine-tuning gains on similar pictures, and loses less on other pictures.
     """
     if not recipe.blend or not recipe.start:
         return validation.centered(network, data)
-    begun = load_network(recipe.start)
-    blended = resized(begun, None)
+    start = load_network(recipe.start)
+    blended = resized(start, None)
     blended.set_weights(
         [
             recipe.blend * before + (1 - recipe.blend) * after
-            for before, after in zip(begun.get_weights(), network.get_weights(), strict=True)
+            for before, after in zip(start.get_weights(), network.get_weights(), strict=True)
         ]
     )
     return validation.centered(blended, data)
 
 
-def _publish(run: Path, network: keras.Model, recipe: Recipe, state: dict[str, Any], data: Dataset) -> None:
-    """The network and its pictures, and last the facts, which say that the rest is there."""
-    save_network(network, run / "model.keras")
-    validation.write_sheet(network, data, run / f"val-{state['done']:04d}.jpg")
-    about = facts(recipe, state, data)
-    if state["done"] == recipe.epochs:  # what `edgecolor export` holds a calibration set against
-        about["coverage"] = validation.training_histograms(network, data)
-    write_json(run / "model.json", about)
+def publish(network: keras.Model, data: Dataset, folder: Path, *, recipe: Recipe, state: RunState) -> None:
+    """Write network and pictures, and last the sidecar, which says that the others are there."""
+    save_network(network, folder / MODEL)
+    validation.write_sheet(network, data, folder / f"val-{state.done:04d}.jpg")
+    coverage = None
+    if state.done == recipe.epochs:  # `edgecolor export` compares a calibration set with these
+        coverage = validation.training_histograms(network, data)
+    sidecar = Sidecar(
+        alpha=recipe.alpha,
+        saturation=state.epochs[-1].get("saturation", 1.0),
+        training=asdict(training_record(recipe, state, data)),
+        accuracy=val_figures(state),
+        coverage=coverage,
+    )
+    write_sidecar(folder / MODEL, sidecar)
 
 
-def _is_published(run: Path, done: int) -> bool:
-    path = run / "model.json"
-    return path.exists() and bool(read_json(path)["training"]["epochs_done"] == done)
+def is_published(folder: Path, state: RunState) -> bool:
+    """Return whether the sidecar in a run's folder is that of its last checkpoint."""
+    return read_sidecar(folder / MODEL).training.get("epochs_done") == state.done
 
 
-def facts(recipe: Recipe, state: dict[str, Any], data: Dataset) -> dict[str, Any]:
-    """What a model file and a model card say about how the network came to be."""
-    before = Path(recipe.start).with_suffix(".json") if recipe.start else None
-    files = {
+def val_figures(state: RunState) -> dict[str, float]:
+    """Return the figures on the val photographs after the last epoch."""
+    return {name: value for name, value in state.epochs[-1].items() if name.startswith("val_")}
+
+
+def training_record(recipe: Recipe, state: RunState, data: Dataset) -> TrainingRecord:
+    """Return how a network was trained."""
+    start = Path(recipe.start) if recipe.start else None
+    names = {
         "trunk": Path(recipe.trunk).name,
-        "start": Path(recipe.start).name if recipe.start else None,
+        "start": start.name if start else None,
         "teachers": [Path(path).name for path in recipe.teachers],
     }
-    return {
-        "alpha": recipe.alpha,
-        "saturation": state["epochs"][-1].get("saturation", 1.0),
-        "training": {
-            "recipe": asdict(recipe) | files,
-            "epochs_done": state["done"],
-            "photographs": len(data.rows["train"]),
-            "data_sha256": data.sha256,
-            "hours": round(sum(e["seconds"] for e in state["epochs"]) / 3600, 2),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "started_from": read_json(before).get("training") if before and before.is_file() else None,
-            "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
-        },
-        "accuracy": {k: v for k, v in state["epochs"][-1].items() if k.startswith("val_")},
-    }
+    return TrainingRecord(
+        recipe=asdict(recipe) | names,
+        epochs_done=state.done,
+        photographs=len(data.rows["train"]),
+        data_sha256=data.sha256,
+        hours=state.hours,
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        started_from=(read_sidecar(start).training or None) if start else None,
+        backend=f"{keras.backend.backend()}, keras {keras.__version__}",
+    )

@@ -1,101 +1,148 @@
-"""What to train: everything that decides the result, apart from the data."""
+"""The recipe of a training run: everything that decides the result, apart from the data.
+
+The names of the fields are the keys of `recipe.json` and of the sidecar.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.models.signature import INPUT_SIZE
+
+SIZE_STEP = 32  # picture sizes are multiples of the network's deepest stride
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a network trains, and at which picture sizes."""
+
+    epochs: int
+    full_size_epochs: int  # how many of the epochs, the last ones, are at 224 pixels
+    size: int  # pixels per side in the other epochs
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values.
+
+        Raises:
+            UsageError: names the option and its range.
+        """
+        if self.epochs < 1:
+            raise UsageError(f"--epochs {self.epochs} must be at least 1.")
+        if not 0 <= self.full_size_epochs <= self.epochs:
+            raise UsageError(
+                f"--full-size-epochs {self.full_size_epochs} must be at least 0 and at most --epochs."
+            )
+        if self.size % SIZE_STEP or not SIZE_STEP <= self.size <= INPUT_SIZE:
+            raise UsageError(
+                f"--size {self.size} must be a multiple of {SIZE_STEP} from {SIZE_STEP} to {INPUT_SIZE}."
+            )
+
+    def size_at(self, epoch: int) -> int:
+        """Return the pixels per side in an epoch, counted from 0."""
+        return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size
+
+
+def verify_steps(batch: int, learning_rate: float, seed: int) -> None:
+    """Refuse an impossible batch size, learning rate or seed.
+
+    Raises:
+        UsageError: names the option and its range.
+    """
+    if batch < 1:
+        raise UsageError(f"--batch {batch} must be at least 1.")
+    if not 0 < learning_rate < float("inf"):
+        raise UsageError(f"--learning-rate {learning_rate:g} must be above 0.")
+    if seed < 0:
+        raise UsageError(f"--seed {seed} must be at least 0.")
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each term of the loss counts; `rebalance` is how strongly rare colors are lifted, 0 to 1.
-
-    `teacher` counts only where the recipe names one or several.
-    """
+    """Weight of each term of the loss, see `training.loss`."""
 
     huber: float = 1.0
     log_error: float = 1.0
     colorfulness: float = 0.3
     classification: float = 0.1
-    rebalance: float = 0.5
-    teacher: float = 1.0
+    rebalance: float = 0.5  # 0 to 1: how strongly rare colors are weighted up
+    teacher: float = 1.0  # without effect if the recipe names no teacher
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training photograph; only cut, flip and mixing touch the colors."""
+    """How training photographs are varied. Only crop, flip and mixing change the colors."""
 
-    smallest_cut: float = 0.57  # side of the smallest cut, as a share of the photograph's
-    full_size_cut: float = 0.8  # the same where training is at full size
-    aspect: float = 1.4  # a cut is up to so many times wider, or higher, than it is in the photograph
-    spectral: bool = True  # gray is a random blend of luma and Lab lightness: cameras differ
+    smallest_cut: float = 0.57  # side of the smallest crop, as a share of the photograph's side
+    full_size_cut: float = 0.8  # the same in epochs at 224 pixels
+    aspect: float = 1.4  # largest factor between the aspect ratios of crop and photograph
+    spectral: bool = True  # gray is a random blend of luma and Lab lightness, because cameras differ
     gamma: float = 0.15  # standard deviation of log2 gamma
     contrast: float = 0.1  # standard deviation of log2 contrast, about middle gray
     noise: float = 4.0  # largest standard deviation of sensor noise, in 8-bit steps
     noisy: float = 0.3  # share of photographs that get noise
-    blurred: float = 0.1  # share that is blurred, by up to `blur` pixels
+    blurred: float = 0.1  # share of photographs that are blurred
     blur: float = 1.2  # largest standard deviation of the blur, in pixels
-    sharpened: float = 0.4  # share, of the others, that is sharpened by an unsharp mask
+    sharpened: float = 0.4  # share of photographs that are sharpened by an unsharp mask
     sharpen: float = 1.5  # largest weight of that mask
-    compressed: float = 0.1  # share that goes through JPEG at a quality of 30 to 95
-    mixed: float = 0.0  # share that is laid over with another photograph, colors and all
+    compressed: float = 0.1  # share of photographs that are compressed as JPEG, quality 30 to 95
+    mixed: float = 0.0  # share of photographs that are mixed with another one, colors included
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. `start` is a .keras file of the same alpha to go on from; otherwise `trunk` counts."""
+    """What `train` does. Either `start` or `trunk` names the weights that training starts from."""
 
     alpha: float = 0.25
-    trunk: str = "imagenet"  # a file of MobileNet weights, "imagenet" (Keras downloads it) or "none"
-    start: str | None = None
-    blend: float = 0.0  # share of `start`'s weights in those that are kept
-    teachers: tuple[str, ...] = ()  # .keras files, of any alpha; their mean is learned from beside the truth
-    teacher_tint: float = 1.0  # share of their mean color of each picture that is learned
-    freeze: bool = False  # leave the MobileNet as it is
+    trunk: str = "imagenet"  # a file of pretrained weights, "imagenet" (Keras downloads it) or "none"
+    start: str | None = None  # a .keras file with the same alpha; replaces `trunk`
+    blend: float = 0.0  # weight of the `start` network in the final average
+    teachers: tuple[str, ...] = ()  # .keras files of any alpha; their mean output is a second target
+    teacher_tint: float = 1.0  # share of the teachers' mean color of a picture that is a target
+    freeze: bool = False  # do not train the MobileNet
     epochs: int = 24
-    full_size_epochs: int = 2  # of those, the last ones, at 224
+    full_size_epochs: int = 2  # how many of the epochs, the last ones, are at 224 pixels
     size: int = 128
     batch: int = 32
     learning_rate: float = 2e-3
-    trunk_rate: float = 0.1  # the MobileNet's learning rate, as a share of the others'
+    trunk_rate: float = 0.1  # learning rate of the MobileNet, as a share of `learning_rate`
     warmup_steps: int = 500
     weight_decay: float = 0.02
-    ema: float = 0.0  # momentum of the average of weights that is kept; 0 keeps the last ones
+    ema: float = 0.0  # momentum of the moving average of weights; 0: no average
     precision: str = "float32"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be trained."""
-        from edgecolor_runtime.models.signature import INPUT_SIZE  # here, so that --help stays light
+        """Refuse impossible values.
 
-        if self.size % 32 or not 32 <= self.size <= INPUT_SIZE:
-            raise UsageError(f"--size {self.size} must be a multiple of 32, at most {INPUT_SIZE}.")
-        if not 0 <= self.full_size_epochs <= self.epochs or self.epochs < 1 or self.batch < 1:
-            raise UsageError("--epochs and --batch must be at least 1, --full-size-epochs at most --epochs.")
-        if not 0 < self.learning_rate < float("inf") or self.seed < 0:
-            raise UsageError("--learning-rate must be above 0, and --seed at least 0.")
+        Raises:
+            UsageError: names the option and its range.
+        """
+        Schedule(self.epochs, self.full_size_epochs, self.size)
+        verify_steps(self.batch, self.learning_rate, self.seed)
         if not 0 <= self.blend < 1 or (self.blend and not self.start):
-            raise UsageError(f"--blend {self.blend} must be at least 0 and below 1, and needs a --start.")
+            raise UsageError(f"--blend {self.blend:g} must be at least 0 and below 1, and needs --start.")
         if not 0 <= self.trunk_rate <= 1:
-            raise UsageError(f"--trunk-rate {self.trunk_rate} must be from 0 to 1.")
+            raise UsageError(f"--trunk-rate {self.trunk_rate:g} must be from 0 to 1.")
         if not 0 <= self.loss.teacher < float("inf"):
-            raise UsageError(f"--teacher-weight {self.loss.teacher} must be at least 0.")
+            raise UsageError(f"--teacher-weight {self.loss.teacher:g} must be at least 0.")
         if self.loss.teacher != LossWeights.teacher and not self.teachers:
-            raise UsageError("--teacher-weight needs a --teacher.")
-        if not 0 <= self.teacher_tint <= 1 or (self.teacher_tint != 1 and not self.teachers):
-            raise UsageError(f"--teacher-tint {self.teacher_tint} must be from 0 to 1; it needs a --teacher.")
+            raise UsageError("--teacher-weight needs --teacher.")
+        if not 0 <= self.teacher_tint <= 1:
+            raise UsageError(f"--teacher-tint {self.teacher_tint:g} must be from 0 to 1.")
+        if self.teacher_tint != 1 and not self.teachers:
+            raise UsageError("--teacher-tint needs --teacher.")
         if not 0 <= self.augment.mixed <= 1:
-            raise UsageError(f"--mixed {self.augment.mixed} must be from 0 to 1.")
+            raise UsageError(f"--mixed {self.augment.mixed:g} must be from 0 to 1.")
         if not 0 <= self.ema < 1:
-            raise UsageError(f"--ema {self.ema} must be at least 0 and below 1.")
-        if self.precision not in ("float32", "mixed_bfloat16"):
-            raise UsageError(f"--precision {self.precision}: expected float32 or mixed_bfloat16.")
+            raise UsageError(f"--ema {self.ema:g} must be at least 0 and below 1.")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"--precision {self.precision}: expected {' or '.join(PRECISIONS)}.")
 
-    def size_of(self, epoch: int) -> int:
-        """Pixels a side in this epoch, counted from 0."""
-        from edgecolor_runtime.models.signature import INPUT_SIZE
-
-        return INPUT_SIZE if epoch >= self.epochs - self.full_size_epochs else self.size
+    @property
+    def schedule(self) -> Schedule:
+        """Return the epochs and the picture sizes."""
+        return Schedule(self.epochs, self.full_size_epochs, self.size)

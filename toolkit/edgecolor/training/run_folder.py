@@ -1,77 +1,131 @@
-"""A run's folder: what was asked for, and how far it got. Each file appears whole or not at all."""
+"""The folder of a run: `recipe.json` says what the run does, `state.json` how far it got.
+
+Each file appears as a whole or not at all, which makes a killed run resumable.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecolor_runtime.errors import DataError, UsageError
+from edgecolor_runtime.system import files
 
-RECIPE = "recipe.json"  # what was asked for; a resumed run must ask for the same
-STATE = "state.json"  # epochs done, the checkpoint they left, and every epoch's figures
+RECIPE = "recipe.json"
+STATE = "state.json"
 
 
-def open_run(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """The state of a run, or that of one which has not begun; nothing is written.
+@dataclass(frozen=True)
+class RunIdentity:
+    """What a resumed run must have in common with the run that began: recipe, data and split."""
+
+    recipe: dict[str, Any]  # JSON
+    data_sha256: str
+    split_sha256: str
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run got."""
+
+    done: int = 0  # epochs up to the checkpoint
+    checkpoint: str | None = None  # name of the checkpoint after these epochs
+    epochs: tuple[dict[str, float], ...] = ()  # figures of each epoch
+
+    @property
+    def seconds(self) -> float:
+        """Return the time that all epochs took."""
+        return float(sum(figures["seconds"] for figures in self.epochs))
+
+    @property
+    def hours(self) -> float:
+        """Return the time that all epochs took, rounded to 36 seconds."""
+        return round(self.seconds / 3600, 2)
+
+
+def open_run(folder: Path, identity: RunIdentity) -> RunState:
+    """Return the state of a run. Nothing is written.
 
     Args:
-        run: the folder; it may be missing.
-        asked: what the run is to do: "recipe", a dict, and "data_sha256".
+        folder: the folder of the run; it may be missing.
+        identity: what the run is to do.
 
     Raises:
-        UsageError: the folder belongs to another recipe or other data.
-        DataError: its files are unreadable.
+        UsageError: the folder holds a run with another recipe or other data.
+        DataError: a file of the folder is unreadable.
     """
-    path = run / RECIPE
-    asked = json.loads(json.dumps(asked))  # as a file has it
-    found = read_json(path) if path.exists() else asked
-    if found != asked:
-        theirs, ours = found.get("recipe", {}), asked["recipe"]
-        differing = _differing(theirs, ours) or ["data"]
-        raise UsageError(f"{run} was begun with another {', '.join(differing)}. Name another folder with -o.")
-    state = run / STATE
-    return read_json(state) if state.exists() else {"done": 0, "checkpoint": None, "epochs": []}
+    path = folder / RECIPE
+    if path.exists():
+        stored, wanted = _read_json(path), json.loads(json.dumps(asdict(identity)))
+        if stored != wanted:
+            names = _differences(stored.get("recipe", {}), wanted["recipe"]) or ["data"]
+            raise UsageError(
+                f"{folder} holds a run with another {', '.join(names)}. Name another folder with -o."
+            )
+    return read_state(folder)
 
 
-def _differing(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
-    """Names of what differs; within a group, such as those of the loss, of its members."""
-    found = []
-    for key, value in ours.items():
-        other = theirs.get(key)
+def begin_run(folder: Path, identity: RunIdentity) -> None:
+    """Make the folder and write what the run does. From then on the folder is bound to it."""
+    files.write_json(folder / RECIPE, asdict(identity), force=True)
+
+
+def read_state(folder: Path) -> RunState:
+    """Return the state of a run; that of a new run if there is no `state.json`.
+
+    Raises:
+        DataError: the file is unreadable.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return RunState()
+    values = _read_json(path)
+    try:
+        return RunState(values["done"], values["checkpoint"], tuple(values["epochs"]))
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the state of a run. Name another folder with -o.") from error
+
+
+def write_state(folder: Path, state: RunState) -> None:
+    """Write the state of a run."""
+    files.write_json(folder / STATE, asdict(state), force=True)
+
+
+def _differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Return the names of the options that differ; in a group of options, those of its members."""
+    names = []
+    for key, value in wanted.items():
+        other = stored.get(key)
         if other != value:
-            grouped = _differing(other, value) if isinstance(value, dict) and isinstance(other, dict) else []
-            found += grouped or [key.replace("_", "-")]
-    return found
+            grouped = (
+                _differences(other, value) if isinstance(other, dict) and isinstance(value, dict) else []
+            )
+            names += grouped or [key.replace("_", "-")]
+    return names
 
 
 @contextmanager
-def alone_in(folder: Path, doing: str = "lock") -> Iterator[None]:
-    """Waits until no other process of this machine is doing this in here; a killed one does not count."""
-    import fcntl  # POSIX; elsewhere nothing but this is missing
+def lock_folder(folder: Path, name: str = "lock") -> Iterator[None]:
+    """Wait until no other process of this machine holds the lock `name` of a folder, and hold it.
 
-    with (folder / f".{doing}").open("w") as file:
+    The operating system releases the lock of a killed process.
+    """
+    import fcntl  # POSIX only: on Windows the other functions of this module still work
+
+    with (folder / f".{name}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file beside its target, then renames it."""
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: unreadable ({error}). Name another folder with -o.") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: expected a JSON object. Name another folder with -o.")
     return value

@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.options import calibration_folder
+from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.options import AsJson, Calibration, Quiet, RunFolder, calibration_folder
 
 if TYPE_CHECKING:
-    from edgecolor.compression.pruning import Kernel
-    from edgecolor.compression.pruning_gain import Bought
+    from edgecolor import PruneResult
+    from edgecolor.compression.pruning import KernelSparsity
+    from edgecolor.compression.pruning_gain import PruningGain
 
 
 def prune(
-    model: Annotated[Path, typer.Argument(help="The .keras file to prune; it also teaches.")],
-    data: Annotated[Path, typer.Argument(help="A folder that `edgecolor dataset` made.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run's folder; an existing one goes on.")
-    ],
+    model: Annotated[Path, typer.Argument(help=".keras file to prune. It is also the teacher.")],
+    data: Annotated[Path, typer.Argument(help="Folder that `edgecolor dataset` wrote.")],
+    output: RunFolder,
     sparsity: Annotated[
-        float | None, typer.Option(help="Share of zeros in each prunable kernel.  [default: 0.7]")
+        float | None, typer.Option(help="Share of zeros in each prunable kernel (default: 0.7).")
     ] = None,
     two_four: Annotated[
-        bool, typer.Option("--two-four", help="Instead: two zeros in every four weights.")
+        bool, typer.Option("--two-four", help="Set two of every four weights to zero instead.")
     ] = False,
     epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = 3,
     full_size_epochs: Annotated[
-        int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
+        int, typer.Option(help="Number of the last epochs that train at 224 pixels per side.")
     ] = 1,
-    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = 128,
-    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="First learning rate; it falls to nothing.")] = 5e-4,
-    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = 1,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Calibration pictures for the comparison as int8; by default ./calibration."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    size: Annotated[int, typer.Option(help="Pixels per side in the other epochs.")] = 128,
+    batch: Annotated[int, typer.Option(help="Photographs per training step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="Initial learning rate; it falls to nearly 0.")] = 5e-4,
+    seed: Annotated[int, typer.Option(help="Seed of the batches.")] = 1,
+    calibration: Calibration = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Prune a trained network by magnitude while it learns on. Given again after a kill, it goes on.
+    r"""Prune a trained network by magnitude while it trains. Run the command again to resume a killed run.
 
-    Zeros compress: pruning makes the download smaller. It makes an int8 file no faster, and the report says
-    what was measured; for speed, make the network narrower with `edgecolor tune`.
+    Zeros compress: pruning makes the download smaller. It does not make the int8 file faster; the report says
+    what was measured. For speed, make the network narrower with `edgecolor tune`.
 
     \b
     Examples:
@@ -59,13 +56,12 @@ def prune(
     need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
-    from edgecolor.compression import pruning, pruning_gain
-    from edgecolor.network.keras_file import load_network
+    import edgecolor
 
     folder = calibration_folder(calibration)
-    wanted = sparsity if sparsity is not None else 0.5 if two_four else pruning.Pruning.sparsity
-    asked = pruning.Pruning(
-        sparsity=wanted,
+    default_sparsity = 0.5 if two_four else edgecolor.PruneOptions.sparsity
+    options = edgecolor.PruneOptions(
+        sparsity=default_sparsity if sparsity is None else sparsity,
         two_four=two_four,
         epochs=epochs,
         full_size_epochs=full_size_epochs,
@@ -74,40 +70,42 @@ def prune(
         learning_rate=learning_rate,
         seed=seed,
     )
-
-    def say(line: str) -> None:
-        if not quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    out = pruning.prune(data, model, output, asked, say=say)
-    found = pruning.kernels(load_network(out))
-    say("both as int8, to compare")
-    bought = pruning_gain.what_it_buys(model, out, folder)
-    if as_json:
-        told = {"path": str(out), "sparsity": pruning.sparsity(found), "kernels": [asdict(k) for k in found]}
-        print(json.dumps(told | {"int8": asdict(bought)}, indent=1))
-    else:
-        print("\n".join([str(out), "", *_table(found), "", *_bought(bought)]))
+    result = edgecolor.prune(
+        model, data, output, options, calibration=folder, on_progress=progress_printer(quiet)
+    )
+    print(_json(result) if as_json else _text(result))
 
 
-def _table(found: list[Kernel]) -> list[str]:
-    from edgecolor.compression.pruning import sparsity
+def _json(result: PruneResult) -> str:
+    values = {
+        "path": str(result.path),
+        "sparsity": result.sparsity,
+        "kernels": [asdict(kernel) for kernel in result.kernels],
+        "int8": asdict(result.gain) if result.gain else None,
+    }
+    return json.dumps(values, indent=1)
 
+
+def _text(result: PruneResult) -> str:
+    gain = _gain_lines(result.gain) if result.gain else []
+    return "\n".join([str(result.path), "", *_kernel_lines(result.kernels, result.sparsity), "", *gain])
+
+
+def _kernel_lines(kernels: Sequence[KernelSparsity], sparsity: float) -> list[str]:
     lines = [f"{'layer':24}{'weights':>9}  zeros"]
-    for kernel in found:
-        share = f"{kernel.zeros / kernel.weights:6.1%}" if kernel.prunable else "  left alone"
+    for kernel in kernels:
+        share = f"{kernel.zeros / kernel.weights:6.1%}" if kernel.prunable else "  not pruned"
         lines.append(f"{kernel.layer:24}{kernel.weights:9,}{share}")
-    prunable = sum(k.weights for k in found if k.prunable)
-    return [*lines, f"{'all that is prunable':24}{prunable:9,}{sparsity(found):6.1%}"]
+    prunable = sum(k.weights for k in kernels if k.prunable)
+    return [*lines, f"{'all prunable kernels':24}{prunable:9,}{sparsity:6.1%}"]
 
 
-def _bought(bought: Bought) -> list[str]:
-    before, after = bought.before, bought.after
-    ratio = bought.time_ratio
+def _gain_lines(gain: PruningGain) -> list[str]:
+    before, after, ratio = gain.before, gain.after, gain.time_ratio
     return [
         f"int8 file    {before.bytes / 1000:.0f} kB before, {after.bytes / 1000:.0f} kB after",
         f"compressed   {before.compressed / 1000:.0f} kB before, {after.compressed / 1000:.0f} kB after: "
         f"{after.compressed / before.compressed:.0%}",
-        f"invoke       {ratio.median:.2f} times as long as before ({ratio.p10:.2f} to {ratio.p90:.2f}): "
+        f"inference    {ratio.median:.2f} times as long as before ({ratio.p10:.2f} to {ratio.p90:.2f}); "
         "for speed, see `edgecolor tune`",
     ]

@@ -2,87 +2,87 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.options import Quiet, RunFolder
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="A folder that `edgecolor dataset` made.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The run's folder; an existing one goes on.")
-    ],
-    alpha: Annotated[float, typer.Option(help="Width multiplier.")] = Recipe.alpha,
+    data: Annotated[Path, typer.Argument(help="Folder that `edgecolor dataset` wrote.")],
+    output: RunFolder,
+    alpha: Annotated[float, typer.Option(help="Width multiplier of the MobileNet.")] = Recipe.alpha,
     trunk: Annotated[
         str,
         typer.Option(
-            help="ImageNet weights of the MobileNet: a file (Keras's .h5 or a quantized .tflite), "
-            "imagenet (downloaded) or none. For a teacher, an EfficientNet-Lite (.pth) can take its place."
+            help="Pretrained weights of the MobileNet: a file (Keras's .h5 or a quantized .tflite), imagenet "
+            "(Keras downloads them) or none. For a teacher also an EfficientNet-Lite (.npz), which replaces "
+            "the MobileNet."
         ),
     ] = Recipe.trunk,
     start: Annotated[
-        str | None, typer.Option(help="A .keras file to go on from; its weights take the place of --trunk.")
+        str | None, typer.Option(help=".keras file whose weights training starts from, instead of --trunk.")
     ] = None,
     blend: Annotated[
-        float, typer.Option(help="Share of --start's weights in those that are kept: 0.5 is the average.")
+        float,
+        typer.Option(help="Weight of the --start network in the final average (0.5: plain mean)."),
     ] = Recipe.blend,
     teacher: Annotated[
         list[str] | None,
         typer.Option(
-            help="A .keras file, wider as a rule, to learn from beside the truth; again for the mean of more."
+            help=".keras file of a teacher, usually wider, to learn from besides the true colors. Repeat the "
+            "option for the mean of several teachers."
         ),
     ] = None,
     teacher_weight: Annotated[
-        float, typer.Option(help="How much --teacher counts; the truth counts 1.")
+        float, typer.Option(help="Weight of --teacher in the loss. The true colors have a weight of 1.")
     ] = LossWeights.teacher,
     teacher_tint: Annotated[
         float,
-        typer.Option(help="Share of --teacher's mean color of each picture that is learned; 1 is all of it."),
+        typer.Option(help="Share of the mean color that --teacher gives a picture to learn, from 0 to 1."),
     ] = Recipe.teacher_tint,
     mixed: Annotated[
         float,
-        typer.Option(
-            help="Share of the photographs that are laid over with another, so that less is learned by heart."
-        ),
+        typer.Option(help="Share of photographs that are mixed with another one, against overfitting."),
     ] = Augmentation.mixed,
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="Leave the MobileNet as it is; fine-tune it in a next run.")
+        bool, typer.Option("--freeze", help="Do not train the MobileNet. Fine-tune it in a second run.")
     ] = Recipe.freeze,
     epochs: Annotated[int, typer.Option(help="Passes over the photographs.")] = Recipe.epochs,
     full_size_epochs: Annotated[
-        int, typer.Option(help="How many of them, the last ones, at 224 pixels.")
+        int, typer.Option(help="Number of the last epochs that train at 224 pixels per side.")
     ] = Recipe.full_size_epochs,
-    size: Annotated[int, typer.Option(help="Pixels a side before that.")] = Recipe.size,
-    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = Recipe.batch,
+    size: Annotated[int, typer.Option(help="Pixels per side in the other epochs.")] = Recipe.size,
+    batch: Annotated[int, typer.Option(help="Photographs per training step.")] = Recipe.batch,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
     trunk_rate: Annotated[
-        float, typer.Option(help="The MobileNet's learning rate, as a share of the others'.")
+        float, typer.Option(help="Learning rate of the MobileNet, as a share of --learning-rate.")
     ] = Recipe.trunk_rate,
     ema: Annotated[
-        float, typer.Option(help="Momentum of the average of weights that is kept; 0 keeps the last ones.")
+        float, typer.Option(help="Momentum of the moving average of the weights (0: no average).")
     ] = Recipe.ema,
     precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = Recipe.precision,
     devices: Annotated[
-        str, typer.Option(help="one, or all that the machine has: each takes a share of every batch.")
+        str, typer.Option(help="one, or all devices of this machine. Each takes a share of every batch.")
     ] = "one",
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Processes that make batches ahead, for a GPU; 0 makes them in between."),
+        typer.Option(min=0, help="Number of processes that make batches ahead, useful with a GPU (0: none)."),
     ] = 0,
     keep_every: Annotated[
-        int, typer.Option(min=1, help="Epochs between checkpoints; more than 1 where one takes seconds.")
+        int, typer.Option(min=1, help="Epochs between checkpoints. Increase it if an epoch takes seconds.")
     ] = 1,
-    seed: Annotated[int, typer.Option(help="Same seed, same run.")] = Recipe.seed,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = Recipe.seed,
+    quiet: Quiet = False,
 ) -> None:
-    r"""Train the fusion network. Given again after a kill, it goes on after the last whole epoch.
+    r"""Train the fusion network. Run the command again to resume a killed run after its last checkpoint.
 
-    The folder holds model.keras after every epoch, or as --keep-every says, pictures of the val photographs,
-    and TensorBoard's curves.
+    After every epoch, or as --keep-every says, the folder holds model.keras, pictures of val photographs, and
+    curves for TensorBoard.
 
     \b
     Examples:
@@ -93,9 +93,9 @@ def train(
     from edgecolor.support.extras import need_keras
 
     need_keras("train")
-    from edgecolor.training import loop as training
+    import edgecolor
 
-    recipe = Recipe(
+    recipe = edgecolor.Recipe(
         alpha=alpha,
         trunk=trunk,
         start=start,
@@ -115,11 +115,13 @@ def train(
         loss=LossWeights(teacher=teacher_weight),
         augment=Augmentation(mixed=mixed),
     )
-
-    def say(line: str) -> None:
-        if not quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    print(
-        training.train(data, output, recipe, say=say, devices=devices, workers=workers, keep_every=keep_every)
+    path = edgecolor.train(
+        data,
+        output,
+        recipe,
+        on_progress=progress_printer(quiet),
+        devices=devices,
+        workers=workers,
+        keep_every=keep_every,
     )
+    print(path)
