@@ -57,7 +57,7 @@ def measure_errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, t
     }
 
     def error(colors: F32, guide: F32 | None) -> float:
-        planes = np.stack(upsampling.planes(colors, luma, luma, guide), axis=-1).astype(np.float32)
+        planes = np.stack(upsampling.upsample_chroma(colors, luma, luma, guide), axis=-1).astype(np.float32)
         return float(np.linalg.norm(planes - upsampling.NEUTRAL - true, axis=-1)[near].mean())
 
     return {name: (error(colors, None), error(colors, low)) for name, (colors, low) in sources.items()}

@@ -30,14 +30,14 @@ class ColorFrame:
     @cached_property
     def _planes(self) -> tuple[U8, U8]:
         luma = np.asarray(self.y)
-        return upsampling.planes(self.chroma, luma, luma, self.seen)
+        return upsampling.upsample_chroma(self.chroma, luma, luma, self.seen)
 
     def half_planes(self) -> tuple[U8, U8]:
         """Return Cb and Cr at half size, as 4:2:0 stores them, shape (ceil(h / 2), ceil(w / 2)) each.
 
         This takes a quarter of the time of full planes.
         """
-        return upsampling.planes(self.chroma, *upsampling.halves(np.asarray(self.y)), self.seen)
+        return upsampling.upsample_chroma(self.chroma, *upsampling.halve_luma(np.asarray(self.y)), self.seen)
 
     @property
     def cb(self) -> Image.Image:
@@ -56,7 +56,9 @@ class ColorFrame:
     def to_ycbcr(self) -> Image.Image:
         """Return the frame in mode YCbCr for an encoder with 4:2:0: each 2 x 2 pixels share their chroma."""
         width, height = self.y.size
-        full = (Image.fromarray(upsampling.double(plane, height, width)) for plane in self.half_planes())
+        full = (
+            Image.fromarray(upsampling.double_plane(plane, height, width)) for plane in self.half_planes()
+        )
         return Image.merge("YCbCr", (self.y, *full))
 
 

@@ -20,7 +20,7 @@ _FAINT_CHROMA = np.float32(4)  # standard deviation; lower values reduce the slo
 _STRIP_PIXELS = 1 << 14  # processed at a time, which keeps the arrays in the cache
 
 
-def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:
+def upsample_chroma(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:
     """Upsample chroma, limit it, and round it to bytes.
 
     Args:
@@ -36,7 +36,7 @@ def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8,
     h, w = low.shape
     source = np.ascontiguousarray(np.moveaxis(chroma, -1, 0)).clip(-CHROMA_LIMIT, CHROMA_LIMIT)
     if seen is not None:
-        source = np.concatenate(local_lines(source, seen))
+        source = np.concatenate(fit_local_lines(source, seen))
     left, right, share = _taps(source.shape[2], w)
     # np.take returns rows that are contiguous in memory; indexing with arrays does not, and is slower later.
     wide = np.take(source, left, axis=2) * (1 - share) + np.take(source, right, axis=2) * share
@@ -56,7 +56,7 @@ def planes(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8,
     return cb, cr
 
 
-def local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
+def fit_local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
     """Return how chroma depends on luma around each pixel, as lines: chroma = offset + slope Y.
 
     The lines are upsampled and evaluated at the luma Y of the large frame. The resulting chroma follows the
@@ -131,7 +131,7 @@ def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:
     return room
 
 
-def halves(luma: U8) -> tuple[U8, U8]:
+def halve_luma(luma: U8) -> tuple[U8, U8]:
     """Return the smallest and largest luma of each 2 x 2 block, shape (ceil(h / 2), ceil(w / 2)) each."""
     h, w = luma.shape
     if h % 2 or w % 2:
@@ -140,7 +140,7 @@ def halves(luma: U8) -> tuple[U8, U8]:
     return np.minimum(low[:, 0::2], low[:, 1::2]), np.maximum(high[:, 0::2], high[:, 1::2])
 
 
-def double(plane: U8, h: int, w: int) -> U8:
+def double_plane(plane: U8, h: int, w: int) -> U8:
     """Repeat every pixel of a half-size plane twice along both axes, cut to shape (h, w)."""
     pairs = (plane.astype(np.uint16) * 257).view(np.uint8)  # one 16-bit store writes two pixels
     return np.repeat(pairs, 2, axis=0)[:h, :w]

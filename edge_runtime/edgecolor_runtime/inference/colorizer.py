@@ -13,7 +13,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
 from edgecolor_runtime.errors import ModelFileError, UsageError
 from edgecolor_runtime.inference.interpreter import load_interpreter
-from edgecolor_runtime.inference.preprocess import block_mean, input_table, squash, to_real
+from edgecolor_runtime.inference.preprocess import block_mean, build_input_table, squash, to_real
 from edgecolor_runtime.inference.tensor import TensorInfo
 from edgecolor_runtime.models.info import TensorDescription
 from edgecolor_runtime.models.model_file import ModelFile, read
@@ -55,7 +55,7 @@ class Colorizer:
         _verify_tensor(self.interpreter.output, model.info.output, OUTPUT_SHAPE, "output")
         if model.info.ab_scale != AB_SCALE:
             raise ModelFileError(f"the model's ab scale is {model.info.ab_scale}; expected {AB_SCALE}")
-        self._input = input_table(self.interpreter.input)
+        self._input = build_input_table(self.interpreter.input)
 
     @property
     def saturation(self) -> float:
@@ -102,9 +102,9 @@ class Colorizer:
         Returns:
             ab in Lab units, shape (56, 56, 2), without the saturation gain.
         """
-        return to_real(self.raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
+        return to_real(self.predict_raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
 
-    def raw(self, seen: U8) -> NDArray[Any]:
+    def predict_raw(self, seen: U8) -> NDArray[Any]:
         """Return the raw output of the network for 8-bit luma (224, 224): int8 or float32, (56, 56, 2)."""
         if seen.shape != (INPUT_SIZE, INPUT_SIZE):
             raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")

@@ -93,7 +93,7 @@ def replay(colorizer: Colorizer) -> Replay:
         EdgecolorError: The interpreter fails to run the network.
     """
     golden = colorizer.model.golden
-    outputs = np.stack([colorizer.raw(gray) for gray in golden.gray])
+    outputs = np.stack([colorizer.predict_raw(gray) for gray in golden.gray])
     differences = _count_steps(outputs, golden.exported)
     return Replay(
         interpreter=colorizer.interpreter.name,

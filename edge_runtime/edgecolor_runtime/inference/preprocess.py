@@ -51,7 +51,7 @@ def dequantize(values: NDArray[np.int8], scale: float, zero_point: int) -> F32:
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
-def input_table(tensor: TensorInfo) -> NDArray[Any]:
+def build_input_table(tensor: TensorInfo) -> NDArray[Any]:
     """Return the value of the graph's input for each 8-bit luma: int8 or float32, shape (256,)."""
     if tensor.dtype == np.float32:
         return NETWORK_INPUT

@@ -12,7 +12,7 @@ from edgecolor.tflite.graph import Graph, layer_of
 from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.inference.interpreter import load_tracer
-from edgecolor_runtime.inference.preprocess import input_table
+from edgecolor_runtime.inference.preprocess import build_input_table
 from edgecolor_runtime.models.signature import INPUT_SHAPE
 
 
@@ -56,7 +56,7 @@ def measure_layer_errors(flatbuffer: bytes, network: FloatNetwork, gray: U8) -> 
     layer_of_tensor = _match_tensors(model.graph, network.network)
     activations = network.activations(gray, sorted(set(layer_of_tensor.values())))
     trace = load_tracer(flatbuffer)
-    table = input_table(model.interpreter.input)
+    table = build_input_table(model.interpreter.input)
     squared = {tensor: np.zeros(2) for tensor in layer_of_tensor}  # of the differences and of the activations
     for index, picture in enumerate(gray):
         computed = trace(table[picture].reshape(INPUT_SHAPE))

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecolor.support.timing import Task, TimedRun, in_turns
 from edgecolor_runtime.inference.interpreter import load_interpreter
-from edgecolor_runtime.inference.preprocess import input_table
+from edgecolor_runtime.inference.preprocess import build_input_table
 from edgecolor_runtime.models.signature import INPUT_SHAPE
 
 REPEATS = 100
@@ -26,7 +26,7 @@ def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) ->
 
     def task(flatbuffer: bytes) -> Task:
         interpreter = load_interpreter(flatbuffer)
-        x = input_table(interpreter.input)[ramp]
+        x = build_input_table(interpreter.input)[ramp]
         return lambda: interpreter(x)
 
     return in_turns({name: task(f) for name, f in flatbuffers.items()}, repeats=repeats)

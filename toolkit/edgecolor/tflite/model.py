@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgecolor.tflite.graph import Graph, read_graph
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.interpreter import Interpreter, load_interpreter
-from edgecolor_runtime.inference.preprocess import input_table, to_real
+from edgecolor_runtime.inference.preprocess import build_input_table, to_real
 from edgecolor_runtime.models.signature import INPUT_SHAPE
 
 
@@ -41,7 +41,7 @@ class TfliteModel:
         Returns:
             The outputs as the graph gives them, int8 or float32 (n, 56, 56, 2).
         """
-        table = input_table(self.interpreter.input)
+        table = build_input_table(self.interpreter.input)
         return np.concatenate([self.interpreter(table[picture].reshape(INPUT_SHAPE)) for picture in gray])
 
     def outputs(self, gray: U8) -> F32:
