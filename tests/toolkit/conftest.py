@@ -35,7 +35,7 @@ def flip() -> Callable[[bytes, str, int, int, int], bytes]:
 
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The record of `edgecolor evaluate s` on four photographs, with their pictures. Copy it to change it."""
+    """Return the record of `edgecolor evaluate s` on four photographs. Copy it to change it."""
     photos = tmp_path_factory.mktemp("evaluated")
     for file in sorted(CALIBRATION.glob("*.jpg"))[:4]:
         (photos / file.name).symlink_to(file)
@@ -47,7 +47,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def benched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The record of `edgecolor bench s m` on this machine. Copy it to change it."""
+    """Return the record of `edgecolor bench s m` on this machine. Copy it to change it."""
     out = tmp_path_factory.mktemp("benched") / "here.json"
     words = ["--threads", "1", "--width", "160", "--height", "120", "-q", "-o", str(out)]
     assert main(["bench", "s", "m", *words]) == 0

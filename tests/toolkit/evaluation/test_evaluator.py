@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import json
 from pathlib import Path
 
@@ -12,15 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor.cli import main
 from edgecolor.cli.measure.evaluate import table
 from edgecolor.data.photographs import list_photographs
 from edgecolor.evaluation.evaluator import crop_square, evaluate_predictor
 from edgecolor.evaluation.predictor import ExportedPredictor, finish, open_predictor
 from edgecolor.evaluation.scores import ColoredPhotograph
-from edgecolor.records.identity import identify
-from edgecolor.records.thumbnails import choose_thumbnails
-from edgecolor.support.json_records import to_json
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError, ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -171,118 +164,9 @@ def test_opening_a_model_that_is_not_there() -> None:
         open_predictor("nowhere.tflite")
 
 
-def test_the_command_prints_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(TINY), str(folder)]) == 0
-    out, err = capsys.readouterr()
-    assert f"photographs  {len(PHOTOGRAPHS)}" in out
-    assert "G56" in out and "saturation" in out
-    assert f"{len(PHOTOGRAPHS)} of {len(PHOTOGRAPHS)} photographs" in err
-
-
-def test_the_command_writes_json_and_a_sheet(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report, sheet = tmp_path / "report.json", tmp_path / "sheet.jpg"
-    words = ["evaluate", str(TINY), str(folder), "--reference", str(TINY), "--json", "-q"]
-    words += ["-o", str(report), "--sheet", str(sheet), "--extremes", str(tmp_path / "extremes.png")]
-    assert main(words) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    record = json.loads(out)
-    assert record == json.loads(report.read_text())
-    assert record["fidelity"]["ab_difference"] == 0
-    assert record["fidelity"]["chroma_ratio"] == 1
-    gains = {s["name"]: s["psnr"][10] - s["psnr"][0] for s in record["scores"]}
-    assert record["best"][0] == max(gains, key=lambda name: gains[name])
-    assert record["worst"][0] == min(gains, key=lambda name: gains[name])
-    assert record["recognition"] is None
-    assert len(record["plane"]["curve"]) == 17
-    assert [s["name"] for s in record["scores"]] == [p.name for p in PHOTOGRAPHS]
-    with Image.open(sheet) as picture:
-        assert picture.width > 6 * 224
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["extremes.png", "report.json", "sheet.jpg"]
-
-    assert main(words) == 2
-    assert "report.json: exists already" in capsys.readouterr().err
-    assert main([*words, "--force"]) == 0
-
-
-def test_the_record_knows_its_file_and_keeps_pictures(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Of photographs of a name; of others nothing leaves this machine."""
-    out = tmp_path / "record.json"
-    pattern = f"{PHOTOGRAPHS[2].stem[:-1]}[{PHOTOGRAPHS[2].stem[-1]}].*"
-    assert main(["evaluate", str(TINY), str(folder), "-q", "-o", str(out), "--pictures", pattern]) == 0
-    record = json.loads(out.read_text("utf-8"))
-    assert record["schema"] == "edgecolor-evaluation/1"
-    data = TINY.read_bytes()
-    assert record["file"] == to_json(identify(str(TINY)))
-    assert (record["file"]["file"], record["file"]["bytes"]) == (TINY.name, len(data))
-    assert record["file"]["sha256"] == hashlib.sha256(data).hexdigest() != record["file"]["flatbuffer_sha256"]
-    (kept,) = record["pictures"]
-    assert kept["name"] == PHOTOGRAPHS[2].name
-    original, finished = (
-        np.asarray(Image.open(io.BytesIO(base64.b64decode(kept[key]))), dtype=np.int16)
-        for key in ("original", "finished")
-    )
-    with Image.open(PHOTOGRAPHS[2]) as photograph:
-        assert np.abs(original - crop_square(photograph)).mean() < 4
-    luma, truth = (np.asarray(Image.fromarray(p.astype(np.uint8)).convert("L")) for p in (finished, original))
-    assert np.abs(luma.astype(np.int16) - truth).mean() < 12
-    assert np.abs(original - finished).mean() > 1, "not a copy"
-    capsys.readouterr()
-
-
-def test_pictures_are_spread_and_the_same_for_every_model(tmp_path: Path) -> None:
-    for i in range(20):
-        (tmp_path / f"{i:02d}.jpg").touch()
-    assert choose_thumbnails(tmp_path, "*") == ("00.jpg", "03.jpg", "06.jpg", "10.jpg", "13.jpg", "16.jpg")
-    assert choose_thumbnails(tmp_path, "1[89]*") == ("18.jpg", "19.jpg")
-
-
-def test_a_network_is_known_by_its_file_and_facts() -> None:
-    path = TESTS.parent / "models/s/s.keras"
-    identity = identify(str(path))
-    assert (identity.file, identity.name, identity.precision, identity.alpha) == (
-        "s.keras",
-        "s",
-        "float32",
-        0.25,
-    )
-    assert (identity.flatbuffer_sha256, identity.parameters, identity.bytes) == (
-        None,
-        None,
-        path.stat().st_size,
-    )
-
-
 def test_one_photograph_has_no_standard_error(tmp_path: Path) -> None:
     """Which is no number, and JSON knows none that is none."""
     (tmp_path / "one.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes())
     record = evaluate_predictor(Oracle("true"), tmp_path, reference=Oracle("weak", gain=0.9)).to_json()
     assert record["fidelity"]["paired"]["gain"]["error"] is None
     json.dumps(record, allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "text"),
-    [
-        (["nowhere.tflite", str(CALIBRATION)], 5, "no such file"),
-        ([str(TINY), str(CALIBRATION), "--classifier", str(TINY)], 5, "expected (1, 224, 224, 3)"),
-        ([str(TINY), str(CALIBRATION), "--classifier", "nowhere.tflite"], 5, "nowhere.tflite: no such file"),
-        ([str(TINY), "nowhere"], 1, "no such folder of photographs"),
-        ([str(TINY), str(CALIBRATION), "--pictures", "*"], 2, "add -o FILE or --json"),
-        ([str(TINY), str(CALIBRATION), "--pictures", "no*", "--json"], 2, "no photograph in"),
-        ([str(TINY), str(CALIBRATION), "--sheet", "sheet.xyz"], 2, "cannot write .xyz"),
-        ([str(PHOTOGRAPHS[0]), str(CALIBRATION)], 5, "not a TFLite model"),
-    ],
-)
-def test_the_command_says_in_one_line_what_is_wrong(
-    words: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["evaluate", *words]) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert text in err
-    assert err.count("\n") == 1

@@ -130,3 +130,11 @@ def test_means_are_computed_again(evaluated: Record, tmp_path: Path) -> None:
     assert isinstance(typed, EvaluationRecord)
     assert typed.evaluation.plane.g56 == pytest.approx(evaluated["plane"]["g56"], abs=1e-4)
     assert typed.evaluation.plane.gain == pytest.approx(evaluated["plane"]["gain"], abs=1e-4)
+
+
+def test_both_schemas_are_schemas_and_know_their_records(evaluated: Record, benched: Record) -> None:
+    for record in (evaluated, benched):
+        schema = SCHEMAS[record["schema"]].read()
+        Draft202012Validator.check_schema(schema)
+        Draft202012Validator(schema).validate(record)
+        assert schema["title"] == record["schema"]

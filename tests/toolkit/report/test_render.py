@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgecolor.cli import main
 
-from .report_records import Record, copied, evaluation_of, machine_of, timing_of, write
+from ..changed_records import Record, copied, evaluation_of, machine_of, timing_of, write
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

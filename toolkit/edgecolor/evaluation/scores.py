@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from edgecolor.data.photographs import DataId
-from edgecolor.support.json_records import INFINITE_AS_NULL, NonNegative, Schema, to_json
+from edgecolor.support.json_records import INFINITE_AS_NULL, JsonObject, NonNegative, Schema, to_json
 from edgecolor_runtime.colors.spaces import U8
 
 SATURATIONS = tuple(round(0.1 * i, 1) for i in range(17))  # of the curve on the color plane
@@ -229,6 +229,6 @@ class Evaluation:
     scores: Annotated[tuple[Score, ...], Schema(minItems=1)]
     protocol: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the evaluation as a JSON object; null for a figure that is not finite."""
         return to_json(self, decimals=DECIMALS)

@@ -25,7 +25,7 @@ from edgecolor.records.types import (
     EvaluationRecord,
     Thumbnail,
 )
-from edgecolor.support.json_records import from_json
+from edgecolor.support.json_records import JsonObject, from_json
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
@@ -113,13 +113,13 @@ def _printable(value: Any) -> Any:
     return [_printable(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _printable_evaluation(value: dict[str, Any]) -> dict[str, Any]:
+def _printable_evaluation(value: JsonObject) -> JsonObject:
     """Return the same as `_printable`, but keep the Base64 of the pictures whole."""
     pictures = [picture | {"name": _printable(picture["name"])} for picture in value["pictures"]]
     return dict(_printable(value | {"pictures": []})) | {"pictures": pictures}
 
 
-def _convert(path: Path, kind: type[Record], value: dict[str, Any]) -> Record:
+def _convert(path: Path, kind: type[Record], value: JsonObject) -> Record:
     try:
         return replace(from_json(kind, value), path=path)
     except ValueError as error:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgecolor.records.types import BENCH_SCHEMA, EVALUATION_SCHEMA, BenchRecord, EvaluationRecord
-from edgecolor.support.json_records import json_schema
+from edgecolor.support.json_records import JsonObject, json_schema
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class RecordSchema:
     description: str
     path: Path
 
-    def generate(self) -> dict[str, Any]:
+    def generate(self) -> JsonObject:
         """Return the schema."""
         return json_schema(self.kind, title=self.title, description=self.description)
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> JsonObject:
         """Return the schema of the committed file."""
-        schema: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+        schema: JsonObject = json.loads(self.path.read_text("utf-8"))
         return schema
 
 

@@ -11,11 +11,20 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import edgecolor_runtime
 from edgecolor.evaluation.scores import DECIMALS, Evaluation
-from edgecolor.support.json_records import EXCLUDED, INLINE, Count, NonNegative, Schema, Sha256, to_json
+from edgecolor.support.json_records import (
+    EXCLUDED,
+    INLINE,
+    Count,
+    JsonObject,
+    NonNegative,
+    Schema,
+    Sha256,
+    to_json,
+)
 from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.system.machine import THROTTLING
 
@@ -103,7 +112,7 @@ class EvaluationRecord:
         """Name of the record in messages."""
         return self.path.name if self.path else f"the evaluation of {self.file.file}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the JSON form."""
         return to_json(self, decimals=DECIMALS)
 
@@ -302,6 +311,6 @@ class BenchRecord:
         """Name of the record in messages."""
         return self.path.name if self.path else "the benchmark"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the JSON form."""
         return to_json(self)

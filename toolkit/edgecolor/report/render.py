@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecolor.records.types import STAGES, created_by
 from edgecolor.report.choice import EQUAL_SPEED_SHARE, ms_text, signed_text
@@ -26,7 +26,7 @@ from edgecolor.report.drawing import (
     draw_strips,
 )
 from edgecolor.report.pictures import WHITE_ERROR, collect_pictures
-from edgecolor.support.json_records import to_json
+from edgecolor.support.json_records import JsonObject, to_json
 from edgecolor.support.plot_axes import Tick
 from edgecolor.support.statistics import Distribution
 
@@ -170,7 +170,7 @@ def _accuracy_drawing(files: Sequence[ComparedFile]) -> AccuracyDrawing | None:
     )
 
 
-def _file(file: ComparedFile) -> dict[str, Any]:
+def _file(file: ComparedFile) -> JsonObject:
     plane = file.record and file.record.evaluation.plane
     return {
         "letter": file.letter,
@@ -187,7 +187,7 @@ def _file(file: ComparedFile) -> dict[str, Any]:
     }
 
 
-def _device(device: BenchedDevice) -> dict[str, Any]:
+def _device(device: BenchedDevice) -> JsonObject:
     chosen, settings = device.choice.timing, device.settings
     return {
         "title": device.title,
@@ -207,7 +207,7 @@ def _device(device: BenchedDevice) -> dict[str, Any]:
     }
 
 
-def _timing(timing: FileTiming) -> dict[str, Any]:
+def _timing(timing: FileTiming) -> JsonObject:
     return {
         "letter": timing.file.letter,
         "threads": timing.threads,

@@ -16,7 +16,7 @@ import base64
 import binascii
 import math
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Record = TypeVar("Record")
+JsonObject = dict[str, Any]
 
 
 class Schema:
@@ -51,7 +52,7 @@ _TYPE_NAMES = {
 }
 
 
-def to_json(record: object, *, decimals: int | None = None) -> dict[str, Any]:
+def to_json(record: object, *, decimals: int | None = None) -> JsonObject:
     """Return a dataclass as a JSON object.
 
     Args:
@@ -61,7 +62,7 @@ def to_json(record: object, *, decimals: int | None = None) -> dict[str, Any]:
     return dict(_members(record, decimals))
 
 
-def from_json(kind: type[Record], value: dict[str, Any]) -> Record:
+def from_json(kind: type[Record], value: JsonObject) -> Record:
     """Return the dataclass that a JSON object describes.
 
     The object must be valid against `json_schema(kind, ...)`; this function does not check it again.
@@ -69,7 +70,7 @@ def from_json(kind: type[Record], value: dict[str, Any]) -> Record:
     Raises:
         ValueError: a text is not the Base64, time or enum value that the dataclass asks for.
     """
-    members: dict[str, Any] = {}
+    members: JsonObject = {}
     for name, hint in _hints(kind).items():
         inner, marks = _split(hint)
         if EXCLUDED in marks:
@@ -78,15 +79,15 @@ def from_json(kind: type[Record], value: dict[str, Any]) -> Record:
     return kind(**members)
 
 
-def json_schema(kind: type, *, title: str, description: str) -> dict[str, Any]:
+def json_schema(kind: type, *, title: str, description: str) -> JsonObject:
     """Return the JSON Schema of a dataclass; descriptions of its parts are the first lines of docstrings."""
-    definitions: dict[str, Any] = {}
+    definitions: JsonObject = {}
     root = _object_schema(kind, definitions)
     head = {"$schema": DIALECT, "title": title, "description": description}
     return head | root | {"$defs": dict(sorted(definitions.items()))}
 
 
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: type) -> Mapping[str, Any]:
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(cast(Any, kind))}
 
@@ -174,8 +175,8 @@ def _bytes(text: str) -> bytes:
         raise ValueError(f"{text[:40]!r} is not Base64") from None
 
 
-def _object_schema(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
+def _object_schema(kind: type, definitions: JsonObject) -> JsonObject:
+    properties: JsonObject = {}
     for name, hint in _hints(kind).items():
         inner, marks = _split(hint)
         if INLINE in marks:
@@ -190,7 +191,7 @@ def _object_schema(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _schema(hint: Any, definitions: JsonObject) -> JsonObject:
     inner, marks = _split(hint)
     schema = _plain_schema(inner, definitions)
     for mark in marks:
@@ -199,7 +200,7 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return _nullable(schema) if INFINITE_AS_NULL in marks else schema
 
 
-def _plain_schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0911
+def _plain_schema(hint: Any, definitions: JsonObject) -> JsonObject:  # noqa: PLR0911
     if (inner := _without_none(hint)) is not None:
         return _nullable(_schema(inner, definitions))
     origin, arguments = get_origin(hint), get_args(hint)
@@ -216,14 +217,14 @@ def _plain_schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:  # 
     return dict(_TYPE_NAMES[hint])
 
 
-def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _reference(kind: type, definitions: JsonObject) -> JsonObject:
     if kind.__name__ not in definitions:
         description = (kind.__doc__ or "").strip().splitlines()[0]
         definitions[kind.__name__] = {"description": description} | _object_schema(kind, definitions)
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+def _nullable(schema: JsonObject) -> JsonObject:
     if "enum" in schema:
         return schema | {"enum": [*schema["enum"], None]}
     if "type" in schema:

@@ -70,6 +70,7 @@ def bench(
       edgecolor bench model_edgetpu.tflite --delegate edgetpu
     """
     import edgecolor
+    from edgecolor.records.types import Verdict
     from edgecolor_runtime.models.shipped import SHIPPED
     from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
@@ -88,7 +89,7 @@ def bench(
     if output is not None:
         write_bytes(output, text.encode(), force=force)
     print(text if as_json else "\n".join(_table(record)), end="" if as_json else "\n", flush=True)
-    if record.verdict.result.value == "void":
+    if record.verdict.result is Verdict.VOID:
         print_line(
             f"edgecolor: the board was throttled ({', '.join(record.verdict.because)}): the times are void. "
             "`edgecolor doctor` names the cause. Cool the board or use a stronger power supply, and repeat."
@@ -178,11 +179,13 @@ def _sustained_lines(run: SustainedRun) -> Iterator[str]:
 
 
 def _verdict(verdict: BenchVerdict) -> str:
+    from edgecolor.records.types import Verdict
+
     return {
-        "valid": "valid: the board did not throttle",
-        "void": f"VOID: {', '.join(verdict.because)}",
-        "unknown": "unknown: this machine does not report throttling",
-    }[verdict.result.value]
+        Verdict.VALID: "valid: the board did not throttle",
+        Verdict.VOID: f"VOID: {', '.join(verdict.because)}",
+        Verdict.UNKNOWN: "unknown: this machine does not report throttling",
+    }[verdict.result]
 
 
 def _threads(count: int) -> str:

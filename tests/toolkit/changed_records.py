@@ -1,4 +1,4 @@
-"""Records for the tests of reports: copies of real ones, changed where a test says so."""
+"""Records for tests: copies of real records with changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hash_of(name: str) -> str:
 
 
 def evaluation_of(record: Record, name: str, *, gain: float = 0.0, bytes: int | None = None) -> Record:
-    """An evaluation as of another file, `gain` dB better wherever there is color."""
+    """Return an evaluation of another file, `gain` dB better at every saturation above 0."""
     changed = copied(record)
     changed["file"] |= {"file": name, "sha256": hash_of(name)} | ({"bytes": bytes} if bytes else {})
     for score in changed["scores"]:
@@ -34,7 +34,7 @@ def evaluation_of(record: Record, name: str, *, gain: float = 0.0, bytes: int | 
 
 
 def timing_of(record: Record, **frames: float) -> Record:
-    """A bench as of other files, each of whose frames takes so many milliseconds."""
+    """Return a benchmark of other files; the values are milliseconds per frame."""
     changed = copied(record)
     model = changed["models"][0]
     changed["models"] = []
@@ -47,7 +47,7 @@ def timing_of(record: Record, **frames: float) -> Record:
 
 
 def machine_of(record: Record, **about: Any) -> Record:
-    """A bench as of another machine."""
+    """Return a benchmark of another machine."""
     changed = copied(record)
     changed["machine"] |= about
     return changed
