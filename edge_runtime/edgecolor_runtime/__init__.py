@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgecolor_runtime.models.shipped import SHIPPED, ShippedModel, open_model, read_shipped
     from edgecolor_runtime.outputs.video import VideoWriter
     from edgecolor_runtime.preview.server import Preview, PreviewControls
-    from edgecolor_runtime.sources.cameras import open_camera
+    from edgecolor_runtime.sources.cameras import CameraInfo, list_cameras, open_camera
     from edgecolor_runtime.sources.orientation import Orientation
 
 __version__ = "0.1.0"
@@ -66,7 +66,7 @@ _HOME = {
     "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
     "outputs.video": ("VideoWriter",),
     "preview.server": ("Preview", "PreviewControls"),
-    "sources.cameras": ("open_camera",),
+    "sources.cameras": ("CameraInfo", "list_cameras", "open_camera"),
     "sources.orientation": ("Orientation",),
 }
 """Module -> the public names that it defines. To add a name: here, in `__all__`, and in the imports above."""
@@ -74,6 +74,7 @@ _HOME = {
 __all__ = [
     "SHIPPED",
     "CameraError",
+    "CameraInfo",
     "ColorFrame",
     "Colorizer",
     "DataError",
@@ -103,6 +104,7 @@ __all__ = [
     "VideoWriter",
     "__version__",
     "color",
+    "list_cameras",
     "load_interpreter",
     "open_camera",
     "open_model",

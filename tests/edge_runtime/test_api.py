@@ -16,6 +16,7 @@ def test_all_is_pinned() -> None:
     assert edgecolor_runtime.__all__ == [
         "SHIPPED",
         "CameraError",
+        "CameraInfo",
         "ColorFrame",
         "Colorizer",
         "DataError",
@@ -45,6 +46,7 @@ def test_all_is_pinned() -> None:
         "VideoWriter",
         "__version__",
         "color",
+        "list_cameras",
         "load_interpreter",
         "open_camera",
         "open_model",

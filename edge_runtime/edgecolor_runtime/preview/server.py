@@ -53,7 +53,8 @@ class PreviewControls:
 
     Args:
         colorizer: the page sets its saturation, from the next frame on.
-        read_statistics: returns the statistics as a JSON object. It is called from other threads.
+        read_statistics: returns the statistics as a JSON object, with any keys of `LiveStatistics`. It is
+            called from other threads.
     """
 
     def __init__(self, colorizer: Colorizer, read_statistics: Callable[[], Mapping[str, object]]) -> None:
@@ -85,7 +86,7 @@ class Preview:
 
     As a context manager it is closed at the end:
 
-        with Preview(controls=PreviewControls(colorizer, dict)) as preview:
+        with Preview(controls=PreviewControls(colorizer, lambda: {"model": "s"})) as preview:
             print(preview.address)
             for number, frame in enumerate(camera):
                 preview.show(Shot(number, colorizer.colorize(frame.gray), frame.seconds))

@@ -54,7 +54,8 @@ function showStatistics(now) {
   showStages(now.stages_ms ?? {});
   stillPolls = now.frames === lastFrames ? stillPolls + 1 : 0;
   lastFrames = now.frames;
-  if (lastFrames > 0 && stillPolls < 3) showState("live", "Live");
+  const countsFrames = now.frames !== undefined; // a program may show pictures without statistics
+  if (!countsFrames || (lastFrames > 0 && stillPolls < 3)) showState("live", "Live");
   else showState("wait", lastFrames > 0 ? "No new picture" : "Waiting for a picture");
 }
 

@@ -18,8 +18,7 @@ from edgecolor.cli.color.live_options import LiveArguments
 from edgecolor.cli.common.messages import print_address, print_line, progress_bar, progress_printer
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.colors.frame import Shot
-    from edgecolor_runtime.live.session import LiveOptions, LiveResult, LiveSession
+    from edgecolor_runtime import LiveOptions, LiveResult, LiveSession, Shot
 
 _STATS_SECONDS = 1.0  # shortest time between two lines of --stats
 
@@ -41,7 +40,8 @@ class RunArguments:
 
 def print_cameras(as_json: bool) -> None:
     """Print the cameras of this machine with their indexes on stdout."""
-    from edgecolor_runtime.sources.cameras import NO_CAMERA, list_cameras
+    from edgecolor_runtime import list_cameras
+    from edgecolor_runtime.sources.cameras import NO_CAMERA
 
     cameras = list_cameras()
     if as_json:
@@ -55,7 +55,7 @@ def print_cameras(as_json: bool) -> None:
 
 def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color a camera until it is stopped; show it in a browser, write it to the output, or both."""
-    from edgecolor_runtime.live.session import LiveSession
+    from edgecolor_runtime import LiveSession
 
     session = LiveSession(name, _build_options(shared, arguments, output=shared.output))
     result, received = _run(session, shared, arguments, has_bar=False)
@@ -67,8 +67,7 @@ def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments)
 def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color every frame of a video file into another video, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
-    from edgecolor_runtime.errors import UsageError
-    from edgecolor_runtime.live.session import LiveSession
+    from edgecolor_runtime import LiveSession, UsageError
     from edgecolor_runtime.outputs.video import FORMATS
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
@@ -85,8 +84,7 @@ def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> Non
 def _build_options(
     shared: RunArguments, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
 ) -> LiveOptions:
-    from edgecolor_runtime.live.session import LiveOptions
-    from edgecolor_runtime.sources.orientation import Orientation
+    from edgecolor_runtime import LiveOptions, Orientation
 
     return LiveOptions(
         every_frame=every_frame,

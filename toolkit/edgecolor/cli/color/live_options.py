@@ -91,7 +91,7 @@ class LiveArguments:
 
 
 def _refuse(purpose: str, **values: object) -> None:
-    from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime import UsageError
 
     for name, value in values.items():
         if value:
