@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +144,36 @@ def tflite_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"pip cannot install tflite-runtime here: {done.stderr.strip().splitlines()[-1]}")
     subprocess.run([*pip, "--no-deps", ROOT / "edge_runtime", ROOT], check=True)
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def converting_here() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which networks are converted in this process instead of a child process.
+
+    The child process of an export needs 5 seconds to import TensorFlow, in every test that exports.
+    """
+    from edgecolor.exporting import conversion, converter_process
+
+    def convert_here(module: str, request: object, **options: object) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the child's warnings end on its stderr
+            result = converter_process.answer(json.loads(json.dumps(request)), lambda record: None)
+        return json.loads(json.dumps(result))
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(conversion, "run_module", convert_here)
+            yield
+
+    return context
+
+
+@pytest.fixture
+def in_process(converting_here: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Convert networks in this process during one test."""
+    with converting_here():
+        yield
 
 
 @pytest.fixture(scope="session")

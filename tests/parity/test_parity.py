@@ -129,7 +129,7 @@ def test_what_the_file_says_of_itself(exported: Exported, network: keras.Model) 
     assert info.parameters == network.count_params()
     assert info.input.scale == interpreter.input.scale
     assert info.output.zero_point == interpreter.output.zero_point
-    assert info.calibration.photographs == 36
+    assert info.calibration.photographs == 21
     assert info.check.photographs == info.fidelity.pictures == 24
     assert info.fidelity.ab_difference <= 1.0
     assert len(info.calibration.manifest_sha256) == 64

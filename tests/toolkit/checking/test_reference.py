@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def remade(folder: Path) -> Converted:
+def remade(folder: Path, converting_here: Callable[[], AbstractContextManager[None]]) -> Converted:
     """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
-    converted = convert(folder / "small.keras", read_calibration(folder / "pictures").gray, Precision.INT8)
+    with converting_here():
+        gray = read_calibration(folder / "pictures").gray
+        converted = convert(folder / "small.keras", gray, Precision.INT8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "convert", lambda *_, **__: converted)
         assert save(folder) == 0
@@ -146,7 +149,7 @@ def test_other_versions_are_told_where_weights_differ(
     assert f"The file was made by {by}; this machine has edgecolor" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("remade")
+@pytest.mark.usefixtures("remade", "in_process")
 def test_another_network_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, reference="other.keras") == 3
     told = capsys.readouterr().err.splitlines()[-1]

@@ -67,7 +67,7 @@ def test_a_compiled_model_keeps_its_description_and_golden_vectors(
     assert report["edgetpu"]["off_chip"] == 0
 
 
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("compiler", "in_process")
 def test_a_network_is_exported_and_compiled_in_one_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,7 @@ def export(model: Path, out: Path, *words: str) -> int:
     return main(["export", str(model), *options, *words])
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_two_layers_that_meet_at_the_sum_are_left_in_float(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

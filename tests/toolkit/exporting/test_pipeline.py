@@ -6,7 +6,8 @@ import importlib.util
 import json
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def converted(folder: Path) -> Converted:
+def converted(folder: Path, converting_here: Callable[[], AbstractContextManager[None]]) -> Converted:
     gray = read_calibration(folder / "pictures").gray
-    return convert(folder / "tiny.keras", gray, Precision.INT8, halves=True)
+    with converting_here():
+        return convert(folder / "tiny.keras", gray, Precision.INT8, halves=True)
 
 
 @pytest.fixture
@@ -219,6 +221,7 @@ def test_a_foreign_network_is_told_its_shapes(folder: Path, capsys: pytest.Captu
     assert leftovers(folder) == []
 
 
+@pytest.mark.usefixtures("in_process")
 def test_code_inside_a_keras_file_is_never_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = layers.Input((224, 224, 1))
     x = layers.Lambda(lambda t: t[:, ::4, ::4])(entry)
@@ -262,6 +265,7 @@ def test_a_file_that_loses_color_is_not_written(
     assert leftovers(folder) == []
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_file_that_no_allowed_repair_mends_is_not_written(
     folder: Path, converted: Converted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +341,7 @@ def test_golden_vectors_are_of_the_check_set_and_not_of_the_users_pictures(
     assert not golden & private
 
 
+@pytest.mark.usefixtures("in_process")
 def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

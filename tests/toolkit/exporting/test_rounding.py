@@ -92,6 +92,7 @@ def test_kernels_lie_on_the_converters_grid(gray: U8) -> None:
         np.testing.assert_allclose(largest(layer), kept, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_file_holds_the_chosen_steps(gray: U8, tmp_path: Path) -> None:
     model = network()
     model.save(tmp_path / "network.keras")

@@ -25,7 +25,7 @@ PICTURES = 32  # about; a layer sees 1,500 to 400,000 patches of them
 STEPS = 127  # of int8 on each side of zero
 SWEEPS = 6  # over a kernel's weights; later ones hardly change a step
 DAMPING = 1e-3  # of the mean variance: inputs that never vary decide nothing
-ROWS = 40_000  # input patches at most a layer
+MAX_PATCHES = 40_000  # of a layer's input
 
 F64 = NDArray[np.float64]
 
@@ -116,7 +116,7 @@ def _covariances(layer: Any, seen: Any) -> F64:
         seen, tuple(layer.kernel_size), strides=tuple(layer.strides), padding=layer.padding
     ).numpy()
     patches = patches.reshape(-1, patches.shape[-1])
-    patches = patches[:: max(1, len(patches) // ROWS)].astype(np.float64)
+    patches = patches[:: max(1, len(patches) // MAX_PATCHES)].astype(np.float64)
     patches -= patches.mean(axis=0)
     if not _is_depthwise(layer):
         return _damped(patches.T @ patches / len(patches))
