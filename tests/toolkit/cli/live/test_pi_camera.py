@@ -190,7 +190,7 @@ def sends_one_row(pi: type[Pi]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"),
+    ("fault", "message"),
     [
         (
             fails_to_open("Failed to acquire camera: Device or resource busy"),
@@ -212,13 +212,13 @@ def test_pi_camera_fails(
     pi: type[Pi],
     capsys: pytest.CaptureFixture[str],
     fault: Callable[[type[Pi]], None],
-    says: str,
+    message: str,
     watch: Callable[..., int],
 ) -> None:
     fault(pi)
     assert watch() == 4
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("edgecolor: Pi camera 0") and says in error
+    assert error.count("\n") == 1 and error.startswith("edgecolor: Pi camera 0") and message in error
 
 
 def test_the_program_that_uses_the_camera_is_named(

@@ -110,7 +110,7 @@ def test_saturation_and_no_calm_change_the_video(here: Path, run: Callable[..., 
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "message"),
     [
         (["none.mp4"], 1, "none.mp4: No such file"),
         (["film.mp4", "-o", "film.mp4", "--force"], 2, "would replace the video that is read"),
@@ -136,14 +136,14 @@ def test_one_clear_line(
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     code: int,
-    says: str,
+    message: str,
 ) -> None:
     Image.new("L", (9, 9)).save("photo.png")
     before = names(here)
     assert run(*words) == code
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
-    assert captured.err.startswith("edgecolor: ") and says in captured.err
+    assert captured.err.startswith("edgecolor: ") and message in captured.err
     assert names(here) == before
 
 

@@ -102,7 +102,7 @@ def test_damaged_packets_of_a_stream_are_skipped(
 
 
 @pytest.mark.parametrize(
-    ("data", "options", "says"),
+    ("data", "options", "message"),
     [
         (b"", {"status": 404}, "404"),
         (b"", {"status": 401}, "401"),
@@ -117,12 +117,12 @@ def test_a_stream_fails(
     capsys: pytest.CaptureFixture[str],
     data: bytes,
     options: dict[str, Any],
-    says: str,
+    message: str,
     watch: Callable[..., int],
 ) -> None:
     assert watch(serve(data, **options)) == 4
     error = capsys.readouterr().err
-    assert error.startswith("edgecolor: http://127.0.0.1") and says in error and error.count("\n") == 1
+    assert error.startswith("edgecolor: http://127.0.0.1") and message in error and error.count("\n") == 1
 
 
 def test_no_server_at_the_address(capsys: pytest.CaptureFixture[str], watch: Callable[..., int]) -> None:
@@ -156,7 +156,7 @@ def test_a_damaged_picture_of_a_folder_is_skipped(
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("files", "message"),
     [
         ({}, "no pictures in this folder"),
         ({"a.png": b"garbage", "b.jpg": b""}, "none of its pictures can be opened"),
@@ -168,13 +168,13 @@ def test_a_folder_without_pictures(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     files: dict[str, bytes],
-    says: str,
+    message: str,
     watch: Callable[..., int],
 ) -> None:
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     assert watch(tmp_path) == 1
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_a_video(

@@ -37,7 +37,7 @@ def av_error(number: int) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("number", "says"),
+    ("number", "message"),
     [
         (errno.EBUSY, "in use by another program. End that program first."),
         (errno.EACCES, "no permission to open it. Join its group"),
@@ -52,7 +52,7 @@ def test_v4l2_open_fails(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     number: int,
-    says: str,
+    message: str,
     watch: Callable[..., int],
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -61,11 +61,11 @@ def test_v4l2_open_fails(
     monkeypatch.setattr(av, "open", refuse)
     assert watch("/dev/video0") == 4
     error = capsys.readouterr().err
-    assert error.startswith(f"edgecolor: /dev/video0: {says}") and error.count("\n") == 1
+    assert error.startswith(f"edgecolor: /dev/video0: {message}") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [
         ("/dev/video77", "/dev/video77: no such camera"),
         ("/dev/null", "/dev/null: not a V4L2 camera"),
@@ -75,11 +75,11 @@ def test_v4l2_open_fails(
     ],
 )
 def test_there_is_no_such_camera(
-    no_pi: Path, capsys: pytest.CaptureFixture[str], name: str, says: str, watch: Callable[..., int]
+    no_pi: Path, capsys: pytest.CaptureFixture[str], name: str, message: str, watch: Callable[..., int]
 ) -> None:
     assert watch(*[name] if name else []) == 4
     error = capsys.readouterr().err
-    assert error.startswith(f"edgecolor: {says}") and error.count("\n") == 1
+    assert error.startswith(f"edgecolor: {message}") and error.count("\n") == 1
 
 
 def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any:
@@ -105,7 +105,7 @@ def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any
 
 
 @pytest.mark.parametrize(
-    ("number", "says"),
+    ("number", "message"),
     [(errno.ENODEV, "the camera is gone. Check its cable."), (None, "no frame for 0.7 s")],
     ids=["unplugged", "stalls"],
 )
@@ -113,7 +113,7 @@ def test_v4l2_goes_away(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     number: int | None,
-    says: str,
+    message: str,
     watch: Callable[..., int],
 ) -> None:
     pipe = os.pipe()
@@ -126,4 +126,4 @@ def test_v4l2_goes_away(
     finally:
         os.close(pipe[0])
         os.close(pipe[1])
-    assert f"/dev/video0: {says}" in capsys.readouterr().err
+    assert f"/dev/video0: {message}" in capsys.readouterr().err
