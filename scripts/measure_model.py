@@ -84,8 +84,8 @@ def measure(folder: Path, data: Path, sheet: str | None, classifier: Path | None
         data,
         reference=open_predictor(str(reference)),
         classifier=Classifier.open(classifier) if classifier else None,
-        progress=lambda done, total: print(f"{done} of {total} photographs", file=sys.stderr),
-        show=keep,
+        on_progress=lambda done, total: print(f"{done} of {total} photographs", file=sys.stderr),
+        on_picture=keep,
     )
     if sheet and not colored:
         raise DataError(f"{data}: no photograph has a name that matches {sheet}. Name another pattern.")

@@ -43,6 +43,7 @@ TYPES = {
     "Report",
     "TuneOptions",
     "TuneResult",
+    "Verdict",
 }
 
 

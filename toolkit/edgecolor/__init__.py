@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgecolor.evaluation.scores import Evaluation
     from edgecolor.exporting.pipeline import ExportReport, export
     from edgecolor.records.model_evaluation import evaluate
-    from edgecolor.records.types import BenchRecord, EvaluationRecord
+    from edgecolor.records.types import BenchRecord, EvaluationRecord, Verdict
     from edgecolor.report.comparison import compare
     from edgecolor.report.contents import Report
     from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
@@ -39,7 +39,7 @@ _HOME = {
     "evaluation.scores": ("Evaluation",),
     "exporting.pipeline": ("ExportReport", "export"),
     "records.model_evaluation": ("evaluate",),
-    "records.types": ("BenchRecord", "EvaluationRecord"),
+    "records.types": ("BenchRecord", "EvaluationRecord", "Verdict"),
     "report.comparison": ("compare",),
     "report.contents": ("Report",),
     "training.recipe": ("Augmentation", "LossWeights", "Recipe"),
@@ -66,6 +66,7 @@ __all__ = [
     "Report",
     "TuneOptions",
     "TuneResult",
+    "Verdict",
     "__version__",
     "bench",
     "check",

@@ -191,7 +191,7 @@ def test_times_of_a_board_that_throttles_are_void(
     program = root / "usr/bin/vcgencmd"
     answer = f"echo x >> {count}; [ $(wc -l < {count}) -eq 3 ] && echo throttled=0x4 || echo throttled=0x0"
     program.write_text(program.read_text().replace("echo throttled=0x0", answer))
-    monkeypatch.setattr(measure, "bench", partial(measure.bench, root=root))
+    monkeypatch.setattr(measure, "bench_with", partial(measure.bench_with, root=root))
     out = tmp_path / "record.json"
     assert main(["bench", str(TINY), *SMALL, "--quiet", "-o", str(out)]) == 0
     output = capsys.readouterr()

@@ -107,7 +107,10 @@ def test_photographs_come_in_order_with_what_was_made_of_them(folder: Path) -> N
     shown: list[ColoredPhotograph] = []
     counts: list[tuple[int, int]] = []
     evaluate_predictor(
-        Oracle("true"), folder, show=shown.append, progress=lambda done, total: counts.append((done, total))
+        Oracle("true"),
+        folder,
+        on_picture=shown.append,
+        on_progress=lambda done, total: counts.append((done, total)),
     )
     assert [s.photograph.name for s in shown] == [p.name for p in PHOTOGRAPHS]
     assert counts[-1] == (len(PHOTOGRAPHS), len(PHOTOGRAPHS))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -36,6 +36,7 @@ from edgecolor.records.types import (
 )
 from edgecolor.support.child_process import run_module
 from edgecolor.support.json_records import from_json, to_json
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor.support.statistics import quantile
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.system import machine
@@ -48,8 +49,6 @@ LOAD_SECONDS = 1.0  # for which the load of other programs is measured
 SECONDS_PER_LINE = 10  # of progress, in a continuous run
 LIBRARIES = ("numpy", "pillow", "simplejpeg")  # the stages of a frame spend their time in these
 
-PrintLine = Callable[[str], None]
-
 
 def bench(
     models: Sequence[str | Path],
@@ -59,8 +58,7 @@ def bench(
     width: int = 640,
     height: int = 480,
     sustained: float = 0,
-    progress: PrintLine | None = None,
-    root: Path = machine.ROOT,
+    on_progress: PrintLine = print_nothing,
 ) -> BenchRecord:
     """Measure models on this machine: inference alone, a whole frame and its stages, peak memory.
 
@@ -71,8 +69,7 @@ def bench(
         width: of a frame, pixels.
         height: of a frame, pixels.
         sustained: seconds of an additional continuous run, with the last number of threads; 0: none.
-        progress: called with lines of progress.
-        root: folder that stands for `/` when the machine is watched.
+        on_progress: called with lines of progress.
 
     Raises:
         UsageError: there are more threads than cores.
@@ -82,7 +79,7 @@ def bench(
     settings = bench_settings(
         threads=threads, delegate=delegate, width=width, height=height, sustained=sustained
     )
-    return bench_with(models, settings, progress=progress, root=root)
+    return bench_with(models, settings, on_progress=on_progress)
 
 
 def bench_settings(
@@ -110,18 +107,24 @@ def bench_with(
     models: Sequence[str | Path],
     settings: BenchSettings,
     *,
-    progress: PrintLine | None = None,
+    on_progress: PrintLine = print_nothing,
     root: Path = machine.ROOT,
 ) -> BenchRecord:
-    """Measure models with settings; see `bench`."""
-    say = progress or _ignore
+    """Measure models with settings; see `bench`.
+
+    Args:
+        models: model files, or names of shipped models.
+        settings: what to measure.
+        on_progress: called with lines of progress.
+        root: folder that stands for `/` when the machine is watched.
+    """
     files = {name: identify_exported(name) for name in dict.fromkeys(map(str, models))}
     started = datetime.now(timezone.utc).replace(microsecond=0)
     before, throttled_before = read_state(root), machine.read_throttling(root)
     others = _processors_of_others(root)
     benched: list[BenchedModel] = []
     with _watch_throttling(root) as causes:
-        timed = _time_in_rounds(list(files), settings, say)
+        timed = _time_in_rounds(list(files), settings, on_progress)
         for name, file in files.items():
             runs = timed[name]
             benched.append(
@@ -132,7 +135,9 @@ def bench_with(
                         _join_rounds(count, rounds)
                         for count, rounds in zip(settings.threads, runs, strict=True)
                     ),
-                    sustained=_run_sustained(name, settings, say, root) if settings.sustained else None,
+                    sustained=_run_sustained(name, settings, on_progress, root)
+                    if settings.sustained
+                    else None,
                 )
             )
     return BenchRecord(
@@ -160,12 +165,12 @@ def library_versions() -> dict[str, str | None]:
 
 
 def _time_in_rounds(
-    names: Sequence[str], settings: BenchSettings, say: PrintLine
+    names: Sequence[str], settings: BenchSettings, on_progress: PrintLine
 ) -> dict[str, list[list[TimedRuns]]]:
     """Return, for each model and each number of threads, the times of every round."""
     timed: dict[str, list[list[TimedRuns]]] = {name: [[] for _ in settings.threads] for name in names}
     for number in range(1, ROUNDS + 1):
-        say(f"round {number} of {ROUNDS}")
+        on_progress(f"round {number} of {ROUNDS}")
         for name in names:
             for threads, rounds in zip(settings.threads, timed[name], strict=True):
                 task = replace(_task(name, settings), threads=threads, runs=RUNS_PER_ROUND)
@@ -285,16 +290,16 @@ def judge_throttling(
     return BenchVerdict(Verdict.VOID if because else Verdict.VALID, because)
 
 
-def _run_sustained(name: str, settings: BenchSettings, say: PrintLine, root: Path) -> SustainedRun:
+def _run_sustained(name: str, settings: BenchSettings, on_progress: PrintLine, root: Path) -> SustainedRun:
     task = replace(_task(name, settings), sustained=settings.sustained)
     samples: list[SustainedSample] = []
 
     def keep(record: dict[str, object]) -> None:
         samples.append(SustainedSample(from_json(FrameRate, record), read_state(root)))
         if len(samples) % SECONDS_PER_LINE == 0:
-            say(f"{name}: {_sample_text(samples[-1])}")
+            on_progress(f"{name}: {_sample_text(samples[-1])}")
 
-    say(f"{name}: {task.sustained:g} s of frames without a pause, {_threads_text(task.threads)}")
+    on_progress(f"{name}: {task.sustained:g} s of frames without a pause, {_threads_text(task.threads)}")
     result = run_module(WORKER, to_json(task), what=f"{name}: the measuring process", on_record=keep)
     totals = from_json(ContinuousRun, result)
     return SustainedRun(
@@ -324,7 +329,3 @@ def _version(distribution: str) -> str | None:
 
 def _threads_text(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
-
-
-def _ignore(line: str) -> None:
-    pass

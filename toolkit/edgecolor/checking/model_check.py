@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecolor.data.calibration import CHECK_PICTURES, read_check_set
 from edgecolor.support.extras import need_keras
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor_runtime.errors import GateError, UsageError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.golden import Replay, replay, verify_replay
@@ -65,7 +66,7 @@ def check(
     layers: bool = False,
     threads: int = 1,
     delegate: str | None = None,
-    on_progress: Callable[[str], None] = lambda line: None,
+    on_progress: PrintLine = print_nothing,
 ) -> ModelCheck:
     """Check that a model file is intact and that this machine reproduces its reference outputs.
 

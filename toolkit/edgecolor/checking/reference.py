@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from edgecolor.evaluation.scores import Fidelity
 from edgecolor.exporting.bias_correction import correct
 from edgecolor.exporting.conversion import convert
 from edgecolor.exporting.gates import verify_fidelity
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import DataError, GateError, UsageError
@@ -72,7 +73,7 @@ def compare_with_reference(
     *,
     calibration: Path,
     data: Path = CHECK_PICTURES,
-    on_progress: Callable[[str], None] = lambda line: None,
+    on_progress: PrintLine = print_nothing,
 ) -> ReferenceCheck:
     """Compare an exported file with its .keras file.
 

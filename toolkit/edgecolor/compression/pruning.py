@@ -34,12 +34,12 @@ from edgecolor.data.dataset import Dataset, open_dataset
 from edgecolor.network.fusion import TEACHER_GAP, resized
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
 from edgecolor.network.sidecar import read_sidecar, write_sidecar
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor.training import validation
 from edgecolor.training.batches import Batches
 from edgecolor.training.loop import AfterBatch, Trainee, run_epochs
 from edgecolor.training.loss import bin_prior, chroma_loss, teacher_loss
 from edgecolor.training.optimizer import MAX_GRADIENT_NORM
-from edgecolor.training.progress import PrintLine, print_nothing
 from edgecolor.training.publish import MODEL, val_figures
 from edgecolor.training.recipe import LossWeights, Schedule, verify_steps
 from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run

@@ -39,10 +39,10 @@ from edgecolor.exporting.pipeline import export
 from edgecolor.network.fusion import decoder_width, macs, widths
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
 from edgecolor.network.sidecar import read_sidecar, write_sidecar
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor.support.timing import ratios, spread
 from edgecolor.tflite.graph import read_graph
 from edgecolor.tflite.latency import invoke_times
-from edgecolor.training.progress import PrintLine, print_nothing
 from edgecolor.training.publish import MODEL
 from edgecolor.training.recipe import Recipe
 from edgecolor.training.run_folder import (

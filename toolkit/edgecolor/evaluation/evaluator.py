@@ -40,8 +40,8 @@ def evaluate_predictor(
     *,
     reference: Predictor | None = None,
     classifier: Classifier | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    show: Callable[[ColoredPhotograph], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_picture: Callable[[ColoredPhotograph], None] | None = None,
 ) -> Evaluation:
     """Evaluate a model on a folder of color photographs.
 
@@ -50,8 +50,8 @@ def evaluate_predictor(
         folder: photographs; its subfolders count too.
         reference: the network that `model` was made from; adds `fidelity`. It gets `model`'s saturation.
         classifier: classifies originals and colored pictures; adds `recognition`.
-        progress: called with the number of photographs done and of all photographs.
-        show: called with every photograph and the model's picture of it, in order.
+        on_progress: called with the number of photographs done and of all photographs.
+        on_picture: called with every photograph and the model's picture of it, in order.
 
     Raises:
         DataError: there are no photographs, one cannot be read, or none has color.
@@ -98,8 +98,8 @@ def evaluate_predictor(
                             classifier, photograph.rgb, gray=photograph.gray, finished=finished, tint=tint
                         )
                     )
-                if show:
-                    show(ColoredPhotograph(photograph, finished))
+                if on_picture:
+                    on_picture(ColoredPhotograph(photograph, finished))
             if reference:
                 reference_ab = reference.predict(grays)
                 placed = list(pool.map(finish_and_score, chunk, reference_ab))
@@ -107,8 +107,8 @@ def evaluate_predictor(
                 both_outputs = zip(ab, reference_ab, strict=True)
                 both_pictures = zip(pictures, [finished for finished, _ in placed], strict=True)
                 drifts += pool.map(drift, chunk, both_outputs, both_pictures)
-            if progress:
-                progress(len(scores), len(paths))
+            if on_progress:
+                on_progress(len(scores), len(paths))
     ordered = [s.name for s in sorted(scores, key=lambda s: s.psnr[AS_IS] - s.psnr[0])]
     return Evaluation(
         model=model.name,

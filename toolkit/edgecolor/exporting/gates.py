@@ -5,7 +5,7 @@ The file itself is examined. What the converter reports is not relied on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgecolor.data.calibration import read_check_set
 from edgecolor.data.coverage import build_histograms, measure_coverage, shortfalls, verify_coverage
 from edgecolor.evaluation.metrics import ab_difference, mean_chroma
 from edgecolor.exporting.stages import CALIBRATED, Assessed, Corrected
+from edgecolor.support.progress import PrintLine
 from edgecolor.tflite.graph import Graph, Tensor
 from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import F32, U8
@@ -29,8 +30,6 @@ MAX_HALVES_AB_DIFFERENCE = 0.75
 
 Measured: 0.55 with 20 good pictures, 0.23 with the 142 of calibration/.
 """
-
-OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ GATES = {
 _CASTS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
 
-def assess(corrected: Corrected, gray: U8, training_histograms: Any, on_progress: OnProgress) -> Assessed:
+def assess(corrected: Corrected, gray: U8, training_histograms: Any, on_progress: PrintLine) -> Assessed:
     """Verify a file's graph and measure its fidelity; the caller decides about the fidelity.
 
     Args:
@@ -192,7 +191,7 @@ def verify_fidelity(fidelity: ExportFidelity, precision: Precision) -> None:
 
 
 def assess_coverage(
-    gray: U8, reference: F32, training_histograms: Any, on_progress: OnProgress
+    gray: U8, reference: F32, training_histograms: Any, on_progress: PrintLine
 ) -> CalibrationCoverage | None:
     """Return how much of the training data a calibration set reaches; None without histograms of that data.
 
@@ -218,7 +217,7 @@ def assess_coverage(
     return coverage
 
 
-def measure_halves(halves: Sequence[TfliteModel], on_progress: OnProgress) -> float | None:
+def measure_halves(halves: Sequence[TfliteModel], on_progress: PrintLine) -> float | None:
     """Return the mean difference in Lab units between the outputs of the two halves; None without halves."""
     if not halves:
         return None

@@ -12,10 +12,11 @@ from edgecolor.data.calibration import read_calibration
 from edgecolor.exporting import edge_tpu
 from edgecolor.exporting.bias_correction import correct
 from edgecolor.exporting.conversion import convert, need_tensorflow
-from edgecolor.exporting.gates import OnProgress, assess, passes, verify_fidelity
+from edgecolor.exporting.gates import assess, passes, verify_fidelity
 from edgecolor.exporting.packing import pack_model, packed_earlier, read_description
 from edgecolor.exporting.repair import repair_int8
 from edgecolor.exporting.stages import Packed
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor_runtime.errors import EdgecolorError, ModelFileError, UsageError
 from edgecolor_runtime.models.info import (
     CalibrationCoverage,
@@ -82,7 +83,7 @@ def export(
     repair: bool = True,
     min_mapped: float | None = None,
     force: bool = False,
-    on_progress: OnProgress = lambda line: None,
+    on_progress: PrintLine = print_nothing,
 ) -> ExportReport:
     """Export a network to a one-file model, and write it only if it colors like the float network.
 

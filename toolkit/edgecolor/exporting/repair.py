@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from edgecolor.exporting.conversion import find_repair
 from edgecolor.exporting.float_layers import MAX_FLOAT_LAYER_SHARE
-from edgecolor.exporting.gates import OnProgress, describe_miss, run_check_set
+from edgecolor.exporting.gates import describe_miss, run_check_set
 from edgecolor.exporting.stages import Assessed
+from edgecolor.support.progress import PrintLine
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import GateError
 from edgecolor_runtime.models.info import Precision
 
 
-def repair_int8(assessed: Assessed, gray: U8, on_progress: OnProgress) -> Assessed:
+def repair_int8(assessed: Assessed, gray: U8, on_progress: PrintLine) -> Assessed:
     """Export the network again with as few layers in float as the int8 gate needs.
 
     Args:

@@ -22,8 +22,8 @@ def evaluate(
     reference: str | Path | None = None,
     classifier: str | Path | None = None,
     pictures: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    show: Callable[[ColoredPhotograph], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_picture: Callable[[ColoredPhotograph], None] | None = None,
 ) -> EvaluationRecord:
     """Measure how well a model colors photographs whose color is known.
 
@@ -33,8 +33,8 @@ def evaluate(
         reference: the network that `model` was made from; adds how far `model` is from it.
         classifier: the .tflite of an ImageNet classifier; adds what the colors let it recognize.
         pictures: keep thumbnails of up to 6 photographs whose names match this pattern; None: keep none.
-        progress: called with the number of photographs done and of all photographs.
-        show: called with every photograph and the model's picture of it, in order.
+        on_progress: called with the number of photographs done and of all photographs.
+        on_picture: called with every photograph and the model's picture of it, in order.
 
     Raises:
         ModelFileError: there is no such file, or it is broken or foreign.
@@ -54,16 +54,16 @@ def evaluate(
     def keep_and_show(colored: ColoredPhotograph) -> None:
         if colored.photograph.name in names:
             thumbnails.append(make_thumbnail(colored))
-        if show:
-            show(colored)
+        if on_picture:
+            on_picture(colored)
 
     evaluation = evaluate_predictor(
         predictor,
         folder,
         reference=reference_predictor,
         classifier=opened_classifier,
-        progress=progress,
-        show=keep_and_show,
+        on_progress=on_progress,
+        on_picture=keep_and_show,
     )
     return EvaluationRecord(
         created_by=created_by(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +26,9 @@ from edgecolor.records.types import (
 from edgecolor.report.build import build_report
 from edgecolor.report.contents import Report
 from edgecolor.report.output_files import ReportFiles
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.system import files
-
-PrintLine = Callable[[str], None]
 
 
 def compare(
@@ -46,7 +45,7 @@ def compare(
     markdown: Path | None = None,
     figures: Path | None = None,
     force: bool = False,
-    progress: PrintLine | None = None,
+    on_progress: PrintLine = print_nothing,
 ) -> Report:
     """Evaluate and time files on this machine, and write a page that says which one to take.
 
@@ -67,7 +66,7 @@ def compare(
         markdown: also write verdict and tables to this file.
         figures: also write the figures to this file, as JSON.
         force: replace existing files.
-        progress: called with lines of progress.
+        on_progress: called with lines of progress.
 
     Raises:
         UsageError: an output file exists, no file can be timed, or an option is invalid.
@@ -78,17 +77,16 @@ def compare(
     targets.verify_writable("compare")
     choose_thumbnails(folder, pictures)  # both fail now rather than after the work
     settings = bench_settings(threads=threads, delegate=None, width=width, height=height)
-    say = progress or _ignore
-    identities = _identify_all([str(model) for model in models], say)
+    identities = _identify_all([str(model) for model in models], on_progress)
     timed = {name: file for name, file in identities.items() if file.flatbuffer_sha256}
     if not timed:
         raise UsageError("A .keras cannot be timed. Add a .tflite that `edgecolor export` made.")
     records = _RecordFolder(targets.html.with_suffix(".records"))
     evaluations = [
-        _evaluated(name, file, records, folder=folder, pictures=pictures, say=say)
+        _evaluated(name, file, records, folder=folder, pictures=pictures, on_progress=on_progress)
         for name, file in identities.items()
     ]
-    benches = _timed(timed, records, settings, say)
+    benches = _timed(timed, records, settings, on_progress)
     names = short_names(list(identities))
     labels = {file.sha256: names[name] for name, file in identities.items()}
     report = build_report(evaluations, benches, within=within, reference=reference, labels=labels)
@@ -107,13 +105,13 @@ def short_names(models: Sequence[str]) -> dict[str, str]:
     return tails
 
 
-def _identify_all(models: Sequence[str], say: PrintLine) -> dict[str, FileIdentity]:
+def _identify_all(models: Sequence[str], on_progress: PrintLine) -> dict[str, FileIdentity]:
     identities: dict[str, FileIdentity] = {}
     for name in dict.fromkeys(models):
         file = identify(name)
         same = [other for other, known in identities.items() if known.sha256 == file.sha256]
         if same:
-            say(f"{name}: the same file as {same[0]}; left out")
+            on_progress(f"{name}: the same file as {same[0]}; left out")
         else:
             identities[name] = file
     return identities
@@ -151,7 +149,13 @@ class _RecordFolder:
 
 
 def _evaluated(
-    name: str, file: FileIdentity, records: _RecordFolder, *, folder: Path, pictures: str, say: PrintLine
+    name: str,
+    file: FileIdentity,
+    records: _RecordFolder,
+    *,
+    folder: Path,
+    pictures: str,
+    on_progress: PrintLine,
 ) -> EvaluationRecord:
     record = records.read_evaluation(file)
     if (
@@ -160,9 +164,9 @@ def _evaluated(
         and (record.evaluation.protocol, record.evaluation.data) == (PROTOCOL, identify_data(folder))
         and tuple(picture.name for picture in record.pictures) == choose_thumbnails(folder, pictures)
     ):
-        say(f"{name}: evaluated before")
+        on_progress(f"{name}: evaluated before")
         return record
-    say(f"{name}: coloring the photographs")
+    on_progress(f"{name}: coloring the photographs")
     path = records.write(file, evaluate(name, folder, pictures=pictures))
     written = read_record(path)  # as the next comparison reads it: with rounded figures
     assert isinstance(written, EvaluationRecord)
@@ -170,18 +174,21 @@ def _evaluated(
 
 
 def _timed(
-    identities: Mapping[str, FileIdentity], records: _RecordFolder, settings: BenchSettings, say: PrintLine
+    identities: Mapping[str, FileIdentity],
+    records: _RecordFolder,
+    settings: BenchSettings,
+    on_progress: PrintLine,
 ) -> list[BenchRecord]:
     kept: dict[str, BenchRecord] = {}
     for name, file in identities.items():
         record = records.read_bench(file)
         if record is not None and _is_current(record, file, settings):
-            say(f"{name}: timed before")
+            on_progress(f"{name}: timed before")
             kept[name] = record
     new = [name for name in identities if name not in kept]
     if new:
-        say(f"timing in turns: {', '.join(new)}")
-        together = bench_with(new, settings, progress=say)
+        on_progress(f"timing in turns: {', '.join(new)}")
+        together = bench_with(new, settings, on_progress=on_progress)
         for name, model in zip(new, together.models, strict=True):
             record = replace(together, models=(model,))
             kept[name] = replace(record, path=records.write(identities[name], record))
@@ -196,7 +203,3 @@ def _is_current(record: BenchRecord, file: FileIdentity, settings: BenchSettings
         and (record.machine, record.libraries) == (this_machine(), library_versions())
         and record.verdict.result is not Verdict.VOID
     )
-
-
-def _ignore(line: str) -> None:
-    pass

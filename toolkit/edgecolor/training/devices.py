@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 
-from edgecolor.training.progress import PrintLine
+from edgecolor.support.progress import PrintLine
 from edgecolor_runtime.errors import UsageError
 
 ONE_DEVICE = "one"

@@ -15,9 +15,10 @@ from typing import Any
 import keras
 
 from edgecolor.data.dataset import Dataset
+from edgecolor.support.progress import PrintLine
 from edgecolor.training import validation
 from edgecolor.training.batches import Batches
-from edgecolor.training.progress import EpochProgress, PrintLine, epoch_line
+from edgecolor.training.progress import EpochProgress, epoch_line
 from edgecolor.training.recipe import Schedule
 from edgecolor.training.run_folder import RunState, write_state
 

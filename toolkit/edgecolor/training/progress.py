@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 
+from edgecolor.support.progress import PrintLine
 from edgecolor.training.recipe import Schedule
 from edgecolor_runtime.errors import DataError
 
 LINE_SECONDS = 15.0  # between two lines of progress within an epoch
-
-PrintLine = Callable[[str], None]
-
-
-def print_nothing(line: str) -> None:
-    """Ignore a line of progress."""
 
 
 class EpochProgress:

@@ -35,13 +35,13 @@ from edgecolor.network.fusion import (
 )
 from edgecolor.network.keras_file import load_network
 from edgecolor.network.pretrained import freeze_trunk, is_efficientnet, load_trunk
+from edgecolor.support.progress import PrintLine, print_nothing
 from edgecolor.training import validation
 from edgecolor.training.batches import Batches
 from edgecolor.training.devices import ONE_DEVICE, device_scope
 from edgecolor.training.loop import AfterBatch, Trainee, run_epochs
 from edgecolor.training.loss import bin_prior, chroma_loss, class_loss, teacher_loss
 from edgecolor.training.optimizer import make_optimizer
-from edgecolor.training.progress import PrintLine, print_nothing
 from edgecolor.training.publish import is_published, publish, published_network
 from edgecolor.training.recipe import Recipe
 from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run

@@ -18,8 +18,8 @@ from edgecolor.data.coverage import Histograms, build_histograms
 from edgecolor.data.dataset import MIN_HELD_OUT, Dataset, whole
 from edgecolor.network.fusion import HEAD, resized
 from edgecolor.support.contact_sheet import contact_sheet
+from edgecolor.support.progress import PrintLine
 from edgecolor.training.loss import colorfulness
-from edgecolor.training.progress import PrintLine
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_rgb
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SIZE
 from edgecolor_runtime.system import files

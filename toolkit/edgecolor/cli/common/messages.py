@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-PrintLine = Callable[[str], None]
+from edgecolor.support.progress import PrintLine, print_nothing
 
 
 def print_line(line: str) -> None:
@@ -17,7 +17,7 @@ def print_line(line: str) -> None:
 
 def progress_printer(quiet: bool) -> PrintLine:
     """Return the function that prints lines of progress: `print_line`, or one that prints nothing."""
-    return (lambda line: None) if quiet else print_line
+    return print_nothing if quiet else print_line
 
 
 def print_note(text: str) -> None:

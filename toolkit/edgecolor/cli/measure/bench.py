@@ -83,7 +83,7 @@ def bench(
         width=width,
         height=height,
         sustained=sustained,
-        progress=progress_printer(quiet),
+        on_progress=progress_printer(quiet),
     )
     text = json.dumps(record.to_json(), indent=1) + "\n"
     if output is not None:

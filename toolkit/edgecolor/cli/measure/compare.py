@@ -73,6 +73,6 @@ def compare(
         markdown=markdown,
         figures=as_json,
         force=force,
-        progress=progress_printer(quiet),
+        on_progress=progress_printer(quiet),
     )
     print_verdict(report, output, quiet=quiet)

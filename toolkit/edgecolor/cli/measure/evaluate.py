@@ -105,8 +105,8 @@ def evaluate(
         reference=reference,
         classifier=classifier,
         pictures=pictures,
-        progress=lambda done, total: say(f"{done} of {total} photographs"),
-        show=colored.append if sheet or extremes else None,
+        on_progress=lambda done, total: say(f"{done} of {total} photographs"),
+        on_picture=colored.append if sheet or extremes else None,
     )
     text = json.dumps(record.to_json(), indent=1)
     if output:
