@@ -17,9 +17,9 @@ class ColorFrame:
     """A colored frame.
 
     Attributes:
-        y: Luma of the gray frame, unchanged: mode L.
-        chroma: Predicted (Cb, Cr) centered on 0, not limited, shape (56, 56, 2).
-        seen: Mean luma under each chroma pixel, shape (56, 56). It guides the upsampling, which then follows
+        y: luma of the gray frame, unchanged: mode L.
+        chroma: predicted (Cb, Cr) centered on 0, not limited, shape (56, 56, 2).
+        seen: mean luma under each chroma pixel, shape (56, 56). It guides the upsampling, which then follows
             the edges of the luma. None: upsample without a guide.
     """
 

@@ -25,9 +25,9 @@ def upsample_chroma(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> 
 
     Args:
         chroma: (Cb, Cr) centered on 0, shape (n, m, 2).
-        low: Smallest luma under each pixel of the result, shape (h, w).
-        high: Largest luma under each pixel, same shape. Pass `low` itself if every pixel has one luma.
-        seen: Luma of the pixels of `chroma`, in [0, 255], shape (n, m); the result follows the edges of the
+        low: smallest luma under each pixel of the result, shape (h, w).
+        high: largest luma under each pixel, same shape. Pass `low` itself if every pixel has one luma.
+        seen: luma of the pixels of `chroma`, in [0, 255], shape (n, m); the result follows the edges of the
             luma. None: bilinear upsampling.
 
     Returns:
@@ -66,7 +66,7 @@ def fit_local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
 
     Args:
         chroma: Cb and Cr centered on 0, shape (2, n, m).
-        luma: Luma of the same pixels, in [0, 255], shape (n, m).
+        luma: luma of the same pixels, in [0, 255], shape (n, m).
 
     Returns:
         Offset and slope, shape (2, n, m) each. The line of a pixel passes through its own chroma and luma.

@@ -37,7 +37,7 @@ def format_of(path: Path) -> str:
     """Return Pillow's name of the format in which a file of this name is written.
 
     Raises:
-        UsageError: The extension belongs to no format that is written.
+        UsageError: the extension belongs to no format that is written.
     """
     try:
         return WRITTEN_FORMATS[path.suffix.lower()]

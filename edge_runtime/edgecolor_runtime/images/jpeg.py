@@ -24,8 +24,8 @@ def encode_jpeg(frame: ColorFrame, quality: int = LIVE_QUALITY) -> bytes:
     """Return a frame as JPEG with 4:2:0 chroma, without metadata.
 
     Args:
-        frame: The colored frame.
-        quality: Quality, 1 to 100.
+        frame: the colored frame.
+        quality: JPEG quality, 1 to 100.
     """
     if not HAS_SIMPLEJPEG:
         return _encode_with_pillow(frame.to_ycbcr(), quality)

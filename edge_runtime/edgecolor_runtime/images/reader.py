@@ -43,12 +43,12 @@ class Picture:
 
     Attributes:
         gray: BT.601 luma, mode L, upright.
-        alpha: Opacity, mode L, same size; None if the picture has no transparency.
+        alpha: opacity, mode L, same size; None if the picture has no transparency.
         exif: EXIF block without orientation, pixel layout and thumbnail; empty if there is none.
         icc: ICC profile for RGB, or None. Gray and CMYK profiles are dropped: they do not describe RGB.
-        dpi: Horizontal and vertical resolution in pixels per inch, or None.
+        dpi: horizontal and vertical resolution in pixels per inch, or None.
         xmp: XMP packet, or None.
-        notes: What a user should know about the picture, one sentence each.
+        notes: what a user should know about the picture, one sentence each.
     """
 
     gray: Image.Image
@@ -64,7 +64,7 @@ def open_picture(path: str | Path) -> Picture:
     """Open a picture of any size and mode.
 
     Raises:
-        PictureError: The file is missing, empty, damaged, not a picture, or larger than Pillow's limit
+        PictureError: the file is missing, empty, damaged, not a picture, or larger than Pillow's limit
             against decompression bombs.
     """
     path = Path(path)

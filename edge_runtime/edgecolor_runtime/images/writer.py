@@ -34,20 +34,20 @@ def save(
     """Write a colored frame to a picture file, whole or not at all.
 
     Args:
-        frame: The colored frame.
-        path: The file; its extension chooses the format.
-        of: The original picture. The file gets its transparency and metadata.
-        quality: Quality of JPEG and WebP, 1 to 100.
-        force: Replace an existing file.
-        accept_identical: Leave an existing file with the same bytes as it is, also without `force`.
+        frame: the colored frame.
+        path: the file; its extension chooses the format.
+        of: the original picture. The file gets its transparency and metadata.
+        quality: quality of JPEG and WebP, 1 to 100.
+        force: replace an existing file.
+        accept_identical: leave an existing file with the same bytes as it is, also without `force`.
 
     Returns:
         What the format could not keep, one sentence each.
 
     Raises:
-        UsageError: The extension names no format, the quality is out of range, or the file exists.
-        PictureError: The format holds no picture of this size.
-        EdgecolorError: The file cannot be written. Nothing is left behind.
+        UsageError: the extension names no format, the quality is out of range, or the file exists.
+        PictureError: the format holds no picture of this size.
+        EdgecolorError: the file cannot be written. Nothing is left behind.
     """
     path = Path(path)
     if not 1 <= quality <= 100:
@@ -83,16 +83,16 @@ def encode(
     """Encode a colored frame as a picture file.
 
     Args:
-        frame: The colored frame.
-        form: Format, one of the values of WRITTEN_FORMATS.
-        of: The original picture. The file gets its transparency and metadata.
-        quality: Quality of JPEG and WebP, 1 to 100.
+        frame: the colored frame.
+        form: format, one of the values of WRITTEN_FORMATS.
+        of: the original picture. The file gets its transparency and metadata.
+        quality: quality of JPEG and WebP, 1 to 100.
 
     Returns:
         The bytes of the file, and what the format could not keep.
 
     Raises:
-        PictureError: The picture is too large for the format.
+        PictureError: the picture is too large for the format.
     """
     notes: list[str] = []
     refuse_too_large(frame.y.size, form)

@@ -20,18 +20,18 @@ def color(
     `Colorizer`.
 
     Args:
-        source: Path of a picture file, or an open picture of any mode and size.
-        model: Name of a shipped model, or path of a model file.
-        saturation: Gain on the predicted colors, at least 0; 0 is gray (default: the model's own).
+        source: path of a picture file, or an open picture of any mode and size.
+        model: name of a shipped model, or path of a model file.
+        saturation: gain on the predicted colors, at least 0; 0 is gray (default: the model's own).
 
     Returns:
         The upright picture in mode RGB, or RGBA if `source` has transparency.
 
     Raises:
-        PictureError: The source is not a picture that can be read.
-        ModelFileError: There is no such model, or it is damaged.
-        UsageError: The saturation is negative or not a number.
-        MissingError: No interpreter library is installed.
+        PictureError: the source is not a picture that can be read.
+        ModelFileError: there is no such model, or it is damaged.
+        UsageError: the saturation is negative or not a number.
+        MissingError: no interpreter library is installed.
     """
     colorizer = Colorizer(open_model(model), saturation=saturation)
     picture = read_image(source) if isinstance(source, Image.Image) else open_picture(source)

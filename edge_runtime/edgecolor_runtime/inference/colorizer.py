@@ -25,16 +25,16 @@ class Colorizer:
     """A model with its interpreter. Not thread-safe: make one for each thread.
 
     Args:
-        model: Verified model.
-        threads: Number of CPU threads of one inference.
+        model: verified model.
+        threads: number of CPU threads of one inference.
         delegate: "edgetpu", or the path of a delegate's library; None: the CPU.
-        saturation: Gain on the predicted ab, at least 0; 0 is gray (default: the model's own).
-        guided: Upsample chroma along the edges of the luma. False: bilinear upsampling, slightly faster.
+        saturation: gain on the predicted ab, at least 0; 0 is gray (default: the model's own).
+        guided: upsample chroma along the edges of the luma. False: bilinear upsampling, slightly faster.
 
     Raises:
-        UsageError: The saturation is negative or not a number.
-        MissingError: No interpreter library is installed, or the delegate cannot be loaded.
-        ModelFileError: The graph differs from its description in the model file.
+        UsageError: the saturation is negative or not a number.
+        MissingError: no interpreter library is installed, or the delegate cannot be loaded.
+        ModelFileError: the graph differs from its description in the model file.
     """
 
     def __init__(
@@ -116,9 +116,9 @@ class Colorizer:
         """Put predicted colors on a frame. The saturation gain is applied here.
 
         Args:
-            gray: The frame, mode L.
-            seen: Result of `prepare`.
-            ab: Result of `predict`, shape (56, 56, 2).
+            gray: the frame, mode L.
+            seen: result of `prepare`.
+            ab: result of `predict`, shape (56, 56, 2).
         """
         lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
         predicted = lab_to_chroma(lightness, ab * np.float32(self.saturation))

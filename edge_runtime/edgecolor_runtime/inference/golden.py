@@ -59,12 +59,12 @@ class Replay:
     """Differences from the exported outputs over all golden vectors.
 
     Attributes:
-        interpreter: Library and version.
-        delegate: Delegate that ran the network, or None.
-        pictures: Number of golden vectors.
-        mean: Mean difference in steps.
+        interpreter: library and version.
+        delegate: delegate that ran the network, or None.
+        pictures: number of golden vectors.
+        mean: mean difference in steps.
         p999: 99.9th percentile of the differences in steps.
-        maximum: Largest difference in steps.
+        maximum: largest difference in steps.
         limits: ReplayLimits for this model, interpreter and delegate.
     """
 
@@ -87,10 +87,10 @@ def replay(colorizer: Colorizer) -> Replay:
     """Run the golden vectors of a model like pictures, and compare the raw outputs.
 
     Args:
-        colorizer: Colorizer with the threads and the delegate that the device will use.
+        colorizer: colorizer with the threads and the delegate that the device will use.
 
     Raises:
-        EdgecolorError: The interpreter fails to run the network.
+        EdgecolorError: the interpreter fails to run the network.
     """
     golden = colorizer.model.golden
     outputs = np.stack([colorizer.predict_raw(gray) for gray in golden.gray])
@@ -121,7 +121,7 @@ def verify_replay(result: Replay) -> None:
     """Raise an error if this device does not reproduce the exported outputs.
 
     Raises:
-        GateError: A difference is larger than its limit.
+        GateError: a difference is larger than its limit.
     """
     if not result.passed:
         limits = result.limits

@@ -77,14 +77,14 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     """Load a graph with the interpreter library of this machine.
 
     Args:
-        flatbuffer: Verified TFLite model.
-        threads: Number of CPU threads of one inference.
+        flatbuffer: verified TFLite model.
+        threads: number of CPU threads of one inference.
         delegate: "edgetpu", or the path of an external delegate's library; None: the CPU.
 
     Raises:
-        MissingError: No interpreter library is installed, the delegate cannot be loaded, or a graph that is
+        MissingError: no interpreter library is installed, the delegate cannot be loaded, or a graph that is
             compiled for an Edge TPU has no delegate.
-        ModelFileError: The library cannot load the graph, or the graph has not one input and one output.
+        ModelFileError: the library cannot load the graph, or the graph has not one input and one output.
     """
     library, name = _library()
     delegates = [] if delegate is None else [_delegate(library, delegate)]
@@ -111,8 +111,8 @@ def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray
         A function from the graph's input to all computed tensors: name -> dequantized values.
 
     Raises:
-        MissingError: No interpreter library is installed.
-        ModelFileError: The library cannot load the graph.
+        MissingError: no interpreter library is installed.
+        ModelFileError: the library cannot load the graph.
     """
     library, name = _library()
     try:

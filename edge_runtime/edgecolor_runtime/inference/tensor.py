@@ -13,10 +13,10 @@ class TensorInfo:
     """An input or output of the graph.
 
     Attributes:
-        shape: Shape with the batch axis.
-        dtype: Type of the values.
-        scale: Quantization step; 0 for a float tensor.
-        zero_point: Quantized value of 0; 0 for a float tensor.
+        shape: shape with the batch axis.
+        dtype: type of the values.
+        scale: quantization step; 0 for a float tensor.
+        zero_point: quantized value of 0; 0 for a float tensor.
     """
 
     shape: tuple[int, ...]

@@ -45,10 +45,10 @@ class TensorDescription:
     """The network's input or output.
 
     Attributes:
-        shape: Shape with the batch axis.
-        meaning: Quantity and unit of the values.
-        scale: Quantization step; 0 for a float tensor.
-        zero_point: Quantized value of 0; 0 for a float tensor.
+        shape: shape with the batch axis.
+        meaning: quantity and unit of the values.
+        scale: quantization step; 0 for a float tensor.
+        zero_point: quantized value of 0; 0 for a float tensor.
     """
 
     shape: tuple[int, ...]
@@ -63,7 +63,7 @@ class PhotographSet:
 
     Attributes:
         manifest_sha256: SHA-256 of the set's manifest, hexadecimal.
-        photographs: Number of photographs.
+        photographs: number of photographs.
     """
 
     manifest_sha256: str
@@ -89,7 +89,7 @@ class CalibrationInfo(PhotographSet):
     """The calibration photographs, and how well they determine the integer ranges.
 
     Attributes:
-        coverage: Shares of the training data that the set reaches; None if unknown or not needed.
+        coverage: shares of the training data that the set reaches; None if unknown or not needed.
         halves_ab_difference: Lab units between int8 files made from the two halves of the set, or None.
     """
 
@@ -102,9 +102,9 @@ class ExportFidelity:
     """Closeness of the exported network to the float network, measured on the check set.
 
     Attributes:
-        pictures: Number of photographs in the check set.
-        ab_difference: Mean over photographs, pixels and both channels at 56 x 56, Lab units, no saturation.
-        chroma_ratio: Mean chroma over the mean chroma of the float network.
+        pictures: number of photographs in the check set.
+        ab_difference: mean over photographs, pixels and both channels at 56 x 56, Lab units, no saturation.
+        chroma_ratio: mean chroma over the mean chroma of the float network.
     """
 
     pictures: int
@@ -117,12 +117,12 @@ class EdgeTpuCompilation:
     """What the Edge TPU compiler reported.
 
     Attributes:
-        compiler: Version of the compiler.
-        operators: Number of operators before the compilation.
-        mapped: Number of operators that run on the Edge TPU.
-        unmapped: Kind of operator that stays on the CPU -> reason.
-        on_chip: Bytes of weights kept on the chip.
-        off_chip: Bytes of weights sent again for every picture.
+        compiler: version of the compiler.
+        operators: number of operators before the compilation.
+        mapped: number of operators that run on the Edge TPU.
+        unmapped: kind of operator that stays on the CPU -> reason.
+        on_chip: bytes of weights kept on the chip.
+        off_chip: bytes of weights sent again for every picture.
     """
 
     compiler: str
@@ -138,24 +138,24 @@ class ModelInfo:
     """What a model file says about itself.
 
     Attributes:
-        name: Name of the model: letters, digits, dot, dash, underscore.
-        version: Version of the model.
-        precision: Number format in which the network computes.
-        saturation: Default gain on the predicted ab, in [0, 100]; 1 leaves the prediction as it is.
-        calibration: Calibration photographs; None if the file does not name them.
-        alpha: Width multiplier of the MobileNet.
-        input: The network's input.
-        output: The network's output.
+        name: name of the model: letters, digits, dot, dash, underscore.
+        version: version of the model.
+        precision: number format in which the network computes.
+        saturation: default gain on the predicted ab, in [0, 100]; 1 leaves the prediction as it is.
+        calibration: calibration photographs; None if the file does not name them.
+        alpha: width multiplier of the MobileNet.
+        input: the network's input.
+        output: the network's output.
         ab_scale: Lab units of a or b at network output 1.0.
-        parameters: Number of parameters.
-        float_layers: Layers that compute in float in an int8 file.
-        check: Photographs on which `fidelity` was measured, or None.
-        training: Free-form JSON: recipe, data and machine.
-        accuracy: Free-form JSON: validation figures.
-        license: Terms of use of the weights. The JSON key is "licence".
-        fidelity: Closeness to the float network, or None.
-        created_by: Programs and versions that made the file.
-        edgetpu: Report of the Edge TPU compiler; None if the file is not compiled for an Edge TPU.
+        parameters: number of parameters.
+        float_layers: layers that compute in float in an int8 file.
+        check: photographs on which `fidelity` was measured, or None.
+        training: free-form JSON: recipe, data and machine.
+        accuracy: free-form JSON: validation figures.
+        license: terms of use of the weights. The JSON key is "licence".
+        fidelity: closeness to the float network, or None.
+        created_by: programs and versions that made the file.
+        edgetpu: report of the Edge TPU compiler; None if the file is not compiled for an Edge TPU.
         document: edgecolor.json as it was read; empty for a new model. It keeps the order of the keys, and
             the keys that this version does not know.
     """
@@ -185,7 +185,7 @@ class ModelInfo:
         """Convert the parsed edgecolor.json.
 
         Raises:
-            ModelFileError: A key is missing, or a value has the wrong type or range.
+            ModelFileError: a key is missing, or a value has the wrong type or range.
         """
         if not isinstance(document, dict):
             raise ModelFileError("edgecolor.json is not a JSON object")

@@ -43,9 +43,9 @@ class Golden:
     """Golden vectors: inputs with the outputs that a device must reproduce.
 
     Attributes:
-        gray: Inputs: 8-bit luma, shape (n, 224, 224).
-        reference: Outputs of the float reference in [-1, 1], shape (n, 56, 56, 2); the file stores float16.
-        exported: Raw outputs of the exported graph, int8 or float32, shape (n, 56, 56, 2).
+        gray: inputs, 8-bit luma, shape (n, 224, 224).
+        reference: outputs of the float reference in [-1, 1], shape (n, 56, 56, 2); the file stores float16.
+        exported: raw outputs of the exported graph, int8 or float32, shape (n, 56, 56, 2).
     """
 
     gray: U8
@@ -58,9 +58,9 @@ class ModelFile:
     """A verified model.
 
     Attributes:
-        flatbuffer: The network, as the interpreter loads it.
-        info: What the file says about the model.
-        golden: The golden vectors.
+        flatbuffer: the network, as the interpreter loads it.
+        info: what the file says about the model.
+        golden: the golden vectors.
         sha256: SHA-256 of the flatbuffer, hexadecimal.
     """
 
@@ -74,9 +74,9 @@ def pack(flatbuffer: bytes, info: ModelInfo, golden: Golden) -> bytes:
     """Join a flatbuffer, its description and its golden vectors to one file.
 
     Args:
-        flatbuffer: The TFLite model.
-        info: What the file says about the model.
-        golden: The golden vectors.
+        flatbuffer: the TFLite model.
+        info: what the file says about the model.
+        golden: the golden vectors.
 
     Returns:
         The bytes of the file. Equal input gives equal bytes, and a parsed file is packed to the bytes it had.
@@ -111,7 +111,7 @@ def read(path: str | Path) -> ModelFile:
     """Read and verify a model file.
 
     Raises:
-        ModelFileError: The file cannot be read, or any byte differs from what `pack` wrote.
+        ModelFileError: the file cannot be read, or any byte differs from what `pack` wrote.
     """
     path = Path(path)
     try:
@@ -130,11 +130,11 @@ def parse(data: bytes, where: str) -> ModelFile:
     """Verify the bytes of a model file.
 
     Args:
-        data: The whole file.
-        where: Name of the file, for messages.
+        data: the whole file.
+        where: name of the file, for messages.
 
     Raises:
-        ModelFileError: Anything is missing, changed or added, or the model has another signature.
+        ModelFileError: anything is missing, changed or added, or the model has another signature.
     """
     if data.startswith(b"PK"):
         raise ModelFileError(f"{where}: not a TFLite model; `edgecolor export {where} -o FILE` makes one")

@@ -30,7 +30,7 @@ def read_shipped(name: str = "s") -> ModelFile:
     """Read and verify a shipped model.
 
     Raises:
-        ModelFileError: There is no shipped model of this name, or its file is not the pinned one.
+        ModelFileError: there is no shipped model of this name, or its file is not the pinned one.
     """
     return parse(shipped_bytes(name), f"shipped model {name}")
 
@@ -39,7 +39,7 @@ def shipped_bytes(name: str) -> bytes:
     """Return the file of a shipped model, verified by its pinned hash.
 
     Raises:
-        ModelFileError: There is no shipped model of this name, or its file is not the pinned one.
+        ModelFileError: there is no shipped model of this name, or its file is not the pinned one.
     """
     if name not in SHIPPED:
         known = ", ".join(SHIPPED) or "none"
@@ -62,7 +62,7 @@ def open_model(name: str | Path) -> ModelFile:
     """Read and verify a shipped model by its name, or a model file by its path.
 
     Raises:
-        ModelFileError: There is no such model, or its file is damaged.
+        ModelFileError: there is no such model, or its file is damaged.
     """
     if str(name) in SHIPPED:
         return read_shipped(str(name))

@@ -46,15 +46,15 @@ def write_bytes(
     """Write a file whole or not at all. Missing folders are made.
 
     Args:
-        path: The file.
-        data: Its bytes.
-        force: Replace an existing file.
-        accept_identical: Leave an existing file with these bytes as it is, also without `force`.
-        durable: Flush to the disk before the rename. Without it the file may be empty after a power cut.
+        path: the file.
+        data: its bytes.
+        force: replace an existing file.
+        accept_identical: leave an existing file with these bytes as it is, also without `force`.
+        durable: flush to the disk before the rename. Without it the file may be empty after a power cut.
 
     Raises:
-        UsageError: The file exists, and `force` is off.
-        EdgecolorError: The file cannot be written: full disk, missing permission.
+        UsageError: the file exists, and `force` is off.
+        EdgecolorError: the file cannot be written: full disk, missing permission.
     """
     with _failures_named(path), temporary_beside(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -83,8 +83,8 @@ def staged_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     choose the format by the extension. If the body raises, `path` stays as it was.
 
     Raises:
-        UsageError: The file exists, and `force` is off.
-        EdgecolorError: The file cannot be written.
+        UsageError: the file exists, and `force` is off.
+        EdgecolorError: the file cannot be written.
     """
     with _failures_named(path), temporary_beside(path) as folder:
         folder.mkdir()
@@ -98,7 +98,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         UsageError: `path` exists.
-        EdgecolorError: The folder cannot be made.
+        EdgecolorError: the folder cannot be made.
     """
     _refuse_existing_folder(path)
     with _failures_named(path), temporary_beside(path) as folder:
@@ -131,10 +131,10 @@ def publish(temporary: Path, path: Path, *, force: bool, durable: bool = True) -
     """Rename a complete temporary file to its name.
 
     Args:
-        temporary: The complete file, from `temporary_beside`.
-        path: Its name.
-        force: Replace an existing file.
-        durable: Flush the data and the folder to the disk.
+        temporary: the complete file, from `temporary_beside`.
+        path: its name.
+        force: replace an existing file.
+        durable: flush the data and the folder to the disk.
 
     Raises:
         UsageError: `path` exists, and `force` is off.

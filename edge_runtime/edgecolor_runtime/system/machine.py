@@ -49,11 +49,11 @@ class Clock:
     """Clock of the fastest cores.
 
     Attributes:
-        now: Present clock in MHz.
-        lowest: Lowest clock that the governor may choose, in MHz.
-        highest: Highest clock that the governor may choose, in MHz.
-        governor: Kernel policy that chooses the clock.
-        driver: Kernel driver that sets the clock.
+        now: present clock in MHz.
+        lowest: lowest clock that the governor may choose, in MHz.
+        highest: highest clock that the governor may choose, in MHz.
+        governor: kernel policy that chooses the clock.
+        driver: kernel driver that sets the clock.
     """
 
     now: float | None
