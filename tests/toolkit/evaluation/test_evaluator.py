@@ -27,7 +27,7 @@ TINY = TESTS / "edge_runtime" / "data" / "tiny-int8.tflite"
 
 
 class Oracle:
-    """Knows the true ab of the photographs, and can be made to say something near it."""
+    """Predict the true ab of the photographs, times a gain, plus an offset."""
 
     def __init__(
         self, name: str, *, gain: float = 1, offset: float = 0, saturation: float | None = None

@@ -1,4 +1,4 @@
-"""The page of a report in a real Chromium: by eye and keyboard, on a phone and paper, attacked."""
+"""The page of a report in Chromium: by mouse and keyboard, on a phone, on paper, and with hostile records."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Makes the page of records, with the command."""
+    """Return a function that makes the page of records, with the command."""
 
     def run(*records: Record) -> Path:
         folder = tmp_path_factory.mktemp("page")
@@ -75,7 +75,7 @@ def ten(make: Make, evaluated: Record, benched: Record) -> Path:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page that must ask nobody for anything, and have nothing to complain of."""
+    """Return a function that opens a page; the page must request nothing else and log no errors."""
     contexts = []
     requests: list[str] = []
     complaints: list[str] = []

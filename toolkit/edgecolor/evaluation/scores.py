@@ -208,6 +208,7 @@ class Evaluation:
         model: name of the model.
         saturation: the model's own gain on ab, which is 1 on the plane.
         data: the photographs.
+        plane: means over the photographs.
         fidelity: None if no reference was given.
         recognition: None if no classifier was given.
         worst: names of the photographs that gain least over gray at saturation 1, worst first.

@@ -94,8 +94,12 @@ class EvaluationRecord:
     """How well one file colors one set of photographs.
 
     Attributes:
-        created_by: the edgecolor that measured it.
-        started: when the measurement began.
+        schema: kind and version of the record.
+        created_by: name and version of the program that measured.
+        started: time at which the measurement began.
+        file: the evaluated file.
+        evaluation: the figures.
+        pictures: thumbnails of some of the photographs.
         path: file that the record was read from; None for a record that was not read.
     """
 
@@ -278,12 +282,17 @@ class BenchRecord:
     """How fast model files are on one machine.
 
     Attributes:
-        created_by: the edgecolor that measured it.
-        started: when the measurement began.
+        schema: kind and version of the record.
+        created_by: name and version of the program that measured.
+        started: time at which the measurement began.
+        machine: what does not change while the machine runs.
         libraries: version of each library; None for one that is not installed.
+        settings: what was measured.
+        verdict: whether the times are valid.
         before: the machine before the first run.
         others: number of processors that other programs kept busy before the first run.
         after: the machine after the last run.
+        models: times of each model, in the order of the call.
         path: file that the record was read from; None for a record that was not read.
     """
 
