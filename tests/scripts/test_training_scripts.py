@@ -18,6 +18,7 @@ from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor.data.dataset import open_dataset
 from edgecolor.training.recipe import Recipe
 from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.models.shipped import SHIPPED
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MODELS = Path(__file__).parents[2] / "models"
@@ -151,3 +152,14 @@ def test_a_released_model_is_slimmed_pruned_and_compared(tmp_path: Path, prepare
     lines = script.table(rows).splitlines()
     assert len(lines) == 5 and len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| released | 99 M (100%) | 507 kB |")
+
+
+def test_pinning_the_same_hash_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship_model = load("ship_model")
+    shipped = (ship_model.SHIPPED_FOLDER / "shipped.py").read_text("utf-8")
+    (tmp_path / "shipped.py").write_text(shipped, "utf-8")
+    monkeypatch.setattr(ship_model, "SHIPPED_FOLDER", tmp_path)
+    ship_model.pin("s", SHIPPED["s"].sha256)
+    assert (tmp_path / "shipped.py").read_text("utf-8") == shipped
+    ship_model.pin("s", "0" * 64)
+    assert f'"s": ShippedModel("s.tflite", "{"0" * 64}")' in (tmp_path / "shipped.py").read_text("utf-8")

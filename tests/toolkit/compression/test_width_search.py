@@ -1,4 +1,4 @@
-"""`edgecolor tune`: its choice, and a real study in which one process is killed."""
+"""`edgecolor tune`: its choice, and a real search in which one process is killed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAST = Candidate(0.125, 16, psnr=20.0, loss=1.0, loss_error=0.1, macs=30, size=1
 MIDDLE = replace(FAST, alpha=0.25, width=24, psnr=20.8, loss=0.2, macs=60, size=200, latency=1.5)
 BEATEN = replace(MIDDLE, width=32, psnr=20.7, macs=70, latency=1.6)
 BEST = replace(FAST, alpha=0.5, width=48, psnr=21.0, loss=0.0, macs=200, size=900, latency=3.0)
-FOUND = dict(enumerate((FAST, MIDDLE, BEATEN, BEST)))
+CANDIDATES = dict(enumerate((FAST, MIDDLE, BEATEN, BEST)))
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,19 @@ FOUND = dict(enumerate((FAST, MIDDLE, BEATEN, BEST)))
     ],
 )
 def test_the_choice(limits: CandidateLimits, chosen: int) -> None:
-    assert choose(FOUND, limits) == chosen
+    assert choose(CANDIDATES, limits) == chosen
 
 
 @pytest.mark.parametrize(
     "limits", [CandidateLimits(latency=0.5), CandidateLimits(psnr=22), CandidateLimits(psnr=20.9, macs=100)]
 )
-def test_no_choice_keeps_within_the_limits(limits: CandidateLimits) -> None:
+def test_no_candidate_within_the_limits(limits: CandidateLimits) -> None:
     with pytest.raises(GateError, match="No trial is within the limits; the nearest is alpha 0"):
-        choose(FOUND, limits)
+        choose(CANDIDATES, limits)
 
 
-def test_the_pareto_line_leaves_out_what_is_beaten() -> None:
-    assert pareto(list(FOUND.values())) == [FAST, MIDDLE, BEST]
+def test_the_pareto_line_leaves_out_beaten_candidates() -> None:
+    assert pareto(list(CANDIDATES.values())) == [FAST, MIDDLE, BEST]
 
 
 def test_multiply_adds_are_those_of_the_file() -> None:
@@ -70,18 +70,18 @@ def test_multiply_adds_are_those_of_the_file() -> None:
 
 
 def test_differences_are_paired() -> None:
-    found = difference(np.array([20.0, 30.0, 25.0]), np.array([19.0, 29.0, 24.0]))
-    assert (found.mean, found.error) == (1.0, 0.0)
+    gap = difference(np.array([20.0, 30.0, 25.0]), np.array([19.0, 29.0, 24.0]))
+    assert (gap.mean, gap.error) == (1.0, 0.0)
 
 
-def test_what_cannot_be_searched() -> None:
+def test_impossible_options() -> None:
     for words in ({"trials": 0}, {"epochs": 0}, {"minutes": 0.0}):
         with pytest.raises(UsageError):
             TuneOptions(**words)
 
 
 @pytest.mark.slow
-def test_killed_and_given_again_it_slims_to_half(
+def test_a_killed_search_resumes_and_halves_the_multiply_adds(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = tmp_path / "study"
@@ -100,18 +100,17 @@ def test_killed_and_given_again_it_slims_to_half(
     assert not (study / "model.keras").exists()
 
     assert main([*words, "--json"]) == 0
-    told = capsys.readouterr()
-    result = json.loads(told.out)
+    result = json.loads(capsys.readouterr().out)
     assert len(result["trials"]) == 2
     wide, finished = result["wide"], result["finished"]
     assert finished["macs"] <= wide["macs"] / 2
     assert finished["size"] < wide["size"]
     assert widths(load_network(study / "model.keras")) == (finished["alpha"], finished["width"])
-    facts = json.loads((study / "model.json").read_text())
-    assert facts["tuning"]["limits"]["macs"] == pytest.approx(wide["macs"] / 2)
-    assert facts["training"]["started_from"]["recipe"]["teachers"] == ["s.keras"]
+    sidecar = json.loads((study / "model.json").read_text())
+    assert sidecar["tuning"]["limits"]["macs"] == pytest.approx(wide["macs"] / 2)
+    assert sidecar["training"]["started_from"]["recipe"]["teachers"] == ["s.keras"]
     assert (study / "pareto.svg").stat().st_size > 1000
-    assert not list(study.glob(".partial*"))
+    assert not list(study.glob(".*.part"))
 
     assert main([*words, "--json"]) == 0  # nothing is left to do
     assert json.loads(capsys.readouterr().out)["trials"] == result["trials"]
@@ -119,7 +118,7 @@ def test_killed_and_given_again_it_slims_to_half(
     assert "holds a run with another" in capsys.readouterr().err
 
 
-def test_many_open_a_study_at_once(tmp_path: Path) -> None:
+def test_many_processes_can_open_a_study_at_once(tmp_path: Path) -> None:
     begin_run(tmp_path, RunIdentity({}, "", ""))
     with quiet_optuna(), ThreadPoolExecutor(8) as pool:
         studies = list(pool.map(lambda _: open_study(tmp_path, None, seed=1), range(8)))
@@ -137,12 +136,12 @@ def test_two_processes_share_a_study(prepared: Path, tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]
-    told = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    results = [json.loads(out) for out, _ in told]
+    outputs = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    results = [json.loads(out) for out, _ in outputs]
     folders = sorted(p.name for p in study.glob("trial-*"))
     assert len(folders) == max(len(r["trials"]) for r in results) >= 2
-    widest = max(r["chosen"]["psnr"] for r in results)
+    best = max(r["chosen"]["psnr"] for r in results)
     kept = json.loads((study / "pareto.json").read_text())
-    assert kept["chosen"]["psnr"] == widest
+    assert kept["chosen"]["psnr"] == best
     assert widths(load_network(study / "model.keras")) == (kept["chosen"]["alpha"], kept["chosen"]["width"])

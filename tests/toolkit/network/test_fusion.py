@@ -71,9 +71,9 @@ def test_imagenet_branch_sees_gray_as_three_equal_channels(tmp_path: Path, netwo
     load_imagenet(network, 0.25, tmp_path / "donor.weights.h5")
     gray = np.random.default_rng(2).uniform(-1, 1, (1, 224, 224, 1)).astype(np.float32)
     tap = "conv_pw_11_relu"
-    wanted = keras.Model(donor.input, donor.get_layer(tap).output)(np.repeat(gray, 3, axis=-1))
-    found = keras.Model(network.input, network.get_layer(tap).output)(gray)
-    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), atol=1e-4)
+    expected = keras.Model(donor.input, donor.get_layer(tap).output)(np.repeat(gray, 3, axis=-1))
+    output = keras.Model(network.input, network.get_layer(tap).output)(gray)
+    np.testing.assert_allclose(np.asarray(output), np.asarray(expected), atol=1e-4)
 
 
 def test_wrong_trunk_weights_are_one_line(tmp_path: Path, network: keras.Model) -> None:

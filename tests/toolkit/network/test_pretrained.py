@@ -71,10 +71,10 @@ def test_the_branch_answers_as_the_file_was_made_to(donor: keras.Model, quantize
     network = build_network(0.25, size=None)
     load_quantized(network, quantized, pictures(32))
     gray = pictures(7)
-    wanted = keras.Model(donor.input, donor.get_layer(TAP).output)(np.repeat(gray, 3, axis=-1))
-    found = keras.Model(network.input, network.get_layer(TAP).output)(gray)
-    assert np.corrcoef(np.ravel(wanted), np.ravel(found))[0, 1] > 0.995
-    np.testing.assert_allclose(np.mean(found), np.mean(wanted), rtol=0.02)
+    expected = keras.Model(donor.input, donor.get_layer(TAP).output)(np.repeat(gray, 3, axis=-1))
+    output = keras.Model(network.input, network.get_layer(TAP).output)(gray)
+    assert np.corrcoef(np.ravel(expected), np.ravel(output))[0, 1] > 0.995
+    np.testing.assert_allclose(np.mean(output), np.mean(expected), rtol=0.02)
 
 
 def test_training_mode_computes_the_same_over_the_same_pictures(quantized: Path) -> None:

@@ -7,19 +7,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from edgecolor.cli import main
 from edgecolor.network.keras_file import load_network
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only with TensorFlow")
 
 SMALL = ["--trunk", "none", "--size", "32", "--full-size-epochs", "1", "--batch", "8", "--ema", "0"]
 
-# Splitting a CPU is possible only before TensorFlow has looked at it, hence in a process of its own.
+# TensorFlow can split a CPU only before it has looked at the devices, hence in a new process.
 ON_TWO = """
 import sys
 import tensorflow as tf
@@ -29,7 +31,7 @@ from edgecolor.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
-# One step of plain descent on a network without batch norm is exactly the same on one device and on two.
+# One step of plain descent, without batch normalization, is exactly the same on one device and on two.
 EXACT = """
 import sys
 import numpy as np
@@ -45,7 +47,7 @@ random = np.random.default_rng(3)
 gray = random.normal(size=(8, 16, 16, 1)).astype("f")
 truth = np.repeat(random.uniform(-0.5, 0.5, (8, 1, 1, 2)).astype("f"), 16, 1).repeat(16, 2)
 prior = np.full(121, 1 / 121, "f")
-found = []
+steps = []
 for devices in ("one", "all"):
     keras.utils.set_random_seed(1)
     with device_scope(devices, 8, print):
@@ -54,8 +56,8 @@ for devices in ("one", "all"):
         model.compile(keras.optimizers.SGD(0.01, global_clipnorm=norm), chroma_loss(LossWeights(), prior))
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
     loss = model.train_on_batch(gray, truth)
-    found.append((replicas, norm, loss, model.get_weights()))
-one, two = found
+    steps.append((replicas, norm, loss, model.get_weights()))
+one, two = steps
 assert (one[0], two[0]) == (1, 2), "replicas"
 assert (one[1], two[1]) == (1e9, 5e8), "the norm of a share"
 np.testing.assert_allclose(two[2], one[2], rtol=1e-5)
@@ -64,19 +66,19 @@ for a, b in zip(one[3], two[3], strict=True):
 """
 
 
-def child(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_child(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=600, check=False
     )
 
 
-def test_a_step_on_two_devices_is_that_on_one() -> None:
-    done = child(EXACT)
+def test_a_step_on_two_devices_equals_a_step_on_one() -> None:
+    done = run_child(EXACT)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.slow
-def test_a_run_killed_on_two_ends_on_one(
+def test_a_run_killed_on_two_devices_resumes_on_one(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -106,31 +108,39 @@ def test_a_run_killed_on_two_ends_on_one(
 def test_two_devices_train_to_the_end_and_change_size(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = ["train", str(prepared), "-o", str(run), *SMALL, "--epochs", "2", "--devices", "all"]
-    done = child(ON_TWO, *words)  # its second epoch is at full size
+    done = run_child(ON_TWO, *words)  # the second epoch is at full size
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((run / "state.json").read_text("utf-8"))["done"] == 2
     assert all(np.isfinite(w).all() for w in load_network(Path(done.stdout.strip())).get_weights())
 
 
 @pytest.mark.parametrize(
-    ("extra", "complaint"),
+    ("words", "message"),
     [
         (["--devices", "both"], "expected one or all"),
         (["--devices", "all", "--batch", "7"], "multiple of 2"),
     ],
 )
-def test_what_cannot_be_shared_is_said(
-    prepared: Path, tmp_path: Path, extra: list[str], complaint: str
+def test_an_impossible_choice_of_devices_is_refused(
+    prepared: Path,
+    tmp_path: Path,
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    done = child(ON_TWO, "train", str(prepared), "-o", str(tmp_path / "run"), *SMALL, "--epochs", "2", *extra)
-    assert done.returncode == 2
-    assert complaint in done.stderr.strip().splitlines()[-1]
+    devices = [SimpleNamespace(name=f"/device:CPU:{number}") for number in (0, 1)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices if kind == "CPU" else [])
+    command = ["train", str(prepared), "-o", str(tmp_path / "run"), *SMALL, "--epochs", "2", *words]
+    assert main(command) == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
     assert not (tmp_path / "run").exists()
 
 
-def test_several_hosts_are_refused(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_hosts_are_refused(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}}))
     words = ["train", str(prepared), "-o", str(tmp_path / "run"), *SMALL, "--epochs", "2", "--devices", "all"]
-    done = child(ON_TWO, *words)
-    assert done.returncode == 2
-    assert "Unset TF_CONFIG" in done.stderr
+    assert main(words) == 2
+    assert "Unset TF_CONFIG" in capsys.readouterr().err

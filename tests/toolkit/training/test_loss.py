@@ -31,9 +31,9 @@ def only(**weights: float) -> LossWeights:
 
 
 def mean_of(loss: Callable[[Any, Any], Any], truth: Any, guess: Any) -> float:
-    found = np.asarray(loss(truth, guess))
-    assert found.shape == truth.shape[:1], "a figure for each picture"
-    return float(found.mean())
+    losses = np.asarray(loss(truth, guess))
+    assert losses.shape == truth.shape[:1], "one figure per picture"
+    return float(losses.mean())
 
 
 def test_soft_bins_are_a_distribution_whose_mean_is_the_color() -> None:
@@ -64,8 +64,8 @@ def test_bin_weights_have_mean_one_and_lift_the_rare(strength: float) -> None:
 def test_huber_is_that_of_numpy() -> None:
     guess = TRUTH + 0.1
     error = np.hypot(0.1, 0.1) * AB_SCALE / 10
-    found = mean_of(chroma_loss(only(huber=1.0), UNIFORM), TRUTH, guess)
-    assert found == pytest.approx(np.sqrt(1 + error**2) - 1, rel=1e-4)
+    loss = mean_of(chroma_loss(only(huber=1.0), UNIFORM), TRUTH, guess)
+    assert loss == pytest.approx(np.sqrt(1 + error**2) - 1, rel=1e-4)
 
 
 def test_log_error_halves_alike_for_pale_and_vivid() -> None:

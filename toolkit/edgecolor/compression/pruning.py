@@ -138,7 +138,13 @@ def prune(
     if calibration:
         on_progress("exporting both networks to int8, to compare them")
         gain = measure_pruning_gain(model, path, calibration)
-    return PruneResult(path, overall_sparsity(kernels), tuple(kernels), state.hours, gain)
+    return PruneResult(
+        path=path,
+        sparsity=overall_sparsity(kernels),
+        kernels=tuple(kernels),
+        hours=state.hours,
+        gain=gain,
+    )
 
 
 def _train_pruned(

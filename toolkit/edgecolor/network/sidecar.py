@@ -11,7 +11,7 @@ optional:
     accuracy           figures on the val photographs
     coverage           histograms of the training data, see `data.coverage`
     pruning, tuning    what `prune` and `tune` did
-    licence            license of the weights; the key keeps the spelling of format 1
+    "licence"          license of the weights; the key keeps the spelling of file format 1
 """
 
 from __future__ import annotations
