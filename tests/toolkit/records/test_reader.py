@@ -54,6 +54,11 @@ REFUSED: dict[str, tuple[Callable[[Record, Record], list[Record | str]], int, st
     "cut": (lambda e, b: [json.dumps(e)[:-40], b], 1, "not a JSON record"),
     "not UTF-8": (lambda e, b: ["\udcff"], 1, "not a JSON record"),
     "deep": (lambda e, b: ["[" * 100_000], 1, "not a JSON record"),
+    "deep in a member": (
+        lambda e, b: ['{"schema": "edgecolor-bench/1", "models": ' + "[" * 990 + "]" * 990 + "}"],
+        1,
+        "not ",
+    ),
     "a list": (lambda e, b: ["[]"], 1, "not a record"),
     "another schema": (lambda e, b: ['{"schema": "edgecolor-report/1"}'], 1, "not a record"),
     "a schema that is no text": (lambda e, b: ['{"schema": {}}'], 1, "not a record"),

@@ -97,7 +97,11 @@ def _verify_schema(path: Path, value: Any, title: str) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    if error := best_match(Draft202012Validator(SCHEMAS[title].read()).iter_errors(value)):
+    try:
+        error = best_match(Draft202012Validator(SCHEMAS[title].read()).iter_errors(value))
+    except RecursionError:
+        raise DataError(f"{path}: not valid as {title}: it is nested too deeply.") from None
+    if error:
         where = _printable(error.json_path[:100])
         why = _printable(error.message) if len(error.message) < 200 else error.validator
         raise DataError(f"{path}: not valid as {title}: {where}: {why}.")
