@@ -14,12 +14,12 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecolor import Augmentation, LossWeights, Recipe, train
 from edgecolor.cli.common.messages import print_line
 from edgecolor.data.dataset import Dataset, open_dataset
 from edgecolor.network.sidecar import read_sidecar
+from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
 NEW_AUGMENTATION = {
@@ -58,13 +58,13 @@ def read_runs(model: Path) -> list[PastRun]:
         raise DataError(f"{model.with_suffix('.json')}: no record of a training run.") from error
 
 
-def _parse_runs(training: dict[str, Any]) -> list[PastRun]:
+def _parse_runs(training: JsonObject) -> list[PastRun]:
     before = training.get("started_from")
     run = PastRun(parse_recipe(training["recipe"]), training["data_sha256"], training["photographs"])
     return [*(_parse_runs(before) if before else []), run]
 
 
-def parse_recipe(values: dict[str, Any]) -> Recipe:
+def parse_recipe(values: JsonObject) -> Recipe:
     """Return the recipe that a sidecar stores. Old sidecars name some options differently."""
     # Old sidecars name one teacher or none, and spell colorfulness in British English.
     teacher = values.get("teacher")

@@ -10,26 +10,52 @@ from edgecolor_runtime.errors import GateError
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network, measured as an int8 file."""
+    """A network, measured as an int8 file.
 
-    alpha: float  # width multiplier of the MobileNet
-    width: int  # channels of encoder, fusion and decoder at stride 4
-    psnr: float  # dB, mean over the val photographs, see `val_accuracy`
-    loss: float  # dB below the network that is slimmed, mean over the same photographs
-    loss_error: float  # standard error of `loss`
-    macs: float  # millions of multiply-adds
-    size: float  # kB of the flatbuffer
-    latency: float  # ms
+    Attributes:
+        alpha: width multiplier of the MobileNet.
+        width: channels of encoder, fusion and decoder at stride 4.
+        psnr: mean PSNR over the val photographs in dB, see `val_accuracy`.
+        loss: mean PSNR that the network that is slimmed has more, in dB.
+        loss_error: standard error of `loss`.
+        macs: millions of multiply-adds.
+        size: kB of the flatbuffer.
+        latency: ms of one inference on one thread.
+    """
+
+    alpha: float
+    width: int
+    psnr: float
+    loss: float
+    loss_error: float
+    macs: float
+    size: float
+    latency: float
+
+    def describe(self) -> str:
+        """Return the candidate in one line."""
+        return (
+            f"alpha {self.alpha:g}, width {self.width}: "
+            f"{self.psnr:.2f} dB ({0 - self.loss:+.2f} +- {self.loss_error:.2f}), "
+            f"{self.macs:.0f} M multiply-adds, {self.size:.0f} kB, {self.latency:.2f} ms"
+        )
 
 
 @dataclass(frozen=True)
 class CandidateLimits:
-    """What the chosen candidate may cost; None: no limit."""
+    """What the chosen candidate may cost; None: no limit.
 
-    latency: float | None = None  # ms of one int8 inference on one thread of this machine
-    size: float | None = None  # kB of the int8 file without its metadata
-    macs: float | None = None  # millions of multiply-adds
-    psnr: float | None = None  # dB, the minimum
+    Attributes:
+        latency: ms of one int8 inference on one thread of this machine.
+        size: kB of the int8 file without its metadata.
+        macs: millions of multiply-adds.
+        psnr: minimum of the mean PSNR, dB.
+    """
+
+    latency: float | None = None
+    size: float | None = None
+    macs: float | None = None
+    psnr: float | None = None
 
     @property
     def costs(self) -> tuple[tuple[str, float], ...]:
@@ -63,7 +89,7 @@ def choose(candidates: Mapping[int, Candidate], limits: CandidateLimits) -> int:
         within = {}
     if not within:
         nearest = max(candidates.values(), key=lambda c: _closeness(c, limits))
-        raise GateError(f"No trial is within the limits; the nearest is {describe(nearest)}.")
+        raise GateError(f"No trial is within the limits; the nearest is {nearest.describe()}.")
     return max(within, key=lambda key: within[key].psnr)
 
 
@@ -85,11 +111,3 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
 
     kept = [c for c in candidates if not any(beats(other, c) for other in candidates)]
     return sorted(kept, key=lambda c: c.latency)
-
-
-def describe(c: Candidate) -> str:
-    """Return a candidate in one line."""
-    return (
-        f"alpha {c.alpha:g}, width {c.width}: {c.psnr:.2f} dB ({0 - c.loss:+.2f} +- {c.loss_error:.2f}), "
-        f"{c.macs:.0f} M multiply-adds, {c.size:.0f} kB, {c.latency:.2f} ms"
-    )

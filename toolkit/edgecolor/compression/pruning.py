@@ -53,13 +53,24 @@ TWO_FOUR_SPARSITY = 0.5
 
 @dataclass(frozen=True)
 class PruneOptions:
-    """What to prune, and how the network trains meanwhile."""
+    """What to prune, and how the network trains meanwhile.
 
-    sparsity: float = 0.7  # share of zeros in each prunable kernel; 0.5 with `two_four`
-    two_four: bool = False  # two zeros in every four weights along the input channels
+    Attributes:
+        sparsity: share of zeros in each prunable kernel; 0.5 with `two_four`.
+        two_four: two zeros in every four weights along the input channels.
+        epochs: passes over the photographs.
+        full_size_epochs: number of the last epochs that train at 224 pixels per side.
+        size: pixels per side in the other epochs.
+        batch: photographs per step.
+        learning_rate: initial learning rate; it falls to nearly 0.
+        seed: of the batches.
+    """
+
+    sparsity: float = 0.7
+    two_four: bool = False
     epochs: int = 3
-    full_size_epochs: int = 1  # how many of the epochs, the last ones, are at 224 pixels
-    size: int = 128  # pixels per side in the other epochs
+    full_size_epochs: int = 1
+    size: int = 128
     batch: int = 32
     learning_rate: float = 5e-4
     seed: int = 1
@@ -95,13 +106,21 @@ class KernelSparsity:
 
 @dataclass(frozen=True)
 class PruneResult:
-    """A pruned network, with the zeros of each kernel and what pruning gained."""
+    """A pruned network, with the zeros of each kernel and what pruning gained.
 
-    path: Path  # the .keras file
-    sparsity: float  # share of zeros in all prunable kernels together
+    Attributes:
+        path: the .keras file.
+        sparsity: share of zeros in all prunable kernels together.
+        kernels: the weights and zeros of each kernel, in the order of the layers.
+        hours: duration of the training.
+        gain: the int8 files before and after; None without calibration photographs.
+    """
+
+    path: Path
+    sparsity: float
     kernels: tuple[KernelSparsity, ...]
-    hours: float  # that training took
-    gain: PruningGain | None  # None if there is no calibration set
+    hours: float
+    gain: PruningGain | None
 
 
 def prune(

@@ -23,7 +23,7 @@ from pathlib import Path
 import keras
 import optuna
 
-from edgecolor.compression.candidates import Candidate, CandidateLimits, choose, describe, pareto
+from edgecolor.compression.candidates import Candidate, CandidateLimits, choose, pareto
 from edgecolor.compression.pareto_plot import pareto_svg
 from edgecolor.compression.slimming import ALPHA_STEPS, slim
 from edgecolor.compression.study import (
@@ -68,13 +68,24 @@ TRIAL_RUN = "run"  # folder of a trial's training
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """How long to search, and how each candidate trains."""
+    """How long to search, and how each candidate trains.
+
+    Attributes:
+        trials: number of trials, including those of earlier calls.
+        minutes: time after which no further trial begins; None: no limit.
+        epochs: passes over the photographs in a trial.
+        size: pixels per side in a trial.
+        finish_epochs: further passes for the chosen network, at 128 pixels.
+        batch: photographs per step.
+        learning_rate: peak learning rate.
+        seed: of the search and of every training.
+    """
 
     trials: int = 8
-    minutes: float | None = None  # after which no further trial begins
-    epochs: int = 1  # of a trial
-    size: int = 96  # pixels per side in a trial
-    finish_epochs: int = 4  # further epochs of the choice, at 128 pixels
+    minutes: float | None = None
+    epochs: int = 1
+    size: int = 96
+    finish_epochs: int = 4
     batch: int = 32
     learning_rate: float = 1e-3
     seed: int = 1
@@ -93,15 +104,25 @@ class TuneOptions:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """The result of a search: every candidate, the choice, and its further training."""
+    """The result of a search: every candidate, the choice, and its further training.
 
-    path: str  # of the .keras file
-    wide: Candidate  # the network that was slimmed
+    Attributes:
+        path: the .keras file of the choice.
+        wide: the network that was slimmed.
+        trials: every candidate.
+        pareto: the candidates that no other one beats, fastest first.
+        chosen: the choice after its trial.
+        finished: the choice after its further training.
+        minutes: duration of all trials and of the further training.
+    """
+
+    path: str
+    wide: Candidate
     trials: tuple[Candidate, ...]
     pareto: tuple[Candidate, ...]
-    chosen: Candidate  # after its trial
-    finished: Candidate  # after its further training
-    minutes: float  # that all trials and the further training took
+    chosen: Candidate
+    finished: Candidate
+    minutes: float
 
 
 def tune(
@@ -145,12 +166,12 @@ def tune(
     identity = RunIdentity(searched | {"model": fingerprint(network)}, **prepared.identity)
     open_run(output, identity)
     output.mkdir(parents=True, exist_ok=True)
-    measure = CandidateMeter(model, prepared, calibration)
-    on_progress(f"the network itself: {describe(measure.wide)}")
+    meter = CandidateMeter(model, prepared, calibration)
+    on_progress(f"the network itself: {meter.wide.describe()}")
     begin_run(output, identity)
     if limits is None or limits.is_empty:
-        limits = CandidateLimits(macs=measure.wide.macs / 2)
-    search = WidthSearch(model, network, options, limits, data=prepared, folder=output, meter=measure)
+        limits = CandidateLimits(macs=meter.wide.macs / 2)
+    search = WidthSearch(model, network, options, limits, data=prepared, folder=output, meter=meter)
     with quiet_optuna():
         study = open_study(output, storage, options.seed)
         search.run_trials(study, on_progress)
@@ -310,7 +331,7 @@ class WidthSearch:
         trial.set_user_attr("candidate", asdict(candidate))
         trial.set_user_attr("folder", folder.name)
         minutes = (time.monotonic() - begun) / 60
-        on_progress(f"trial {trial.number}: {describe(candidate)}, {minutes:.1f} minutes")
+        on_progress(f"trial {trial.number}: {candidate.describe()}, {minutes:.1f} minutes")
         return candidate.psnr, candidate.macs, candidate.size, candidate.latency
 
     def _recipe(self, alpha: float, start: Path) -> Recipe:

@@ -19,9 +19,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edgecolor.data.coverage import Histograms
+from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.system import files
 
@@ -34,14 +34,14 @@ class Sidecar:
     version: str | None = None
     alpha: float | None = None
     saturation: float = 1.0
-    training: dict[str, Any] = field(default_factory=dict)
+    training: JsonObject = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
     coverage: Histograms | None = None
-    pruning: dict[str, Any] | None = None
-    tuning: dict[str, Any] | None = None
+    pruning: JsonObject | None = None
+    tuning: JsonObject | None = None
     license: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the JSON object of the file. Keys without a value are left out."""
         values = {
             "name": self.name,

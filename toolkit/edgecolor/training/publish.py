@@ -6,7 +6,6 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -14,6 +13,7 @@ from edgecolor.data.dataset import Dataset
 from edgecolor.network.fusion import resized
 from edgecolor.network.keras_file import load_network, save_network
 from edgecolor.network.sidecar import Sidecar, read_sidecar, write_sidecar
+from edgecolor.support.json_records import JsonObject
 from edgecolor.training import validation
 from edgecolor.training.recipe import Recipe
 from edgecolor.training.run_folder import RunState
@@ -23,15 +23,26 @@ MODEL = "model.keras"
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a network was trained. It goes into the sidecar, the exported file and the model card."""
+    """How a network was trained. It goes into the sidecar, the exported file and the model card.
 
-    recipe: dict[str, Any]  # JSON; files by name, without their folders
+    Attributes:
+        recipe: the recipe, with files by name, without their folders.
+        epochs_done: epochs up to the checkpoint.
+        photographs: number of train photographs.
+        data_sha256: hash of the prepared dataset.
+        hours: duration of the training.
+        machine: architecture and number of cores.
+        started_from: the same record of the network that training started from, if any.
+        backend: of Keras, with the version of Keras.
+    """
+
+    recipe: JsonObject
     epochs_done: int
     photographs: int
     data_sha256: str
     hours: float
     machine: str
-    started_from: dict[str, Any] | None  # JSON: the same record of the network that training started from
+    started_from: JsonObject | None
     backend: str
 
 

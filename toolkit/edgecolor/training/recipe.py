@@ -16,11 +16,17 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a network trains, and at which picture sizes."""
+    """How long a network trains, and at which picture sizes.
+
+    Attributes:
+        epochs: passes over the photographs.
+        full_size_epochs: number of the last epochs that train at 224 pixels per side.
+        size: pixels per side in the other epochs.
+    """
 
     epochs: int
-    full_size_epochs: int  # how many of the epochs, the last ones, are at 224 pixels
-    size: int  # pixels per side in the other epochs
+    full_size_epochs: int
+    size: int
 
     def __post_init__(self) -> None:
         """Refuse impossible values.
@@ -60,56 +66,105 @@ def verify_steps(batch: int, learning_rate: float, seed: int) -> None:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term of the loss, see `training.loss`."""
+    """Weight of each term of the loss, see `training.loss`.
+
+    Attributes:
+        huber: of the distance in the ab plane.
+        log_error: of the logarithm of the squared error.
+        colorfulness: of the difference in colorfulness.
+        classification: of the classification over ab bins.
+        rebalance: how strongly rare colors are weighted up, from 0 to 1.
+        teacher: of the distance to the teachers; without effect if the recipe names none.
+    """
 
     huber: float = 1.0
     log_error: float = 1.0
     colorfulness: float = 0.3
     classification: float = 0.1
-    rebalance: float = 0.5  # 0 to 1: how strongly rare colors are weighted up
-    teacher: float = 1.0  # without effect if the recipe names no teacher
+    rebalance: float = 0.5
+    teacher: float = 1.0
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training photographs are varied. Only crop, flip and mixing change the colors."""
+    """How training photographs are varied. Only crop, flip and mixing change the colors.
 
-    smallest_cut: float = 0.57  # side of the smallest crop, as a share of the photograph's side
-    full_size_cut: float = 0.8  # the same in epochs at 224 pixels
-    aspect: float = 1.4  # largest factor between the aspect ratios of crop and photograph
-    spectral: bool = True  # gray is a random blend of luma and Lab lightness, because cameras differ
-    gamma: float = 0.15  # standard deviation of log2 gamma
-    contrast: float = 0.1  # standard deviation of log2 contrast, about middle gray
-    noise: float = 4.0  # largest standard deviation of sensor noise, in 8-bit steps
-    noisy: float = 0.3  # share of photographs that get noise
-    blurred: float = 0.1  # share of photographs that are blurred
-    blur: float = 1.2  # largest standard deviation of the blur, in pixels
-    sharpened: float = 0.4  # share of photographs that are sharpened by an unsharp mask
-    sharpen: float = 1.5  # largest weight of that mask
-    compressed: float = 0.1  # share of photographs that are compressed as JPEG, quality 30 to 95
-    mixed: float = 0.0  # share of photographs that are mixed with another one, colors included
+    Attributes:
+        smallest_cut: side of the smallest crop, as a share of the photograph's side.
+        full_size_cut: the same in epochs at 224 pixels.
+        aspect: largest factor between the aspect ratios of crop and photograph.
+        spectral: gray is a random blend of luma and Lab lightness, because cameras differ.
+        gamma: standard deviation of log2 gamma.
+        contrast: standard deviation of log2 contrast, about middle gray.
+        noise: largest standard deviation of sensor noise, in 8-bit steps.
+        noisy: share of photographs that get noise.
+        blurred: share of photographs that are blurred.
+        blur: largest standard deviation of the blur, in pixels.
+        sharpened: share of photographs that are sharpened by an unsharp mask.
+        sharpen: largest weight of that mask.
+        compressed: share of photographs that are compressed as JPEG, quality 30 to 95.
+        mixed: share of photographs that are mixed with another one, colors included.
+    """
+
+    smallest_cut: float = 0.57
+    full_size_cut: float = 0.8
+    aspect: float = 1.4
+    spectral: bool = True
+    gamma: float = 0.15
+    contrast: float = 0.1
+    noise: float = 4.0
+    noisy: float = 0.3
+    blurred: float = 0.1
+    blur: float = 1.2
+    sharpened: float = 0.4
+    sharpen: float = 1.5
+    compressed: float = 0.1
+    mixed: float = 0.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `train` does. Either `start` or `trunk` names the weights that training starts from."""
+    """What `train` does. Either `start` or `trunk` names the weights that training starts from.
+
+    Attributes:
+        alpha: width multiplier of the MobileNet.
+        trunk: file of pretrained weights, "imagenet" (Keras downloads them) or "none".
+        start: .keras file with the same alpha, instead of `trunk`.
+        blend: weight of the `start` network in the final average.
+        teachers: .keras files of any alpha; their mean output is a second target.
+        teacher_tint: share of the teachers' mean color of a picture that is a target, from 0 to 1.
+        freeze: do not train the MobileNet.
+        epochs: passes over the photographs.
+        full_size_epochs: number of the last epochs that train at 224 pixels per side.
+        size: pixels per side in the other epochs.
+        batch: photographs per step.
+        learning_rate: peak learning rate.
+        trunk_rate: learning rate of the MobileNet, as a share of `learning_rate`.
+        warmup_steps: steps until the peak learning rate, at most a tenth of all steps.
+        weight_decay: of AdamW.
+        ema: momentum of the moving average of the weights; 0: no average.
+        precision: "float32" or "mixed_bfloat16".
+        seed: of the weights and the batches.
+        loss: weights of the terms of the loss.
+        augment: how photographs are varied.
+    """
 
     alpha: float = 0.25
-    trunk: str = "imagenet"  # a file of pretrained weights, "imagenet" (Keras downloads it) or "none"
-    start: str | None = None  # a .keras file with the same alpha; replaces `trunk`
-    blend: float = 0.0  # weight of the `start` network in the final average
-    teachers: tuple[str, ...] = ()  # .keras files of any alpha; their mean output is a second target
-    teacher_tint: float = 1.0  # share of the teachers' mean color of a picture that is a target
-    freeze: bool = False  # do not train the MobileNet
+    trunk: str = "imagenet"
+    start: str | None = None
+    blend: float = 0.0
+    teachers: tuple[str, ...] = ()
+    teacher_tint: float = 1.0
+    freeze: bool = False
     epochs: int = 24
-    full_size_epochs: int = 2  # how many of the epochs, the last ones, are at 224 pixels
+    full_size_epochs: int = 2
     size: int = 128
     batch: int = 32
     learning_rate: float = 2e-3
-    trunk_rate: float = 0.1  # learning rate of the MobileNet, as a share of `learning_rate`
+    trunk_rate: float = 0.1
     warmup_steps: int = 500
     weight_decay: float = 0.02
-    ema: float = 0.0  # momentum of the moving average of weights; 0: no average
+    ema: float = 0.0
     precision: str = "float32"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)

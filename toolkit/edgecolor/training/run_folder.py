@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.system import files
 
@@ -21,20 +21,32 @@ STATE = "state.json"
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What a resumed run must have in common with the run that began: recipe, data and split."""
+    """What a resumed run must have in common with the run that began: recipe, data and split.
 
-    recipe: dict[str, Any]  # JSON
+    Attributes:
+        recipe: the options, as JSON.
+        data_sha256: hash of the prepared dataset.
+        split_sha256: hash of its rows by split.
+    """
+
+    recipe: JsonObject
     data_sha256: str
     split_sha256: str
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run got."""
+    """How far a run got.
 
-    done: int = 0  # epochs up to the checkpoint
-    checkpoint: str | None = None  # name of the checkpoint after these epochs
-    epochs: tuple[dict[str, float], ...] = ()  # figures of each epoch
+    Attributes:
+        done: epochs up to the checkpoint.
+        checkpoint: name of the checkpoint after these epochs.
+        epochs: figures of each epoch.
+    """
+
+    done: int = 0
+    checkpoint: str | None = None
+    epochs: tuple[dict[str, float], ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -95,7 +107,7 @@ def write_state(folder: Path, state: RunState) -> None:
     files.write_json(folder / STATE, asdict(state), force=True)
 
 
-def _differences(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+def _differences(stored: JsonObject, wanted: JsonObject) -> list[str]:
     """Return the names of the options that differ; in a group of options, those of its members."""
     names = []
     for key, value in wanted.items():
@@ -121,7 +133,7 @@ def lock_folder(folder: Path, name: str = "lock") -> Iterator[None]:
         yield
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> JsonObject:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

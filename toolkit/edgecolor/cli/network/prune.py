@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import AsJson, Calibration, Quiet, RunFolder, calibration_folder
+from edgecolor.cli.common.options import (
+    AsJson,
+    Calibration,
+    PreparedData,
+    Quiet,
+    RunFolder,
+    calibration_folder,
+)
 
 if TYPE_CHECKING:
     from edgecolor import PruneResult
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 
 def prune(
     model: Annotated[Path, typer.Argument(help=".keras file to prune. It is also the teacher.")],
-    data: Annotated[Path, typer.Argument(help="Folder that `edgecolor dataset` wrote.")],
+    data: PreparedData,
     output: RunFolder,
     sparsity: Annotated[
         float | None, typer.Option(help="Share of zeros in each prunable kernel (default: 0.7).")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgecolor import Augmentation, LossWeights, Recipe
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import Quiet, RunFolder
-from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
+from edgecolor.cli.common.options import PreparedData, Quiet, RunFolder
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder that `edgecolor dataset` wrote.")],
+    data: PreparedData,
     output: RunFolder,
     alpha: Annotated[float, typer.Option(help="Width multiplier of the MobileNet.")] = Recipe.alpha,
     trunk: Annotated[
@@ -95,7 +94,7 @@ def train(
     need_keras("train")
     import edgecolor
 
-    recipe = edgecolor.Recipe(
+    recipe = Recipe(
         alpha=alpha,
         trunk=trunk,
         start=start,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import AsJson, Calibration, Quiet, RunFolder, calibration_folder
+from edgecolor.cli.common.options import (
+    AsJson,
+    Calibration,
+    PreparedData,
+    Quiet,
+    RunFolder,
+    calibration_folder,
+)
 
 if TYPE_CHECKING:
     from edgecolor import TuneResult
@@ -18,9 +25,7 @@ if TYPE_CHECKING:
 
 def tune(
     model: Annotated[Path, typer.Argument(help="Trained .keras file, the widest possible result.")],
-    data: Annotated[
-        Path, typer.Argument(help="Folder that `edgecolor dataset` wrote, with val photographs.")
-    ],
+    data: PreparedData,
     output: RunFolder,
     trials: Annotated[int, typer.Option(help="Number of trials, including those of earlier calls.")] = 8,
     minutes: Annotated[float | None, typer.Option(help="Begin no further trial after MINUTES.")] = None,
@@ -92,16 +97,14 @@ def tune(
 
 
 def _text(result: TuneResult, folder: Path) -> str:
-    from edgecolor.compression.candidates import describe
-
     return "\n".join(
         [
             result.path,
             "",
-            f"the network  {describe(result.wide)}",
-            *(f"{'not beaten' if i == 0 else '':13}{describe(c)}" for i, c in enumerate(result.pareto)),
-            f"chosen       {describe(result.chosen)}",
-            f"finished     {describe(result.finished)}",
+            f"the network  {result.wide.describe()}",
+            *(f"{'not beaten' if i == 0 else '':13}{c.describe()}" for i, c in enumerate(result.pareto)),
+            f"chosen       {result.chosen.describe()}",
+            f"finished     {result.finished.describe()}",
             "",
             f"{len(result.trials)} trials, {result.minutes:.0f} minutes; plot: {folder / 'pareto.svg'}",
         ]
