@@ -18,6 +18,7 @@ import edgecolor_runtime
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "examples"
+NETWORK = REPOSITORY / "models/s/s.keras"
 TESTED_ELSEWHERE = {"color_photographs"}  # tests/packaging/test_demo.py
 PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in TESTED_ELSEWHERE)
 
@@ -121,8 +122,37 @@ def test_own_camera(tmp_path: Path) -> None:
     assert colored == "3 frames"
 
 
+def test_train_on_few_photographs(calibration: Path, tmp_path: Path) -> None:
+    words = (calibration, NETWORK, "run", "--epochs", "1", "--size", "32")
+    printed = run_example("train_on_few_photographs", *words, folder=tmp_path)
+    assert printed.startswith("16 photographs to train on, 4 to validate\n")
+    assert printed.endswith("run/training/model.keras\n")
+    assert (tmp_path / "run/training/model.keras").is_file()
+
+
+@pytest.fixture
+def prepared(calibration: Path, tmp_path: Path) -> Path:
+    """A prepared dataset of 20 photographs."""
+    edgecolor.prepare_dataset(calibration, tmp_path / "prepared", workers=1)
+    return tmp_path / "prepared"
+
+
+@pytest.mark.slow
+def test_prune_a_network(prepared: Path, tmp_path: Path) -> None:
+    words = (NETWORK, prepared, "run", "--epochs", "1", "--size", "32")
+    assert "run/model.keras: 70% zeros\n" in run_example("prune_a_network", *words, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_narrow_a_network(prepared: Path, calibration: Path, tmp_path: Path) -> None:
+    words = (NETWORK, prepared, calibration, "run", "--trials", "1", "--size", "32")
+    printed = run_example("narrow_a_network", *words, folder=tmp_path)
+    assert "M multiply-adds instead of 99 M\n" in printed
+    assert (tmp_path / "run/model.keras").is_file()
+
+
 def test_export_and_check(calibration: Path, tmp_path: Path) -> None:
-    words = (REPOSITORY / "models/s/s.keras", calibration, "s.tflite", "--precision", "float32")
+    words = (NETWORK, calibration, "s.tflite", "--precision", "float32")
     printed = run_example("export_and_check", *words, folder=tmp_path)
     assert "The file reproduces the network." in printed
     assert edgecolor_runtime.open_model(tmp_path / "s.tflite").info.precision == "float32"
