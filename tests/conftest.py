@@ -48,6 +48,7 @@ SLOW_TO_START = (
     "packaging/test_bundle.py",
     "packaging/test_wheels.py",
     "packaging/test_demo.py",
+    "packaging/test_reference.py",
     "scripts",
     "edge_runtime/inference/test_tflite_runtime.py",
     "edge_runtime/preview/test_page.py",
