@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgecolor import Augmentation, LossWeights, Recipe, train
 from edgecolor.cli.common.messages import print_line
-from edgecolor.data.dataset import Dataset, open_dataset
+from edgecolor.data.dataset import Dataset, Split, open_dataset
 from edgecolor.network.sidecar import read_sidecar
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, EdgecolorError
@@ -108,7 +108,7 @@ def _verify_data(runs: list[PastRun], data: Dataset, name: str) -> None:
     known = EQUIVALENT_DATA if data.sha256 in EQUIVALENT_DATA else {data.sha256}
     if any(run.data_sha256 not in known for run in runs):
         raise DataError(f"{data.path} is not what {name} was trained on: {runs[0].data_sha256[:16]}…")
-    if any(run.photographs != len(data.rows["train"]) for run in runs):
+    if any(run.photographs != len(data.rows[Split.TRAIN]) for run in runs):
         raise DataError(
             f"{data.path} has another split: {name} was trained on {runs[0].photographs} photographs."
         )

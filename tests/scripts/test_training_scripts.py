@@ -15,7 +15,7 @@ import pytest
 from edgecolor.compression.pruning import PruneOptions
 from edgecolor.compression.width_search import TuneOptions
 from edgecolor.data.calibration import CHECK_PICTURES
-from edgecolor.data.dataset import open_dataset
+from edgecolor.data.dataset import Split, open_dataset
 from edgecolor.training.recipe import Recipe
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.shipped import SHIPPED
@@ -90,7 +90,7 @@ def test_the_same_photographs_prepared_otherwise_may_stand_in(
     sidecar = json.loads((MODELS / "m" / "m.json").read_text())
     training = sidecar["training"]
     while training:
-        training["photographs"] = len(open_dataset(prepared).rows["train"])
+        training["photographs"] = len(open_dataset(prepared).rows[Split.TRAIN])
         training = training["started_from"]
     (folder / "m.json").write_text(json.dumps(sidecar))
     for teacher in ("t", "e", "e-tuned", "next-m"):
@@ -111,7 +111,7 @@ def test_a_model_is_its_own_teacher_as_the_run_before_left_it(
     remake = load("remake_model")
     begun = Recipe(trunk="none", size=32, batch=4, epochs=1, full_size_epochs=0)
     data = open_dataset(prepared)
-    first = {"recipe": asdict(begun), "data_sha256": data.sha256, "photographs": len(data.rows["train"])}
+    first = {"recipe": asdict(begun), "data_sha256": data.sha256, "photographs": len(data.rows[Split.TRAIN])}
     recipe = replace(begun, start="x.keras", teachers=("t.keras", "x.keras"), teacher_tint=0.9)
     for name in ("x", "t"):
         (tmp_path / name).mkdir()

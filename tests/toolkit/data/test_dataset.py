@@ -11,7 +11,7 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from edgecolor.cli import main
-from edgecolor.data.dataset import choose_held_out, open_dataset, prepare_dataset
+from edgecolor.data.dataset import Split, choose_held_out, open_dataset, prepare_dataset
 from edgecolor.data.training_sources import NPY_AB, NPY_L, planes_of_rgb
 from edgecolor.training.run_folder import RunIdentity, begin_run, open_run
 from edgecolor_runtime.errors import DataError, UsageError
@@ -77,14 +77,14 @@ def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_p
     summary = prepare_dataset(folder, tmp_path / "out")
     assert (summary.near_gray, summary.toned, summary.unreadable) == (1, 1, ["broken.jpg"])
     rows = open_dataset(tmp_path / "out").rows
-    assert len(rows["train"]) + len(rows["val"]) == summary.photographs - 3
+    assert len(rows[Split.TRAIN]) + len(rows[Split.VAL]) == summary.photographs - 3
 
 
 def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("file,split\n0.png,val\nsub/1.png,train\n")
     prepare_dataset(folder, tmp_path / "out", split=tmp_path / "split.csv")
     data = open_dataset(tmp_path / "out")
-    assert [data.names[r] for r in data.rows["val"]] == ["0.png"]
+    assert [data.names[r] for r in data.rows[Split.VAL]] == ["0.png"]
 
 
 @pytest.mark.parametrize(("photographs", "val"), [(4, 0), (12, 2), (300, 60), (1000, 200), (20000, 400)])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecolor.data.dataset import Dataset, open_dataset, whole
+from edgecolor.data.dataset import Dataset, Split, load_pairs, open_dataset
 from edgecolor.training.batches import Batches
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.errors import MissingError
@@ -78,7 +78,7 @@ def test_full_size_batch_is_the_photograph_or_its_mirror(data: Dataset) -> None:
     batches = Batches(data, batch=4, size=224, seed=5, augment=PLAIN)
     lightness, (ab, again) = batches[0]
     assert ab is again
-    gray, truth = (a.astype(np.float16) for a in whole(data, data.rows["train"]))
+    gray, truth = (a.astype(np.float16) for a in load_pairs(data, data.rows[Split.TRAIN]))
     for crop_l, crop_ab in zip(lightness, ab, strict=True):
         pairs = [(gray[i][:, ::s], truth[i][:, ::s]) for i in range(len(gray)) for s in (1, -1)]
         match = [t for g, t in pairs if np.array_equal(g, crop_l)]

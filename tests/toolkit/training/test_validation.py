@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgecolor.data.dataset import open_dataset, whole
+from edgecolor.data.dataset import Split, load_pairs, open_dataset
 from edgecolor.network.keras_file import load_network
 from edgecolor.training.publish import published_network
 from edgecolor.training.recipe import Recipe
@@ -41,7 +41,7 @@ def test_the_published_network_is_centered(prepared: Path, monkeypatch: pytest.M
     assert lines == ["8 val photographs: the colors are not centered, which needs 200"]
     assert centered(network, data) is network
     monkeypatch.setattr("edgecolor.training.validation.MIN_CENTERING_PHOTOGRAPHS", 8)
-    lightness, truth = whole(data, data.rows["val"])
+    lightness, truth = load_pairs(data, data.rows[Split.VAL])
 
     def median_error(model: keras.Model) -> F32:
         errors = (truth - np.asarray(model(lightness, training=False))).reshape(-1, 2)

@@ -30,7 +30,7 @@ from edgecolor.compression.keras2 import (
     to_keras2,
 )
 from edgecolor.compression.pruning_gain import PruningGain, measure_pruning_gain
-from edgecolor.data.dataset import Dataset, open_dataset
+from edgecolor.data.dataset import Dataset, Split, open_dataset
 from edgecolor.network.fusion import TEACHER_GAP, resized
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
 from edgecolor.network.sidecar import read_sidecar, write_sidecar
@@ -276,7 +276,7 @@ class PrunedTrainee(Trainee):
             **asdict(self._options),
             model=self._source.name,
             sparsity_reached=round(overall_sparsity(kernels), 4),
-            photographs=len(self._data.rows["train"]),
+            photographs=len(self._data.rows[Split.TRAIN]),
             data_sha256=self._data.sha256,
             hours=state.hours,
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor.data.dataset import Dataset
+from edgecolor.data.dataset import Dataset, Split
 from edgecolor.evaluation.color_plane import SHARES
 from edgecolor.evaluation.metrics import psnr
 from edgecolor.evaluation.scores import Difference
@@ -39,7 +39,7 @@ def val_psnr(flatbuffer: bytes, data: Dataset) -> Decibels:
     Returns:
         (photographs,), dB.
     """
-    rows = data.rows["val"]
+    rows = data.rows[Split.VAL]
     truth = data.ab[rows].astype(np.float32)
     predicted = TfliteModel(flatbuffer).outputs(data.luma[rows]) * np.float32(AB_SCALE)
     original, own = (np.asarray(colorfulness(ab / np.float32(AB_SCALE))).mean() for ab in (truth, predicted))

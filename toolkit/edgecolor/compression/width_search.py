@@ -34,7 +34,7 @@ from edgecolor.compression.study import (
     trial_seconds,
 )
 from edgecolor.compression.val_accuracy import Decibels, difference, val_psnr
-from edgecolor.data.dataset import Dataset, open_dataset, whole
+from edgecolor.data.dataset import Dataset, Split, load_pairs, open_dataset
 from edgecolor.exporting.pipeline import export
 from edgecolor.network.fusion import decoder_width, macs, widths
 from edgecolor.network.keras_file import fingerprint, load_network, save_network
@@ -157,7 +157,7 @@ def tune(
     """
     options = options or TuneOptions()
     prepared = open_dataset(data)
-    if not len(prepared.rows["val"]):
+    if not len(prepared.rows[Split.VAL]):
         raise DataError(
             f"{data}: no val photographs to measure accuracy on. Run `edgecolor dataset` with --split."
         )
@@ -324,7 +324,7 @@ class WidthSearch:
         folder.mkdir(exist_ok=True)
         start = folder / "start.keras"
         if not start.exists():
-            lightness, _ = whole(self._data, self._data.rows["train"][:RANKING_PHOTOGRAPHS])
+            lightness, _ = load_pairs(self._data, self._data.rows[Split.TRAIN][:RANKING_PHOTOGRAPHS])
             save_network(slim(self._network, alpha, width, lightness), start)
         trained = train(self._data.path, folder / TRIAL_RUN, self._recipe(alpha, start))
         candidate = self._meter.measure(trained)

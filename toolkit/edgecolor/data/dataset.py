@@ -73,10 +73,10 @@ class DatasetSummary:
 
 
 def prepare_dataset(
-    photos: Path,
-    output: Path,
+    photographs: str | Path,
+    output: str | Path,
     *,
-    split: Path | None = None,
+    split: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
 ) -> DatasetSummary:
@@ -85,12 +85,11 @@ def prepare_dataset(
     Near-gray, toned and unreadable photographs belong to neither split.
 
     Args:
-        photos: folder of photographs, searched with its subfolders, or a folder in the `.npy` layout.
+        photographs: folder of photographs, searched with its subfolders, or a folder in the `.npy` layout.
         output: folder to make; it must not exist.
         split: CSV file with the columns `file` and `split` (train or val); photographs that it does not name
             are trained on. Default: hashes of the names decide. One photograph in 50 goes to val, but at
-                least 200;
-            of few photographs at most one in 5.
+            least 200; of few photographs at most one in 5.
         on_progress: called with the number of photographs done and the number of all.
         workers: number of processes (default: one for each core).
 
@@ -98,12 +97,12 @@ def prepare_dataset(
         DataError: no usable photograph, a wrong scale, or an unreadable source.
         UsageError: the output exists.
     """
-    source = open_source(photos)
-    named = _read_split(split) if split else {}
+    source = open_source(Path(photographs))
+    named = _read_split(Path(split)) if split else {}
     if split and not named.keys() & set(source.names):
-        raise DataError(f"{split}: names none of the photographs; {photos} has {source.names[0]}.")
+        raise DataError(f"{split}: names none of the photographs; {photographs} has {source.names[0]}.")
     named = named or dict.fromkeys(choose_held_out(source.names), Split.VAL)
-    with staged_folder(output) as folder:
+    with staged_folder(Path(output)) as folder:
         return _write_arrays(
             source,
             folder,
@@ -205,7 +204,7 @@ class Dataset:
     lightness: U8
     ab: NDArray[np.int8]
     names: list[str]
-    rows: dict[str, NDArray[np.int64]]
+    rows: dict[Split, NDArray[np.int64]]
     sha256: str
     path: Path
 
@@ -244,7 +243,7 @@ def open_dataset(path: Path) -> Dataset:
             lightness=load(path / "lightness.npy"),
             ab=load(path / "ab.npy"),
             names=info["names"],
-            rows={name: np.asarray(rows, dtype=np.int64) for name, rows in info["rows"].items()},
+            rows={Split(name): np.asarray(rows, dtype=np.int64) for name, rows in info["rows"].items()},
             sha256=info["sha256"],
             path=path,
         )
@@ -254,6 +253,10 @@ def open_dataset(path: Path) -> Dataset:
         ) from error
 
 
-def whole(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
-    """Return whole photographs on the network's scales: L (n, 224, 224, 1) from luma, ab (n, 56, 56, 2)."""
+def load_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
+    """Return inputs and targets of whole photographs, on the network's scales.
+
+    Returns:
+        L (n, 224, 224, 1) from luma, and ab (n, 56, 56, 2).
+    """
     return NETWORK_INPUT[data.luma[rows]][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)

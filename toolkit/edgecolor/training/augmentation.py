@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from edgecolor.data.dataset import Dataset
+from edgecolor.data.dataset import Dataset, Split
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
@@ -54,7 +54,7 @@ class AugmentedCrops:
         return lightness.astype(np.float16), ab.astype(np.float16)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.data.rows["train"])
+        return np.random.default_rng([self.seed, epoch]).permutation(self.data.rows[Split.TRAIN])
 
     def _mix(self, lightness: F32, ab: F32, rng: np.random.Generator) -> tuple[F32, F32]:
         """Blend some pictures with another one of the batch, as in a double exposure, colors included.

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import keras
 
-from edgecolor.data.dataset import Dataset
+from edgecolor.data.dataset import Dataset, Split
 from edgecolor.training.augmentation import F16, AugmentedCrops
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.errors import MissingError
@@ -51,7 +51,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
                 needed.
         """
         super().__init__(workers=1)
-        self._rows, self._outputs, self._ahead = len(data.rows["train"]), outputs, BATCHES_AHEAD * workers
+        self._rows, self._outputs, self._ahead = len(data.rows[Split.TRAIN]), outputs, BATCHES_AHEAD * workers
         self._crops = AugmentedCrops(data, min(batch, self._rows), seed, augment or Augmentation())
         # Spawned, because a forked process would inherit the backend's threads and locks.
         context = multiprocessing.get_context("spawn")

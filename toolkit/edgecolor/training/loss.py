@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from edgecolor.data.dataset import Dataset, whole
+from edgecolor.data.dataset import Dataset, Split, load_pairs
 from edgecolor.network.fusion import BINS, BINS_PER_AXIS, CLASS_STRIDE
 from edgecolor.training.recipe import LossWeights
 from edgecolor_runtime.colors.spaces import F32
@@ -123,9 +123,11 @@ def class_loss(weights: LossWeights, prior: F32) -> Callable[[Any, Any], Any]:
 
 def bin_prior(data: Dataset) -> F32:
     """Return the frequency of each ab bin in the train photographs: (BINS,); the sum is 1."""
-    rows = data.rows["train"]
+    rows = data.rows[Split.TRAIN]
     rows = rows[:: max(1, len(rows) // PRIOR_PHOTOGRAPHS)]
     # Every second pixel along each side is enough.
-    counts = [soft_bins(whole(data, c)[1][:, ::2, ::2], np).sum((0, 1, 2)) for c in np.array_split(rows, 64)]
+    counts = [
+        soft_bins(load_pairs(data, c)[1][:, ::2, ::2], np).sum((0, 1, 2)) for c in np.array_split(rows, 64)
+    ]
     total = np.sum(counts, axis=0)
     return np.asarray(total / total.sum(), dtype=np.float32)

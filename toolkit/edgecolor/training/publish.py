@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from edgecolor.data.dataset import Dataset
+from edgecolor.data.dataset import Dataset, Split
 from edgecolor.network.fusion import resized
 from edgecolor.network.keras_file import load_network, save_network
 from edgecolor.network.sidecar import Sidecar, read_sidecar, write_sidecar
@@ -103,7 +103,7 @@ def training_record(recipe: Recipe, state: RunState, data: Dataset) -> TrainingR
     return TrainingRecord(
         recipe=asdict(recipe) | names,
         epochs_done=state.done,
-        photographs=len(data.rows["train"]),
+        photographs=len(data.rows[Split.TRAIN]),
         data_sha256=data.sha256,
         hours=state.hours,
         machine=f"{platform.machine()}, {os.cpu_count()} cores",

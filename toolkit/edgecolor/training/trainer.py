@@ -22,7 +22,7 @@ from pathlib import Path
 
 import keras
 
-from edgecolor.data.dataset import Dataset, open_dataset, whole
+from edgecolor.data.dataset import Dataset, Split, load_pairs, open_dataset
 from edgecolor.network import efficientnet
 from edgecolor.network.batch_norm import for_teaching, for_training
 from edgecolor.network.fusion import (
@@ -144,7 +144,7 @@ def _initial_network(recipe: Recipe, data: Dataset) -> keras.Model:
         blocks = efficientnet.blocks_of(Path(recipe.trunk)) if is_efficientnet(recipe.trunk) else None
         network = build_network(recipe.alpha, size=None, blocks=blocks)
         if recipe.trunk != "none":
-            lightness, _ = whole(data, data.rows["train"][:TRUNK_PHOTOGRAPHS])
+            lightness, _ = load_pairs(data, data.rows[Split.TRAIN][:TRUNK_PHOTOGRAPHS])
             load_trunk(network, recipe.alpha, recipe.trunk, lightness)
     network = for_training(network)
     if recipe.freeze:

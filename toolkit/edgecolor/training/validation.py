@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor.data.coverage import Histograms, build_histograms
-from edgecolor.data.dataset import MIN_HELD_OUT, Dataset, whole
+from edgecolor.data.dataset import MIN_HELD_OUT, Dataset, Split, load_pairs
 from edgecolor.network.fusion import HEAD, resized
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor.support.progress import PrintLine
@@ -46,12 +46,12 @@ def figures(network: Any, data: Dataset) -> dict[str, float]:
         val_color_share: mean colorfulness as a share of that of the originals;
         val_colorfulness_error: mean difference of colorfulness per picture, as a share of the same.
     """
-    rows = data.rows["val"]
+    rows = data.rows[Split.VAL]
     if not len(rows):
         return {}
     gain, predicted, original = [], [], []
     for chunk in np.array_split(rows, -(-len(rows) // CHUNK)):
-        lightness, truth = whole(data, chunk)
+        lightness, truth = load_pairs(data, chunk)
         guess = _predict(network, lightness)
         gain.append(_power(truth) - _power(guess - truth))
         predicted.append(ops.convert_to_numpy(colorfulness(guess)))
@@ -75,12 +75,12 @@ def centered(network: Any, data: Dataset) -> Any:
     unit. The median over 6 photographs differs from that over many by 2 Lab units in a and 3 in b, over 200
     by 0.25 and 0.5 (root mean square).
     """
-    rows = _spread(data.rows["val"], MAX_CENTERING_PHOTOGRAPHS)
+    rows = _spread(data.rows[Split.VAL], MAX_CENTERING_PHOTOGRAPHS)
     if len(rows) < MIN_CENTERING_PHOTOGRAPHS:
         return network
     errors = []
     for chunk in np.array_split(rows, -(-len(rows) // CHUNK)):
-        lightness, truth = whole(data, chunk)
+        lightness, truth = load_pairs(data, chunk)
         errors.append((truth - _predict(network, lightness)).reshape(-1, 2))
     copy = resized(network, None)
     offsets = copy.get_layer(f"{HEAD}_conv").bias
@@ -90,7 +90,7 @@ def centered(network: Any, data: Dataset) -> Any:
 
 def report_missing(data: Dataset, on_progress: PrintLine) -> None:
     """Report what training leaves out for lack of val photographs."""
-    count = len(data.rows["val"])
+    count = len(data.rows[Split.VAL])
     if not count:
         on_progress(
             "no val photographs: no figures, no pictures, a saturation of 1, and colors are not centered"
@@ -136,18 +136,18 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def training_histograms(network: Any, data: Dataset) -> Histograms:
     """Return histograms of some train photographs and of the network's output for them."""
-    rows = _spread(data.rows["train"], HISTOGRAM_PHOTOGRAPHS)
+    rows = _spread(data.rows[Split.TRAIN], HISTOGRAM_PHOTOGRAPHS)
     chunks = np.array_split(rows, -(-len(rows) // CHUNK))
-    outputs = [_predict(network, whole(data, chunk)[0]) for chunk in chunks]
+    outputs = [_predict(network, load_pairs(data, chunk)[0]) for chunk in chunks]
     return build_histograms(data.luma[rows], np.concatenate(outputs))
 
 
 def write_sheet(network: Any, data: Dataset, path: Path) -> None:
     """Write gray, ours and original of the first val photographs as JPEG. Without any, write nothing."""
-    rows = data.rows["val"][:SHEET_PHOTOGRAPHS]
+    rows = data.rows[Split.VAL][:SHEET_PHOTOGRAPHS]
     if not len(rows):
         return
-    lightness, truth = whole(data, rows)
+    lightness, truth = load_pairs(data, rows)
     pictures = [
         [Image.fromarray(gray).convert("RGB"), _color(gray, guess), _color(gray, original)]
         for gray, guess, original in zip(data.luma[rows], _predict(network, lightness), truth, strict=True)
