@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import TensorType
 
-from edgecolor.checking.export_diff import SPREAD, compare_exports, only_rounding
+from edgecolor.checking.export_diff import MIN_ROUNDING_PLACES, compare_exports, only_rounding
 from edgecolor.tflite.graph import read_tree
 from edgecolor_runtime import read_shipped
 
@@ -43,7 +43,7 @@ def test_the_same_bytes_have_no_deviation(shipped: bytes) -> None:
 
 @pytest.mark.parametrize("bit", [0, 7])
 @pytest.mark.parametrize(
-    ("layer", "of", "byte", "said"),
+    ("layer", "of", "byte", "text"),
     [
         ("conv_dw_5", 1, 130, "1 of 576 values of"),
         (
@@ -57,26 +57,26 @@ def test_the_same_bytes_have_no_deviation(shipped: bytes) -> None:
     ],
 )
 def test_one_bit_is_named(
-    shipped: bytes, flip: Flip, layer: str, of: int, byte: int, said: str, bit: int
+    shipped: bytes, flip: Flip, layer: str, of: int, byte: int, text: str, bit: int
 ) -> None:
-    (deviation,) = found = compare_exports(flip(shipped, layer, of, byte, bit), shipped)
-    assert deviation.layer == layer and said in deviation.text and ", expected " in deviation.text
-    assert not only_rounding(found), "one wrong bit is never another processor"
+    (deviation,) = deviations = compare_exports(flip(shipped, layer, of, byte, bit), shipped)
+    assert deviation.layer == layer and text in deviation.text and ", expected " in deviation.text
+    assert not only_rounding(deviations), "one wrong bit is never another processor"
 
 
 def test_small_differences_in_many_layers_are_another_processors(shipped: bytes, flip: Flip) -> None:
     layers = ["conv1", "conv_pw_5", "fusion_16", "decoder_4a_pw", "ab_conv"]
-    assert len(layers) > SPREAD
+    assert len(layers) > MIN_ROUNDING_PLACES
     other = shipped
     for count, layer in enumerate(layers, 1):
         other = flip(other, layer, 2, 0, 0)  # a bias, by one of its fine steps
-        assert only_rounding(compare_exports(other, shipped)) == (count >= SPREAD)
+        assert only_rounding(compare_exports(other, shipped)) == (count >= MIN_ROUNDING_PLACES)
     other = flip(other, "fusion_8", 1, 9, 0)  # a kernel, by one step
     assert only_rounding(compare_exports(other, shipped))
     other = flip(other, "fusion_32", 1, 9, 6)  # by 64 steps
-    found = compare_exports(other, shipped)
-    assert not only_rounding(found)
-    assert [d.layer for d in found if not d.rounding] == ["fusion_32"]
+    deviations = compare_exports(other, shipped)
+    assert not only_rounding(deviations)
+    assert [d.layer for d in deviations if not d.rounding] == ["fusion_32"]
 
 
 def scale(tree: Any) -> None:
@@ -106,7 +106,7 @@ def description(tree: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "layer", "said"),
+    ("change", "layer", "text"),
     [
         (scale, "conv_dw_1", "1 of 1 scales of conv_dw_1_relu_1/Relu6 INT8 differ, first [0]: "),
         (zero_point, "Identity", "zero point of Identity INT8 is 3, expected 0"),
@@ -117,11 +117,11 @@ def description(tree: Any) -> None:
     ],
 )
 def test_what_is_no_value_is_compared_too(
-    shipped: bytes, rewritten: bytes, change: Callable[[Any], None], layer: str, said: str
+    shipped: bytes, rewritten: bytes, change: Callable[[Any], None], layer: str, text: str
 ) -> None:
-    found = compare_exports(changed(shipped, change), rewritten)
-    assert found[0].layer == layer and said in found[0].text
-    assert not only_rounding(found)
+    deviations = compare_exports(changed(shipped, change), rewritten)
+    assert deviations[0].layer == layer and text in deviations[0].text
+    assert not only_rounding(deviations)
 
 
 def test_bytes_that_nothing_uses_are_no_secret_place(rewritten: bytes) -> None:

@@ -101,41 +101,41 @@ def wrong(folder: Path, change: Callable[[bytes], bytes], **info: Any) -> str:
 @pytest.mark.usefixtures("remade")
 def test_an_export_is_that_of_its_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, "--json", "--layers") == 0
-    told = capsys.readouterr()
-    found = json.loads(told.out)["reference"]
-    assert found["passed"] and found["deviations"] == [] and found["failures"] == []
-    assert found["photographs"] == 3 and found["device"] == "CPU:0" and found["gpu_against_cpu"] is None
-    assert found["golden"] < 1e-3
-    color = found["color"]
+    captured = capsys.readouterr()
+    result = json.loads(captured.out)["reference"]
+    assert result["passed"] and result["deviations"] == [] and result["failures"] == []
+    assert result["photographs"] == 3 and result["device"] == "CPU:0" and result["gpu_against_cpu"] is None
+    assert result["golden"] < 1e-3
+    color = result["color"]
     assert color["reference"] == "small.keras" and 0 < color["ab_difference"] < 1
     assert 0 < color["ciede2000"] < 1.5 and set(color["paired"]) == {"g56", "g83", "gain"}
-    names = [e["layer"] for e in json.loads(told.out)["layers"]]
+    names = [e["layer"] for e in json.loads(captured.out)["layers"]]
     assert names[0] == "first" and names[-1] == "ab" and {"both_relu", "last"} <= set(names)
-    assert "making the int8 export again with 20 calibration pictures" in told.err
+    assert "making the int8 export again with 20 calibration pictures" in captured.err
 
 
 @pytest.mark.usefixtures("at_once")
 def test_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, "--quiet", "--layers") == 0
-    told = capsys.readouterr()
-    assert "every stored value is that of the export made again" in told.out
-    assert "between the finished pictures" in told.out and " dB" in told.out.splitlines()[-1]
-    assert "coloring" not in told.err
+    captured = capsys.readouterr()
+    assert "every stored value is that of the export made again" in captured.out
+    assert "between the finished pictures" in captured.out and " dB" in captured.out.splitlines()[-1]
+    assert "coloring" not in captured.err
 
 
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
-    ("layer", "of", "said"),
+    ("layer", "of", "text"),
     [("left", 1, "1 of 576 values of left"), ("last", 2, "1 of 2 values of last")],
 )
 def test_one_low_bit_is_named_with_its_layer(
-    folder: Path, flip: Flip, layer: str, of: int, said: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, flip: Flip, layer: str, of: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = wrong(folder, lambda flatbuffer: flip(flatbuffer, layer, of, 4, 0))
     assert call(folder, file=file) == 3
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert f"Weights differ: layer {layer}: {said}" in told and "expected" in told
-    assert "was made by" not in told
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert f"Weights differ: layer {layer}: {text}" in message and "expected" in message
+    assert "was made by" not in message
 
 
 @pytest.mark.usefixtures("at_once")
@@ -152,8 +152,12 @@ def test_other_versions_are_told_where_weights_differ(
 @pytest.mark.usefixtures("remade", "in_process")
 def test_another_network_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, reference="other.keras") == 3
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "layer first: " in told and "golden vectors'" in told and "differs from the float network" in told
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        "layer first: " in message
+        and "golden vectors'" in message
+        and "differs from the float network" in message
+    )
 
 
 @pytest.mark.usefixtures("remade")
@@ -236,8 +240,8 @@ def test_on_a_second_device(folder: Path) -> None:
     words += ["--calibration", str(folder / "pictures"), "--data", str(folder / "photographs")]
     done = subprocess.run([sys.executable, "-c", ON_TWO, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["reference"]
-    assert found["device"] == "CPU:1" and found["gpu_against_cpu"] < 1e-5
+    result = json.loads(done.stdout)["reference"]
+    assert result["device"] == "CPU:1" and result["gpu_against_cpu"] < 1e-5
 
 
 def test_layer_errors_tell_where_it_happens(folder: Path, remade: Converted) -> None:

@@ -23,12 +23,12 @@ Flip = Callable[[bytes, str, int, int, int], bytes]
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_pass(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", name, "--threads", "2"]) == 0
-    told = capsys.readouterr()
-    assert f"{name}: {name} " in told.out and "intact" in told.out and told.err == ""
-    assert read_shipped(name).sha256 in told.out
+    captured = capsys.readouterr()
+    assert f"{name}: {name} " in captured.out and "intact" in captured.out and captured.err == ""
+    assert read_shipped(name).sha256 in captured.out
     for row in ("mean", "p99.9", "largest"):
-        assert row in told.out
-    assert "FAILS" not in told.out
+        assert row in captured.out
+    assert "FAILS" not in captured.out
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,8 +47,8 @@ def test_a_broken_file_is_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     (tmp_path / "broken.tflite").write_bytes(data)
     assert main(["check", str(tmp_path / "broken.tflite")]) == 5
     assert main(["check", str(tmp_path / "absent.tflite")]) == 5
-    told = capsys.readouterr()
-    assert told.out == "" and "not the one that its metadata describes" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == "" and "not the one that its metadata describes" in captured.err
 
 
 def test_a_wrong_weight_that_vouches_for_itself(
@@ -57,9 +57,9 @@ def test_a_wrong_weight_that_vouches_for_itself(
     flatbuffer, info, golden = _parts()
     (tmp_path / "wrong.tflite").write_bytes(pack(flip(flatbuffer, "conv1", 1, 4, 6), info, golden))
     assert main(["check", str(tmp_path / "wrong.tflite"), "--json"]) == 3
-    told = capsys.readouterr()
-    assert not json.loads(told.out)["golden"]["passed"]
-    assert "does not reproduce the exported outputs" in told.err and len(told.err.splitlines()) == 1
+    captured = capsys.readouterr()
+    assert not json.loads(captured.out)["golden"]["passed"]
+    assert "does not reproduce the exported outputs" in captured.err and len(captured.err.splitlines()) == 1
 
 
 def test_changed_golden_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,8 +67,8 @@ def test_changed_golden_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     changed = replace(golden, exported=np.clip(golden.exported, -100, 90) + np.int8(17))
     (tmp_path / "changed.tflite").write_bytes(pack(flatbuffer, info, changed))
     assert main(["check", str(tmp_path / "changed.tflite")]) == 3
-    told = capsys.readouterr()
-    assert told.out.count("FAILS") == 3 and "differ by 17 steps in the mean" in told.err
+    captured = capsys.readouterr()
+    assert captured.out.count("FAILS") == 3 and "differ by 17 steps in the mean" in captured.err
 
 
 def test_an_interpreter_that_returns_garbage(

@@ -103,9 +103,9 @@ def test_operators_left_on_the_cpu_are_a_gate(
 ) -> None:
     monkeypatch.setenv("FAKE_EDGETPU", "partial")
     assert call(model) == 3
-    told = capsys.readouterr().err
-    assert "maps 59 of 63 operators" in told
-    assert "TANH: More than one subgraph is not supported" in told
+    message = capsys.readouterr().err
+    assert "maps 59 of 63 operators" in message
+    assert "TANH: More than one subgraph is not supported" in message
     assert not model.with_name("out.tflite").exists()
     assert call(model, "--min-mapped", "0.9", "--json") == 0
     assert json.loads(capsys.readouterr().out)["edgetpu"]["mapped"] == 59
@@ -122,7 +122,7 @@ def test_weights_that_do_not_stay_on_the_chip_are_told(
 
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "text"),
     [
         ("crash", "Internal compiler error. Aborting!"),
         ("old", "Didn't find op for builtin opcode 'CONV_2D' version '5'"),
@@ -130,13 +130,13 @@ def test_weights_that_do_not_stay_on_the_chip_are_told(
     ],
 )
 def test_a_compiler_that_fails_is_quoted(
-    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str, said: str
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str, text: str
 ) -> None:
     monkeypatch.setenv("FAKE_EDGETPU", how)
     assert call(model) == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert len(told.strip().splitlines()) == 1
+    message = capsys.readouterr().err
+    assert text in message
+    assert len(message.strip().splitlines()) == 1
     assert not model.with_name("out.tflite").exists()
 
 
@@ -145,18 +145,18 @@ def test_without_the_compiler_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert call(model) == 4
-    told = capsys.readouterr().err
-    assert "sudo apt-get install edgetpu-compiler" in told
-    assert "packages.cloud.google.com/apt coral-edgetpu-stable" in told
-    assert "x86-64" in told
-    assert "export with --int8" in told
+    message = capsys.readouterr().err
+    assert "sudo apt-get install edgetpu-compiler" in message
+    assert "packages.cloud.google.com/apt coral-edgetpu-stable" in message
+    assert "x86-64" in message
+    assert "export with --int8" in message
     network = str(ROOT / "models" / "s" / "s.keras")
     words = ["--calibration", str(tmp_path), "-o", str(tmp_path / "x.tflite")]
-    assert main(["export", network, "--edgetpu", *words]) == 4, "told before the work"
+    assert main(["export", network, "--edgetpu", *words]) == 4, "the message comes before the work"
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["--min-mapped", "1.5"], "expected a share from 0 to 1"),
         (["-o", "s.tflite", "--force"], "would replace the exported network"),
@@ -167,11 +167,11 @@ def test_wrong_usage(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
-    said: str,
+    text: str,
 ) -> None:
     monkeypatch.chdir(model.parent)
     assert call(model, *words) == 2
-    assert said in capsys.readouterr().err
+    assert text in capsys.readouterr().err
     assert main(["export", str(model), "-o", "x.tflite", "--min-mapped", "1"]) == 2
     assert "add --edgetpu" in capsys.readouterr().err
     assert main(["export", str(model), "-o", "x.tflite", "--float16", "--edgetpu"]) == 2

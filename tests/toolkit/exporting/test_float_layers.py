@@ -42,8 +42,8 @@ def search(needed: set[str], costs: dict[str, float]) -> tuple[tuple[str, ...], 
 
 
 def test_the_fewest_layers_are_kept_in_the_order_of_the_network() -> None:
-    found, _ = search({"layer_9", "layer_2"}, {"layer_9": 3.0, "layer_5": 2.0, "layer_2": 1.0})
-    assert found == ("layer_2", "layer_9"), "layer_5 costs more than layer_2 and is not needed"
+    chosen, _ = search({"layer_9", "layer_2"}, {"layer_9": 3.0, "layer_5": 2.0, "layer_2": 1.0})
+    assert chosen == ("layer_2", "layer_9"), "layer_5 costs more than layer_2 and is not needed"
 
 
 def test_one_layer_is_found_at_once() -> None:
@@ -95,12 +95,12 @@ def test_the_two_layers_that_meet_at_the_sum_are_left_in_float(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert export(network, tmp_path / "out.tflite", "--json") == 0
-    told = capsys.readouterr()
-    report = json.loads(told.out)
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
     model = read(tmp_path / "out.tflite")
     assert set(report["float_layers"]) == {"spoilt", "sum_relu"}
     assert list(model.info.float_layers) == report["float_layers"]
-    assert "left in float: spoilt, sum_relu, 2 of" in told.err
+    assert "left in float: spoilt, sum_relu, 2 of" in captured.err
     assert report["time_ratio"] > 0
     graph = read_graph(model.flatbuffer)
     assert graph.inputs[0].dtype == graph.outputs[0].dtype == "INT8"

@@ -96,8 +96,8 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(folder, "--json", "--name", "mine") == 0
-    told = capsys.readouterr()
-    report = json.loads(told.out)
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
     model = read(folder / "out.tflite")
     graph = read_graph(model.flatbuffer)
     assert (graph.inputs[0].shape, graph.inputs[0].dtype) == ((1, 224, 224, 1), "INT8")
@@ -117,8 +117,8 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
     assert report["fidelity"]["pictures"] == 24
     assert 0 < report["halves_ab_difference"] < 1
     assert report["float_layers"] == list(model.info.float_layers) == []
-    assert "converted to int8" in told.err
-    assert "coverage of the calibration set unknown" in told.err, "tiny.json has no histograms"
+    assert "converted to int8" in captured.err
+    assert "coverage of the calibration set unknown" in captured.err, "tiny.json has no histograms"
     assert report["coverage"] is model.info.calibration.coverage is None
     assert leftovers(folder) == ["out.tflite"]
 
@@ -126,10 +126,10 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
 @pytest.mark.usefixtures("at_once")
 def test_report_for_people_and_quiet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, "--quiet", "--saturation", "1.1") == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert told.out.splitlines()[0] == str(folder / "out.tflite")
-    assert "mean difference" in told.out
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.splitlines()[0] == str(folder / "out.tflite")
+    assert "mean difference" in captured.out
     assert read(folder / "out.tflite").info.saturation == 1.1
     assert read(folder / "out.tflite").info.name == "t"
 
@@ -168,7 +168,7 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["--int8", "--float32"], "--int8 and --float32: choose one"),
         (["--name", "../evil"], "name '../evil'"),
@@ -176,9 +176,9 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
         (["--saturation", "nan"], "saturation nan"),
     ],
 )
-def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], text: str) -> None:
     assert call(folder, *words) == 2
-    assert said in capsys.readouterr().err
+    assert text in capsys.readouterr().err
 
 
 def test_calibration_has_no_hidden_default(
@@ -215,9 +215,9 @@ def test_without_tensorflow_it_says_what_to_install(
 def test_a_foreign_network_is_told_its_shapes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny(out=3).save(folder / "foreign.keras")
     assert call(folder, model="foreign.keras") == 5
-    told = capsys.readouterr().err
-    assert "(56, 56, 3)" in told
-    assert "(56, 56, 2)" in told
+    message = capsys.readouterr().err
+    assert "(56, 56, 3)" in message
+    assert "(56, 56, 2)" in message
     assert leftovers(folder) == []
 
 
@@ -228,9 +228,9 @@ def test_code_inside_a_keras_file_is_never_run(folder: Path, capsys: pytest.Capt
     x = layers.Concatenate()([x, x])
     keras.Model(entry, x).save(folder / "lambda.keras")
     assert call(folder, model="lambda.keras") == 5
-    told = capsys.readouterr().err
-    assert "lambda.keras" in told
-    assert len(told.strip().splitlines()) == 2  # the pictures were counted, then one line
+    message = capsys.readouterr().err
+    assert "lambda.keras" in message
+    assert len(message.strip().splitlines()) == 2  # the pictures were counted, then one line
     assert leftovers(folder) == []
 
 
@@ -273,9 +273,9 @@ def test_a_file_that_no_allowed_repair_mends_is_not_written(
     paler = with_check_reference(converted, 2)
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: paler)
     assert call(folder) == 3
-    told = capsys.readouterr().err
-    assert "Looking for the layers that cost most" in told
-    assert "Leaving 25% of its 3 layers in float does not fix this" in told
+    message = capsys.readouterr().err
+    assert "Looking for the layers that cost most" in message
+    assert "Leaving 25% of its 3 layers in float does not fix this" in message
     assert leftovers(folder) == []
 
 
@@ -299,7 +299,7 @@ def graph(*operators: Operator) -> Graph:
 
 
 @pytest.mark.parametrize(
-    ("operator", "said"),
+    ("operator", "text"),
     [
         (
             Operator("ADD", (tensor("FLOAT32"), tensor("FLOAT32")), (tensor("FLOAT32"),)),
@@ -313,8 +313,8 @@ def graph(*operators: Operator) -> Graph:
         ),
     ],
 )
-def test_operators_that_no_int8_file_may_have(operator: Operator, said: str) -> None:
-    with pytest.raises(GateError, match=said):
+def test_operators_that_no_int8_file_may_have(operator: Operator, text: str) -> None:
+    with pytest.raises(GateError, match=text):
         verify_graph(graph(operator), Precision.INT8, kernel_values=0)
 
 
@@ -353,8 +353,8 @@ def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
     inside = read_graph(model.flatbuffer)
     assert {t.dtype for op in inside.operators if op.name == "CONV_2D" for t in op.outputs} == {"INT16"}
     assert inside.inputs[0].dtype == inside.outputs[0].dtype == "FLOAT32"
-    found = Colorizer(model).predict(model.golden.gray[0])
-    assert np.array_equal(found, model.golden.exported[0] * np.float32(100))
+    ab = Colorizer(model).predict(model.golden.gray[0])
+    assert np.array_equal(ab, model.golden.exported[0] * np.float32(100))
 
 
 def test_ends_and_weights_are_checked(converted: Converted) -> None:

@@ -49,8 +49,8 @@ def network() -> keras.Model:
 def largest(layer: keras.Layer) -> F32:
     """Of each output channel, shaped to divide the kernel by."""
     others = tuple(i for i in range(4) if i != channel_of(layer))
-    found: F32 = np.abs(layer.kernel.numpy()).max(axis=others, keepdims=True)
-    return found
+    values: F32 = np.abs(layer.kernel.numpy()).max(axis=others, keepdims=True)
+    return values
 
 
 def nearest(layer: keras.Layer) -> F32:

@@ -39,12 +39,12 @@ def changed(flatbuffer: bytes, change: Callable[[Any], None]) -> bytes:
 
 def test_a_shipped_model_on_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "s"]) == 0
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     model = read_shipped("s")
     assert model.info.calibration is not None
-    lines = told.out.splitlines()
-    assert len(lines) <= 24 and told.err == ""
-    for said in (
+    lines = captured.out.splitlines()
+    assert len(lines) <= 24 and captured.err == ""
+    for text in (
         f"of network   {model.sha256}",
         f"sha256       {SHIPPED['s'].sha256}",
         f"model        s {model.info.version}, int8, alpha 0.25, saturation {model.info.saturation:g}",
@@ -55,7 +55,7 @@ def test_a_shipped_model_on_one_screen(capsys: pytest.CaptureFixture[str]) -> No
         "output       INT8 1 x 56 x 56 x 2, scale 0.0078125, zero point 0",
         f"{model.info.parameters:,} parameters",
     ):
-        assert said in told.out
+        assert text in captured.out
     (row,) = (line.split() for line in lines if line.startswith("DEPTHWISE_CONV_2D"))
     assert row[3:] == ["yes", "yes"]
 
@@ -68,11 +68,16 @@ def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_is_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(TINY), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["info"]["name"] == "tiny" and found["golden"] == 2
-    assert found["bytes"] == TINY.stat().st_size > found["flatbuffer_bytes"] > found["deflated_bytes"]
-    assert found["kernel_values"] == 9 * 8 + 9 * 8 * 2
-    assert found["macs"] == sum(kernel["macs"] for kernel in found["kernels"])
+    inspection = json.loads(capsys.readouterr().out)
+    assert inspection["info"]["name"] == "tiny" and inspection["golden"] == 2
+    assert (
+        inspection["bytes"]
+        == TINY.stat().st_size
+        > inspection["flatbuffer_bytes"]
+        > inspection["deflated_bytes"]
+    )
+    assert inspection["kernel_values"] == 9 * 8 + 9 * 8 * 2
+    assert inspection["macs"] == sum(kernel["macs"] for kernel in inspection["kernels"])
 
 
 def test_sparsity_counts_exact_zeros(tmp_path: Path) -> None:
@@ -87,8 +92,8 @@ def test_sparsity_counts_exact_zeros(tmp_path: Path) -> None:
         buffer.data = kernel
 
     (tmp_path / "pruned.tflite").write_bytes(changed(inspected(), prune))
-    found = inspect_file(str(tmp_path / "pruned.tflite"))
-    assert found.kernels[-1].zeros == 0.25 and 36 <= found.sparsity * 216 < 40
+    inspection = inspect_file(str(tmp_path / "pruned.tflite"))
+    assert inspection.kernels[-1].zeros == 0.25 and 36 <= inspection.sparsity * 216 < 40
 
 
 def inspected() -> bytes:
@@ -101,8 +106,8 @@ def test_a_file_of_another_origin(tmp_path: Path, capsys: pytest.CaptureFixture[
     foreign = tmp_path / "foreign.tflite"
     foreign.write_bytes(inspected())
     assert main(["inspect", str(foreign)]) == 0
-    told = capsys.readouterr().out
-    assert "metadata     none of edgecolor's" in told and "CONV_2D" in told and "model " not in told
+    message = capsys.readouterr().out
+    assert "metadata     none of edgecolor's" in message and "CONV_2D" in message and "model " not in message
     assert main(["inspect", str(foreign), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["info"] is None
 
@@ -130,9 +135,9 @@ def test_broken_files_are_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (tmp_path / name).write_bytes(content)
         assert main(["inspect", str(tmp_path / name)]) == 5, name
     assert main(["inspect", str(tmp_path / "absent.tflite")]) == 5
-    told = capsys.readouterr()
-    assert told.out == "" and "not the one that its metadata describes" in told.err
-    assert "shipped model's name (there are: " in told.err
+    captured = capsys.readouterr()
+    assert captured.out == "" and "not the one that its metadata describes" in captured.err
+    assert "not the name of a shipped model (m, s)" in captured.err
 
 
 def test_without_the_schema_it_says_what_to_install(
@@ -199,8 +204,8 @@ def test_the_table_is_what_tflite_runtime_says(tflite_python: Path, tmp_path: Pa
             files.append(tmp_path / f"{name}-{version}.tflite")
             files[-1].write_bytes(one_operator(name, version))
     done = subprocess.run([tflite_python, "-c", LOADS, *files], capture_output=True, text=True, check=True)
-    said = dict(zip((file.stem for file in files), done.stdout.split(), strict=True))
+    loads = dict(zip((file.stem for file in files), done.stdout.split(), strict=True))
     wanted = {
         f"{n}-{v + more}": ("yes", "no")[more] for n, v in TFLITE_RUNTIME_214.items() for more in (0, 1)
     }
-    assert said == wanted
+    assert loads == wanted

@@ -139,7 +139,7 @@ def _read_model(path: Path) -> TfliteModel:
     return TfliteModel(path.read_bytes())
 
 
-def _run_child(request: dict[str, Any], model: str) -> dict[str, Any]:
+def _run_child(request: object, model: str) -> dict[str, Any]:
     """Run the converter and return its result; request and result are JSON objects."""
     result: dict[str, Any] = run_module(
         "edgecolor.exporting.converter_process",

@@ -30,35 +30,38 @@ from edgecolor_runtime.models.signature import INPUT_SHAPE
 RANKING_PICTURES = 8  # calibration pictures that measure what a layer costs
 
 
-def answer(request: dict[str, Any], send: Callable[[object], None]) -> dict[str, Any]:
+def answer(request: Any, send: Callable[[object], None]) -> dict[str, object]:
     """Do one task of `conversion.py`; request and result are JSON objects."""
-    return _TASKS[request["task"]](Path(request["folder"]), request)
+    options = dict(request)
+    return _TASKS[options.pop("task")](Path(options.pop("folder")), **options)
 
 
-def _convert(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+def _convert(
+    folder: Path, *, model: str, precision: str, float_layers: list[str], halves: bool
+) -> dict[str, object]:
     from edgecolor.network.keras_file import load_network
 
-    network = load_network(request["model"])
+    network = load_network(model)
     source = FloatNetwork(network)
     gray: U8 = np.load(folder / "gray.npy")
     np.save(folder / "reference.npy", source.outputs(gray))
     np.save(folder / "check.npy", source.outputs(read_check_set().gray))
-    precision = Precision(request["precision"])
-    if precision in CALIBRATED:
+    target = Precision(precision)
+    if target in CALIBRATED:
         round_kernels(network, network_input(gray))
     network.save(folder / "model.keras")
-    if request["float_layers"]:
-        flatbuffer = Quantizer(network, gray).quantize(request["float_layers"])
+    if float_layers:
+        flatbuffer = Quantizer(network, gray).quantize(float_layers)
     else:
-        flatbuffer = _flatbuffer(network, gray, precision)
+        flatbuffer = _flatbuffer(network, gray, target)
     (folder / "model.tflite").write_bytes(flatbuffer)
-    for i in (0, 1) if request["halves"] else ():
-        half = _flatbuffer(network, gray[i::2], precision)
+    for i in (0, 1) if halves else ():
+        half = _flatbuffer(network, gray[i::2], target)
         (folder / f"half-{i}.tflite").write_bytes(half)
     return _describe(network)
 
 
-def _repair(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+def _repair(folder: Path) -> dict[str, object]:
     from edgecolor.network.keras_file import load_network
 
     gray, reference = np.load(folder / "gray.npy"), np.load(folder / "reference.npy")
@@ -88,7 +91,7 @@ def _repair(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {"convert": _convert, "repair": _repair}
+_TASKS: dict[str, Callable[..., dict[str, object]]] = {"convert": _convert, "repair": _repair}
 
 
 def _converter(network: Any) -> Any:
@@ -197,7 +200,7 @@ class Quantizer:
         return flatbuffer
 
 
-def _describe(network: Any) -> dict[str, Any]:
+def _describe(network: Any) -> dict[str, object]:
     """Return the fields of `Source` that are not arrays or files."""
     import keras
     import tensorflow as tf

@@ -1,12 +1,13 @@
-"""Chooses how each convolution kernel is rounded to int8, so that its output changes least on real pictures.
+"""Round each convolution kernel to int8 so that its output changes least on real pictures.
 
-Rounding every weight to its nearest step ignores that a kernel's inputs go together: in a MobileNet a single
-3 x 3 depthwise layer can lose more than all activations. Here the steps of a kernel are chosen together, by
-coordinate descent on the variance of its output error (Behdin et al., "QuantEase", 2023, arXiv:2309.01885).
-What shift of the mean is left goes into the batch norm or bias behind it (Nagel et al., arXiv:1906.04721).
+Rounding every weight to its nearest step ignores that the inputs of a kernel are correlated: in a MobileNet,
+a single 3 x 3 depthwise layer can lose more than all activations. Here the steps of a kernel are chosen
+jointly, by coordinate descent on the variance of its output error (Behdin et al., "QuantEase", 2023,
+arXiv:2309.01885). The shift of the mean that is left goes into the batch norm or bias that follows (Nagel et
+al., arXiv:1906.04721).
 
-The kernels stay float here, on exactly the grid that the converter will find: a channel's largest weight is
-kept, so that its scale stays largest / 127. Architecture and file format do not change.
+The kernels stay float here, on exactly the grid that the converter will choose: the largest weight of a
+channel is kept, so that its scale stays largest / 127. Architecture and file format do not change.
 """
 
 from __future__ import annotations
@@ -21,42 +22,42 @@ from numpy.typing import NDArray
 from edgecolor.network.batch_norm import absorb_mean_shift
 from edgecolor_runtime.colors.spaces import F32
 
-PICTURES = 32  # about; a layer sees 1,500 to 400,000 patches of them
+MAX_PICTURES = 32  # approximately; they give a layer 1,500 to 400,000 patches
 STEPS = 127  # of int8 on each side of zero
-SWEEPS = 6  # over a kernel's weights; later ones hardly change a step
-DAMPING = 1e-3  # of the mean variance: inputs that never vary decide nothing
+SWEEPS = 6  # over the weights of a kernel; later sweeps hardly change a step
+DAMPING = 1e-3  # share of the mean variance; inputs that never vary have no influence
 MAX_PATCHES = 40_000  # of a layer's input
 
 F64 = NDArray[np.float64]
 
 
 def round_kernels(network: Any, inputs: F32) -> None:
-    """Rounds the kernels of a Keras network in place, from input to output.
+    """Round the kernels of a Keras network in place, from input to output.
 
-    What is not handled here (grouped or dilated convolutions, a network that uses a layer twice) keeps its
-    weights, and the converter rounds them to the nearest step.
+    Grouped and dilated convolutions keep their weights, and so does a network that uses a layer twice. The
+    converter rounds these weights to the nearest step.
 
     Args:
         network: a functional Keras model.
-        inputs: float32 (n, h, w, 1), what it will see.
+        inputs: float32 (n, h, w, 1), inputs as the network will get them.
     """
     import keras
 
     original = keras.models.clone_model(network)
     original.set_weights(network.get_weights())
-    every = max(1, len(inputs) // PICTURES)
-    for layer, seen, wanted in _walk(network, original, inputs[::every]):
+    every = max(1, len(inputs) // MAX_PICTURES)
+    for layer, layer_input, expected in _walk(network, original, inputs[::every]):
         if _is_plain(layer):
             kernel = layer.kernel.numpy()
-            layer.kernel.assign(_rounded(kernel, _covariances(layer, seen), layer))
-            absorb_mean_shift(network, layer, (layer(seen) - wanted).numpy().mean(axis=(0, 1, 2)))
+            layer.kernel.assign(_rounded(kernel, _covariances(layer, layer_input), layer))
+            absorb_mean_shift(network, layer, (layer(layer_input) - expected).numpy().mean(axis=(0, 1, 2)))
 
 
 def _walk(network: Any, original: Any, inputs: F32) -> Iterator[tuple[Any, Any, Any]]:
-    """Runs both networks side by side; a layer is yielded before its turn in the first.
+    """Run both networks side by side; yield a layer before it runs in `network`.
 
     Yields:
-        layer, its input in `network`, its output in `original`.
+        The layer, its input in `network`, its output in `original`.
     """
     import keras
 
@@ -69,10 +70,10 @@ def _walk(network: Any, original: Any, inputs: F32) -> Iterator[tuple[Any, Any, 
             values[id(layer.output)] = (keras.ops.convert_to_tensor(inputs),) * 2
             continue
         names = [id(t) for t in _inputs(layer)]
-        seen, true = zip(*(values[n] for n in names), strict=True)
-        wanted = _call(twin, true)
-        yield layer, seen[0], wanted
-        values[id(layer.output)] = (_call(layer, seen), wanted)
+        inputs_here, original_inputs = zip(*(values[n] for n in names), strict=True)
+        expected = _call(twin, original_inputs)
+        yield layer, inputs_here[0], expected
+        values[id(layer.output)] = (_call(layer, inputs_here), expected)
         for n in names:
             uses[n] -= 1
             if not uses[n]:
@@ -105,22 +106,23 @@ def _is_depthwise(layer: Any) -> bool:
     return hasattr(layer, "depth_multiplier")
 
 
-def _covariances(layer: Any, seen: Any) -> F64:
-    """How a kernel's inputs vary together: (inputs, inputs), or (channels, inputs, inputs) where depthwise.
+def _covariances(layer: Any, layer_input: Any) -> F64:
+    """Return the covariances of a kernel's inputs; the batch norm or bias corrects the mean.
 
-    Of the variation only: the mean is taken back afterwards.
+    Returns:
+        (inputs, inputs), or (channels, inputs, inputs) for a depthwise layer.
     """
     import keras
 
     patches = keras.ops.image.extract_patches(
-        seen, tuple(layer.kernel_size), strides=tuple(layer.strides), padding=layer.padding
+        layer_input, tuple(layer.kernel_size), strides=tuple(layer.strides), padding=layer.padding
     ).numpy()
     patches = patches.reshape(-1, patches.shape[-1])
     patches = patches[:: max(1, len(patches) // MAX_PATCHES)].astype(np.float64)
     patches -= patches.mean(axis=0)
     if not _is_depthwise(layer):
         return _damped(patches.T @ patches / len(patches))
-    taps = patches.reshape(len(patches), -1, seen.shape[-1]).transpose(2, 0, 1)
+    taps = patches.reshape(len(patches), -1, layer_input.shape[-1]).transpose(2, 0, 1)
     return _damped(taps.transpose(0, 2, 1) @ taps / len(patches))
 
 
@@ -132,21 +134,21 @@ def _damped(covariance: F64) -> F64:
 
 
 def _rounded(kernel: F32, covariances: F64, layer: Any) -> F32:
-    # A row is one output channel: (h, w, in, out), or (h, w, channels, 1) where depthwise.
+    # A row is one output channel of (h, w, in, out), or of (h, w, channels, 1) for a depthwise layer.
     outputs = kernel.shape[2 if _is_depthwise(layer) else 3]
     rows = kernel.reshape(-1, outputs).T
     return round_rows(rows, covariances).T.reshape(kernel.shape).astype(np.float32)
 
 
 def round_rows(rows: F32, covariances: F64) -> F64:
-    """Rounds each row to its int8 grid so that the variance of its output error is small.
+    """Round each row to its int8 grid so that the variance of its output error is small.
 
     Args:
-        rows: (m, k), one kernel a row.
-        covariances: (k, k) of the inputs of all rows, or (m, k, k), positive definite.
+        rows: (m, k), one kernel per row.
+        covariances: of the inputs, (k, k) for all rows or (m, k, k) for each row; positive definite.
 
     Returns:
-        (m, k): whole multiples of largest / 127 of each row, the largest itself and zeros unchanged.
+        (m, k): whole multiples of largest / 127 of each row; the largest value and zeros are unchanged.
     """
     weights = rows.astype(np.float64)
     scale = np.maximum(np.abs(weights).max(axis=1, keepdims=True), 1e-30) / STEPS

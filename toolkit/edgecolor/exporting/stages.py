@@ -1,6 +1,6 @@
 """The value that grows while a network is exported: Converted, Corrected, Assessed, Packed.
 
-Each stage holds all that the stages before it found out. Its `model` parses its graph and loads its
+Each stage holds the values of the stages before it. Its `model` parses its graph and loads its
 interpreter once, and every later step uses them.
 """
 

@@ -1,4 +1,4 @@
-"""The convolutions of a flatbuffer, with their kernels and quantization."""
+"""Read the convolutions of a TFLite file: kernels and biases, dequantized."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgecolor_runtime.errors import ModelFileError
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution's values, dequantized.
+    """The dequantized values of a convolution.
 
     Attributes:
         depthwise: whether each channel has a kernel of its own.
-        kernel: float32 as the file has it: (out, h, w, in), or (1, h, w, out) where depthwise.
+        kernel: float32 in the order of the file: (out, h, w, in), or (1, h, w, out) for a depthwise one.
         bias: float32 (out,).
     """
 
@@ -28,15 +28,15 @@ class Convolution:
 
 
 def read_convolutions(flatbuffer: bytes) -> list[Convolution]:
-    """The convolutions of a TFLite file, dequantized, in the order they run.
+    """Return the convolutions of a TFLite file, dequantized, in the order in which they run.
 
     Raises:
-        ModelFileError: not a TFLite flatbuffer, or a convolution without stored 8-bit kernel and bias.
+        ModelFileError: not a TFLite flatbuffer, or a convolution without a stored 8-bit kernel and bias.
     """
-    read_graph(flatbuffer)  # says what is wrong with a broken file
+    read_graph(flatbuffer)  # reports what is wrong with a broken file
     model = _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
     sub = model.subgraphs[0]
-    found = []
+    convolutions = []
     for op in sub.operators:
         name = _operator_name(model.operatorCodes[op.opcodeIndex])
         if name not in {"CONV_2D", "DEPTHWISE_CONV_2D"}:
@@ -44,8 +44,8 @@ def read_convolutions(flatbuffer: bytes) -> list[Convolution]:
         stored = [_dequantized(sub.tensors[i], model.buffers) for i in op.inputs[1:] if i >= 0]
         if len(stored) != 2:
             raise ModelFileError(f"The TFLite file has a {name} without a bias.")
-        found.append(Convolution(name == "DEPTHWISE_CONV_2D", *stored))
-    return found
+        convolutions.append(Convolution(name == "DEPTHWISE_CONV_2D", *stored))
+    return convolutions
 
 
 def _dequantized(tensor: Any, buffers: Any) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ def _dequantized(tensor: Any, buffers: Any) -> NDArray[np.float32]:
     if kind is None or data is None or quantization is None or quantization.scale is None:
         raise ModelFileError(f"The TFLite file's {tensor.name.decode()} is not a stored integer tensor.")
     values = np.frombuffer(bytes(data), dtype=kind).reshape(tensor.shape).astype(np.float64)
-    # Scales a channel lie along the quantized dimension; one scale broadcasts.
+    # Scales per channel lie along the quantized dimension; a single scale broadcasts.
     shape = [1] * values.ndim
     if len(quantization.scale) > 1:
         shape[quantization.quantizedDimension] = -1

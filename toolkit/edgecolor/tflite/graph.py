@@ -1,6 +1,6 @@
-"""What is inside a TFLite file: its tensors and operators, read from the flatbuffer without an interpreter.
+"""Read the tensors and operators of a TFLite file from its flatbuffer, without an interpreter.
 
-Only the schema is taken from the interpreter's package: generated reading code, no native library.
+Only the schema comes from the interpreter's package: generated reading code, no native library.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Tensor:
     """A tensor of the graph.
 
     Attributes:
-        name: as the converter named it.
-        shape: fixed sizes; -1 where the file leaves one open.
-        dtype: the schema's name: "INT8", "FLOAT32", ...
-        scales: quantization scales: none, one for the tensor, or one a channel.
-        zero_point: of a tensor with one scale, else 0.
-        stored: whether its data is in the file; false for what is computed.
-        values: what is stored, in the file's own numbers; None for what is computed, and for other types than
-            integers of 8, 16, 32 and 64 bits and floats of 16 and 32.
+        name: name that the converter gave.
+        shape: sizes; -1 for a size that the file leaves open.
+        dtype: name in the schema: "INT8", "FLOAT32", ...
+        scales: quantization scales: none, one for the tensor, or one per channel.
+        zero_point: zero point of a tensor with one scale; 0 for others.
+        stored: whether the data is in the file; false for a computed tensor.
+        values: stored values as they are in the file; None for a computed tensor, and for types other than
+            integers of 8, 16, 32 and 64 bits and floats of 16 and 32 bits.
     """
 
     name: str
@@ -65,9 +65,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator and the tensors that it reads and writes; an absent optional input is left out.
+    """An operator and the tensors that it reads and writes.
 
-    `version` is that of the operator's definition in TFLite: an older interpreter knows lower ones only.
+    Attributes:
+        name: the operator.
+        inputs: tensors that it reads, without absent optional inputs.
+        outputs: tensors that it writes.
+        version: version of the operator's definition in TFLite; older interpreters know only lower versions.
     """
 
     name: str
@@ -77,7 +81,7 @@ class Operator:
 
     @property
     def layer(self) -> str:
-        """The Keras layer whose kernel it applies, or else whose result it gives, as the names tell it."""
+        """The Keras layer whose kernel it applies; without a kernel, the layer whose result it gives."""
         parts = [part for t in (*self.inputs[1:2], *self.outputs) if self.macs for part in t.name.split(";")]
         kernels = [part for part in parts if part.rpartition("/")[2] in _KERNEL_OPERATIONS]
         return layer_of(kernels[0] if kernels else self.outputs[0].name)
@@ -89,12 +93,12 @@ class Operator:
 
     @property
     def last_layer(self) -> str:
-        """The Keras layer whose result it gives: of several that are fused into one operator, the last."""
+        """The Keras layer whose result it gives: the last of the layers that are fused into the operator."""
         return layer_of(self.outputs[0].name)
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of a convolution or a matrix product; 0 for the rest."""
+        """Multiply-adds of a convolution or a matrix product; 0 for other operators."""
         if self.name in {"CONV_2D", "FULLY_CONNECTED"}:  # kernel: (out, h, w, in) or (out, in)
             return self.outputs[0].elements * (self.inputs[1].elements // self.inputs[1].shape[0])
         if self.name == "DEPTHWISE_CONV_2D":  # kernel: (1, h, w, out)
@@ -106,7 +110,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """The one subgraph of a file, operators in the order they run."""
+    """The only subgraph of a file, with its operators in the order in which they run."""
 
     operators: tuple[Operator, ...]
     inputs: tuple[Tensor, ...]
@@ -118,31 +122,32 @@ class Graph:
         return sum(op.macs for op in self.operators)
 
     def float_operators(self) -> list[str]:
-        """Names of operators that read or write floating point, sorted, each once."""
+        """Return the names of operators that read or write floating point, sorted, each once."""
         return sorted({op.name for op in self.operators if op.has_float})
 
     def unmapped_operators(self) -> list[str]:
-        """Names of operators that are not on the Edge TPU list, sorted, each once."""
+        """Return the names of operators that are not on the Edge TPU list, sorted, each once."""
         return sorted({op.name for op in self.operators} - EDGE_TPU_OPERATORS)
 
     def stored_weights(self) -> int:
-        """How many kernel values lie in the file: tensors of two dimensions and more, biases left out."""
+        """Return the number of stored kernel values: tensors of two or more dimensions, without biases."""
         tensors = {id(t): t for op in self.operators for t in op.inputs if t.stored and t.dtype != "INT32"}
         return sum(t.elements for t in tensors.values() if len(t.shape) > 1)
 
     def per_tensor_kernels(self) -> list[str]:
-        """Names of integer convolution kernels that have one scale for all channels."""
+        """Return the names of integer convolution kernels that have one scale for all channels."""
         convolutions = [op for op in self.operators if op.macs and op.name != "FULLY_CONNECTED"]
         convolutions = [op for op in convolutions if op.inputs[1].dtype not in FLOAT_TYPES]
-        found = [(op.inputs[1], op.outputs[0].shape[-1]) for op in convolutions]
-        return [kernel.name for kernel, channels in found if len(kernel.scales) != channels]
+        kernels = [(op.inputs[1], op.outputs[0].shape[-1]) for op in convolutions]
+        return [kernel.name for kernel, channels in kernels if len(kernel.scales) != channels]
 
 
 def layer_of(tensor: str) -> str:
-    """The Keras layer in a tensor's name: "fusion_1/conv1_1/convolution;..." gives conv1; else the name.
+    """Return the Keras layer in a tensor's name: "fusion_1/conv1_1/convolution;..." gives conv1.
 
-    The converter joins the names of what it fused, the result's first. Each is model/layer/operation; Keras
-    counts both scopes up when it traces a network again, which puts the same "_1" behind model and layer.
+    The converter joins the names of fused operations and puts the name of the result first. Each name is
+    model/layer/operation. When Keras traces a network again, it puts the same "_1" behind model and layer. A
+    name of another form is returned as it is.
     """
     model, *inside = tensor.partition(";")[0].split("/")
     if len(inside) < 2:
@@ -168,14 +173,14 @@ def _names(enum: str) -> dict[int, str]:
 
 
 def read_graph(flatbuffer: bytes) -> Graph:
-    """Reads a TFLite flatbuffer; bytes after it (a zip) do no harm.
+    """Read a TFLite flatbuffer. Bytes after the flatbuffer, such as a zip, are ignored.
 
     Raises:
         ModelFileError: not a TFLite flatbuffer, broken, or with more than one subgraph.
         MissingError: ai-edge-litert, which has the schema, is not installed.
     """
     if flatbuffer[4:8] != b"TFL3":
-        raise ModelFileError("Not a TFLite file: the identifier TFL3 is not there.")
+        raise ModelFileError("Not a TFLite file: the identifier TFL3 is missing.")
     try:
         model = _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
         if len(model.subgraphs) != 1:
@@ -183,12 +188,12 @@ def read_graph(flatbuffer: bytes) -> Graph:
         return _graph(model)
     except EdgecolorError:
         raise
-    except Exception as error:  # broken bytes raise nearly anything in the generated code
+    except Exception as error:  # the generated code raises nearly anything on broken bytes
         raise ModelFileError(f"The TFLite file is broken: {error}") from error
 
 
 def read_tree(flatbuffer: bytes) -> Any:
-    """An intact TFLite flatbuffer, whole, as the schema's own objects; `read_graph` refuses a broken one."""
+    """Return an intact TFLite flatbuffer as the schema's own objects; `read_graph` refuses a broken one."""
     return _schema().ModelT.InitFromPackedBuf(flatbuffer, 0)
 
 
@@ -213,7 +218,7 @@ def _graph(model: Any) -> Graph:
 
 
 def _operator_name(code: Any) -> str:
-    # Old files keep the code in a byte, new ones in an int; the larger is the right one.
+    # Old files have the code in a byte, new files in an int; the larger number is the code.
     name = _names("BuiltinOperator")[max(code.builtinCode, code.deprecatedBuiltinCode)]
     return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name
 
@@ -244,27 +249,27 @@ def _values(data: Any, dtype: str, shape: Any) -> NDArray[Any] | None:
 def find_bias(
     flatbuffer: bytearray, ending: tuple[str, ...]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
-    """The biases of the convolution that a file's output comes from.
+    """Find the biases of the last convolution of a file.
 
     Args:
         flatbuffer: a TFLite file.
-        ending: operator names from the output backwards; the last one is the convolution.
+        ending: operator names from the output backwards; the last name is the convolution.
 
     Returns:
-        int32 (channels,), a view into `flatbuffer`, so that writing to it changes the file; and the real
-        value of one step, float64 (channels,). None if the file ends otherwise.
+        The biases, int32 (channels,), a view into `flatbuffer` that changes the file when it is written to;
+        and the real value of one step, float64 (channels,). None if the file ends in other operators.
     """
     model = _schema().Model.GetRootAs(flatbuffer, 0)
     graph = model.Subgraphs(0)
     operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-    maker = {int(op.OutputsAsNumpy()[0]): op for op in operators}
-    wanted = int(graph.OutputsAsNumpy()[0])
+    producers = {int(op.OutputsAsNumpy()[0]): op for op in operators}
+    tensor_index = int(graph.OutputsAsNumpy()[0])
     operator = None
     for name in ending:
-        operator = maker.get(wanted)
+        operator = producers.get(tensor_index)
         if operator is None or _code_name(model.OperatorCodes(operator.OpcodeIndex())) != name:
             return None
-        wanted = int(operator.InputsAsNumpy()[0])
+        tensor_index = int(operator.InputsAsNumpy()[0])
     if operator is None or operator.InputsLength() < 3:
         return None
     tensor = graph.Tensors(int(operator.InputsAsNumpy()[2]))

@@ -1,4 +1,4 @@
-"""How long exported files take to run, compared in one run on one thread."""
+"""Measure how long TFLite files take to run, side by side on one thread."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ REPEATS = 100
 
 
 def invoke_times(flatbuffers: Mapping[str, bytes], *, repeats: int = REPEATS) -> dict[str, list[TimedRun]]:
-    """Runs each TFLite file in turns, on a ramp from black to white.
+    """Run TFLite files in turns, on a ramp from black to white.
 
     Args:
-        flatbuffers: by a name each.
-        repeats: turns.
+        flatbuffers: name -> flatbuffer.
+        repeats: number of turns.
+
+    Returns:
+        Name -> the measured runs, one per turn.
     """
     side = INPUT_SHAPE[1]
     ramp = np.broadcast_to(np.arange(side, dtype=np.uint8), (side, side)).reshape(INPUT_SHAPE)

@@ -51,7 +51,7 @@ TFLITE_RUNTIME_214 = {
     "TRANSPOSE": 6,
     "TRANSPOSE_CONV": 4,
 }
-"""Operator -> highest version that tflite-runtime 2.14.0 loads, found by asking the library itself."""
+"""Operator -> highest version that tflite-runtime 2.14.0 loads, measured with the library itself."""
 
 
 EDGE_TPU_OPERATORS = frozenset(
@@ -78,8 +78,8 @@ EDGE_TPU_OPERATORS = frozenset(
         "TRANSPOSE_CONV",
     }
 )
-"""Operators that an Edge TPU maps for every shape that a network like ours has.
+"""Operators that an Edge TPU maps for every shape of a network like ours.
 
-It maps a few more under conditions; what is absent here (TILE, BROADCAST_TO, TRANSPOSE, SHAPE, ...) either
-stops the mapping or moves data that a better graph would not move.
+An Edge TPU maps a few more under conditions. Other operators (TILE, BROADCAST_TO, TRANSPOSE, SHAPE, ...)
+either stop the mapping, or move data that a better graph would not move.
 """

@@ -1,4 +1,4 @@
-"""`edgecolor inspect`: what is in a model file, on one screen."""
+"""`edgecolor inspect`: what a model file holds, on one screen."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(metavar="FILE", help="A .tflite, or a shipped model's name.")],
+    model: Annotated[
+        str, typer.Argument(metavar="FILE", help="A .tflite file, or the name of a shipped model.")
+    ],
     *,
-    layers: Annotated[bool, typer.Option("--layers", help="Also the kernel of each layer.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Also list the kernel of each layer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    r"""Show what is in a model file: what it says of itself, sizes, inputs and outputs, operators, hashes.
+    r"""Show what a model file holds: metadata, sizes, inputs and outputs, operators, hashes.
 
-    The network does not run; `edgecolor check` runs it. A .tflite of another origin is described as well,
-    as far as it goes without edgecolor's metadata.
+    The network does not run; `edgecolor check` runs it. A .tflite file of another origin is described too,
+    without the metadata of edgecolor.
 
     \b
     Examples:
@@ -33,29 +35,30 @@ def inspect(
     from edgecolor.tflite.inspection import inspect_file
     from edgecolor_runtime.models.model_file import build_document
 
-    found = inspect_file(model)
+    inspection = inspect_file(model)
     if as_json:
-        info = found.info and build_document(found.info, found.flatbuffer_sha256)
-        print(json.dumps(asdict(found) | {"info": info}, indent=1))
+        info = inspection.info and build_document(inspection.info, inspection.flatbuffer_sha256)
+        print(json.dumps(asdict(inspection) | {"info": info}, indent=1))
         return
-    lines = [*_file_lines(found), *_own_lines(found), *_graph_lines(found)]
+    lines = [*_file_lines(inspection), *_own_lines(inspection), *_graph_lines(inspection)]
     if layers:
-        lines += _layer_lines(found)
+        lines += _layer_lines(inspection)
     print("\n".join(lines))
 
 
-def _file_lines(found: Inspection) -> Iterator[str]:
-    kept = found.deflated_bytes / found.flatbuffer_bytes
-    yield f"file         {found.file}, {_kilo(found.bytes)}"
-    yield f"network      {_kilo(found.flatbuffer_bytes)}; {_kilo(found.deflated_bytes)} deflated, {kept:.0%}"
-    yield f"sha256       {found.sha256}"
-    yield f"of network   {found.flatbuffer_sha256}"
+def _file_lines(inspection: Inspection) -> Iterator[str]:
+    share = inspection.deflated_bytes / inspection.flatbuffer_bytes
+    deflated = f"{_kilobytes(inspection.deflated_bytes)} deflated, {share:.0%}"
+    yield f"file         {inspection.file}, {_kilobytes(inspection.bytes)}"
+    yield f"network      {_kilobytes(inspection.flatbuffer_bytes)}; {deflated}"
+    yield f"sha256       {inspection.sha256}"
+    yield f"of network   {inspection.flatbuffer_sha256}"
 
 
-def _own_lines(found: Inspection) -> Iterator[str]:
-    info = found.info
+def _own_lines(inspection: Inspection) -> Iterator[str]:
+    info = inspection.info
     if info is None:
-        yield "metadata     none of edgecolor's: `run` and `check` refuse this file"
+        yield "metadata     none of edgecolor's; `edgecolor run` and `check` refuse this file"
         return
     yield (
         f"model        {info.name} {info.version}, {info.precision}, alpha {info.alpha:g}, "
@@ -69,11 +72,11 @@ def _own_lines(found: Inspection) -> Iterator[str]:
     for title in ("training", "accuracy", "fidelity", "calibration"):
         if text := _flat(document.get(title)):
             yield f"{title:13}{text}"
-    yield f"golden       {found.golden} pictures with the outputs they must give"
+    yield f"golden       {inspection.golden} pictures with their reference outputs"
 
 
 def _flat(value: Any) -> str:
-    """What a part says in a line; what has parts of its own is left to --json."""
+    """Return a section as one line, without the parts that have parts of their own; --json prints these."""
     if not isinstance(value, dict):
         return str(value or "")
     plain = {k: v for k, v in value.items() if not isinstance(v, (dict, list)) and v is not None}
@@ -84,23 +87,24 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _graph_lines(found: Inspection) -> Iterator[str]:
-    meanings = ("", "") if found.info is None else (found.info.input.meaning, found.info.output.meaning)
-    ends_by_title = {"input": found.inputs, "output": found.outputs}
-    for (title, ends), meaning in zip(ends_by_title.items(), meanings, strict=True):
-        for end in ends:
-            scale = (
-                "" if end["scale"] is None else f", scale {end['scale']:.6g}, zero point {end['zero_point']}"
-            )
-            shape = " x ".join(map(str, end["shape"]))
-            yield f"{title:13}{end['dtype']} {shape}{scale}{f': {meaning}' if meaning else ''}"
-    parameters = f"{found.info.parameters:,} parameters, " if found.info else ""
+def _graph_lines(inspection: Inspection) -> Iterator[str]:
+    info = inspection.info
+    for title, endpoints, meaning in (
+        ("input", inspection.inputs, info.input.meaning if info else ""),
+        ("output", inspection.outputs, info.output.meaning if info else ""),
+    ):
+        for endpoint in endpoints:
+            line = f"{title:13}{endpoint.dtype} {' x '.join(map(str, endpoint.shape))}"
+            if endpoint.scale is not None:
+                line += f", scale {endpoint.scale:.6g}, zero point {endpoint.zero_point}"
+            yield f"{line}: {meaning}" if meaning else line
+    parameters = f"{info.parameters:,} parameters, " if info else ""
     yield (
-        f"size         {parameters}{found.kernel_values:,} kernel values, {found.sparsity:.1%} of them zero; "
-        f"{found.macs / 1e6:.1f} M multiply-adds"
+        f"size         {parameters}{inspection.kernel_values:,} kernel values, "
+        f"{inspection.sparsity:.1%} of them zero; {inspection.macs / 1e6:.1f} M multiply-adds"
     )
     yield f"{'operator':26}{'count':>6}{'version':>9}   tflite-runtime 2.14   Edge TPU"
-    for use in found.operators:
+    for use in inspection.operators:
         loads, maps = _word(use.tflite_runtime), _word(use.edge_tpu)
         yield f"{use.name:26}{use.count:6}{use.version:9}   {loads:21} {maps}"
 
@@ -109,9 +113,9 @@ def _word(answer: bool | None) -> str:
     return {True: "yes", False: "no", None: "not known"}[answer]
 
 
-def _layer_lines(found: Inspection) -> Iterator[str]:
+def _layer_lines(inspection: Inspection) -> Iterator[str]:
     yield f"{'layer':24}{'operator':20}{'kernel':>18}  {'type':8}{'M multiply-adds':>16}{'zero':>8}"
-    for kernel in found.kernels:
+    for kernel in inspection.kernels:
         shape = " x ".join(map(str, kernel.shape))
         yield (
             f"{kernel.layer:24}{kernel.operator:20}{shape:>18}  {kernel.dtype:8}"
@@ -119,5 +123,5 @@ def _layer_lines(found: Inspection) -> Iterator[str]:
         )
 
 
-def _kilo(size: int) -> str:
+def _kilobytes(size: int) -> str:
     return f"{size / 1000:.1f} kB"
