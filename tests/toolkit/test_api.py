@@ -72,8 +72,10 @@ def test_every_name_loads_and_has_a_docstring(name: str) -> None:
     docstring = inspect.getdoc(value) or ""
     assert len(docstring.split()) > 3 and not docstring.startswith(f"{name}("), "no docstring of its own"
     if name in FUNCTIONS:
-        for parameter in inspect.signature(value).parameters:
-            assert f"\n    {parameter}: " in docstring, f"{parameter} is not documented"
+        for parameter in inspect.signature(value).parameters.values():
+            assert f"\n    {parameter.name}: " in docstring, f"{parameter.name} is not documented"
+            takes_path = "Path" in parameter.annotation and parameter.name != "root"
+            assert not takes_path or "str | Path" in parameter.annotation, f"{parameter.name} takes no str"
         positional = [p for p in inspect.signature(value).parameters.values() if p.kind is not p.KEYWORD_ONLY]
         assert len(positional) <= 4
 

@@ -45,7 +45,7 @@ def color_folder(
     folder: str | Path,
     output: str | Path,
     *,
-    model: str = "s",
+    model: str | Path = "s",
     saturation: float | None = None,
     engine: str = "local",
     workers: int | None = None,
@@ -90,7 +90,7 @@ def color_folder(
     return color_pictures(
         [Path(folder)],
         Path(output),
-        model=model,
+        model=str(model),
         saturation=saturation,
         engine=Engine(engine),
         workers=workers,

@@ -124,12 +124,12 @@ class PruneResult:
 
 
 def prune(
-    model: Path,
-    data: Path,
-    output: Path,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
     options: PruneOptions | None = None,
     *,
-    calibration: Path | None = None,
+    calibration: str | Path | None = None,
     on_progress: PrintLine = print_nothing,
 ) -> PruneResult:
     """Prune a trained network, or resume after the last checkpoint.
@@ -150,13 +150,14 @@ def prune(
         GateError: the network has fewer zeros than requested, or an int8 file misses a gate.
     """
     options = options or PruneOptions()
-    state = _train_pruned(model, data, output, options, on_progress=on_progress)
+    model, output = Path(model), Path(output)
+    state = _train_pruned(model, Path(data), output, options, on_progress=on_progress)
     path = output / MODEL
     kernels = count_zeros(load_network(path))
     gain = None
     if calibration:
         on_progress("exporting both networks to int8, to compare them")
-        gain = measure_pruning_gain(model, path, calibration)
+        gain = measure_pruning_gain(model, path, Path(calibration))
     return PruneResult(
         path=path,
         sparsity=overall_sparsity(kernels),

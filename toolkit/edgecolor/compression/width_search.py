@@ -126,12 +126,12 @@ class TuneResult:
 
 
 def tune(
-    model: Path,
-    data: Path,
-    output: Path,
+    model: str | Path,
+    data: str | Path,
+    output: str | Path,
     options: TuneOptions | None = None,
     *,
-    calibration: Path,
+    calibration: str | Path,
     limits: CandidateLimits | None = None,
     storage: str | None = None,
     on_progress: PrintLine = print_nothing,
@@ -156,6 +156,7 @@ def tune(
         GateError: no trial is within the limits, or an int8 file misses a gate.
     """
     options = options or TuneOptions()
+    model, data, output, calibration = Path(model), Path(data), Path(output), Path(calibration)
     prepared = open_dataset(data)
     if not len(prepared.rows[Split.VAL]):
         raise DataError(

@@ -42,8 +42,8 @@ def compare(
     pictures: str = "*",
     within: float = 0.1,
     reference: str | None = None,
-    markdown: Path | None = None,
-    figures: Path | None = None,
+    markdown: str | Path | None = None,
+    figures: str | Path | None = None,
     force: bool = False,
     on_progress: PrintLine = print_nothing,
 ) -> Report:
@@ -73,7 +73,13 @@ def compare(
         MissingError: a package that the report needs is not installed.
         EdgecolorError: see `evaluate`, `bench` and `build_report`.
     """
-    folder, targets = Path(photographs), ReportFiles(Path(output), markdown, figures, force)
+    folder = Path(photographs)
+    targets = ReportFiles(
+        Path(output),
+        markdown=None if markdown is None else Path(markdown),
+        json=None if figures is None else Path(figures),
+        force=force,
+    )
     targets.verify_writable("compare")
     choose_thumbnails(folder, pictures)  # both fail now rather than after the work
     settings = bench_settings(threads=threads, delegate=None, width=width, height=height)

@@ -52,8 +52,8 @@ TRUNK_PHOTOGRAPHS = 64  # enough pixels for the mean and the deviation of each c
 
 
 def train(
-    data: Path,
-    output: Path,
+    data: str | Path,
+    output: str | Path,
     recipe: Recipe,
     *,
     on_progress: PrintLine = print_nothing,
@@ -81,7 +81,8 @@ def train(
         ModelFileError: `recipe.start` or a teacher is not a fusion network.
         UsageError: the folder holds a run with another recipe or other data.
     """
-    prepared = open_dataset(data)
+    output = Path(output)
+    prepared = open_dataset(Path(data))
     identity = RunIdentity(asdict(recipe), **prepared.identity)
     state = open_run(output, identity)
     if state.done == recipe.epochs and is_published(output, state):
