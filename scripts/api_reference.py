@@ -120,7 +120,7 @@ def _describe_class(name: str, value: type, package: str) -> Iterator[str]:
 
 
 def _is_generated(value: type) -> bool:
-    """Whether the docstring is the signature that `dataclass` writes, or one of a base class."""
+    """Return whether the docstring is the signature that `dataclass` writes, or that of a base class."""
     return "__doc__" not in vars(value) or (vars(value)["__doc__"] or "").startswith(f"{value.__name__}(")
 
 

@@ -89,7 +89,7 @@ class Structure:
 
 
 def folder_of(module: str) -> str:
-    """The folder of a module, "." for the package's own."""
+    """Return the folder of a module; "." for the modules of the package itself."""
     return module.rpartition(".")[0] or "."
 
 
@@ -121,7 +121,7 @@ def _imported_names(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def _module_of(name: str, files: dict[str, Path]) -> str | None:
-    """The module that defines a dotted name, or None where that is the package itself."""
+    """Return the module that defines a dotted name; None if that is the package itself."""
     parts = name.split(".")[1:]
     for end in range(len(parts), 0, -1):
         for module in (".".join(parts[:end]), ".".join([*parts[:end], "__init__"])):
@@ -131,7 +131,7 @@ def _module_of(name: str, files: dict[str, Path]) -> str | None:
 
 
 def main() -> int:
-    """Print both structures. 1 if folders or files import each other in a circle."""
+    """Print both structures. Return 1 if two folders import each other."""
     wrong = False
     for package in PACKAGES:
         structure = read_structure(package)
