@@ -1,7 +1,8 @@
-"""What docs/style.md forbids, as far as scripts/style_counts.py can find it."""
+"""The rules of docs/style.md, as far as scripts/style_counts.py can check them."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -10,6 +11,16 @@ from types import ModuleType
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+UNTYPED_JSON = {
+    "_report",
+    "_run_child",
+    "_to_values",
+    "build_document",
+    "describe_machine",
+    "statistics",
+    "to_json",
+}
+"""The functions that read or write JSON as `dict[str, Any]`."""
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +33,44 @@ def script() -> ModuleType:
     return module
 
 
-def test_american_spelling(script: ModuleType) -> None:
-    paths = script.tracked_files([])
+@pytest.fixture(scope="module")
+def trees(script: ModuleType) -> dict[str, ast.Module]:
+    """The syntax trees of all Python files."""
+    paths = [path for path in script.tracked_files([]) if path.endswith(".py")]
     assert len(paths) > 200
-    places = [place for path in paths for place in script.british(path)]
+    return {path: ast.parse((REPOSITORY / path).read_text("utf-8")) for path in paths}
+
+
+def code(trees: dict[str, ast.Module]) -> dict[str, ast.Module]:
+    """Leave out the tests."""
+    return {path: tree for path, tree in trees.items() if not path.startswith("tests/")}
+
+
+def test_american_spelling(script: ModuleType) -> None:
+    places = [place for path in script.tracked_files([]) for place in script.british(path)]
     assert places == []
+
+
+def test_names_tell_what_a_value_is(script: ModuleType, trees: dict[str, ast.Module]) -> None:
+    assert [(path, place) for path, tree in trees.items() for place in script.vague_names(tree)] == []
+
+
+def test_calls_have_few_positional_arguments(script: ModuleType, trees: dict[str, ast.Module]) -> None:
+    own = script.own_functions()
+    searched = code(trees).items()
+    assert [(path, place) for path, tree in searched for place in script.positional_calls(tree, own)] == []
+
+
+def test_only_json_is_untyped(script: ModuleType, trees: dict[str, ast.Module]) -> None:
+    searched = code(trees).items()
+    places = [(path, text) for path, tree in searched for _, text in script.untyped_signatures(tree)]
+    assert [(path, text) for path, text in places if text.partition(":")[0] not in UNTYPED_JSON] == []
+
+
+def test_one_list_of_picture_extensions(script: ModuleType, trees: dict[str, ast.Module]) -> None:
+    searched = {path: tree for path, tree in code(trees).items() if path != script.THIS_FILE}
+    paths = [path for path, tree in searched.items() for _ in script.picture_suffix_lists(tree)]
+    assert paths == ["edge_runtime/edgecolor_runtime/images/formats.py"]
 
 
 def test_british_spelling_is_detected(script: ModuleType) -> None:
@@ -34,3 +78,15 @@ def test_british_spelling_is_detected(script: ModuleType) -> None:
     assert not script.BRITISH.search(american)
     for british in ("col" + "our", "gr" + "ey", "optim" + "ised", "licen" + "ce", "cent" + "re"):
         assert script.BRITISH.search(f"The {british} counts.")
+
+
+def test_the_other_rules_are_detected(script: ModuleType) -> None:
+    tree = ast.parse(
+        "def mix(told: dict[str, Any]) -> None:\n"
+        "    found = mix(1, 2, 3, 4, 5)\n"
+        "    suffixes = ('.jpg', '.png')\n"
+    )
+    assert len(list(script.vague_names(tree))) == 2
+    assert len(list(script.positional_calls(tree, {"mix"}))) == 1
+    assert len(list(script.untyped_signatures(tree))) == 1
+    assert len(list(script.picture_suffix_lists(tree))) == 1
