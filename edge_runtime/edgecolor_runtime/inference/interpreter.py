@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import importlib.metadata
 import platform
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
 from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.system.commands import pip_install
 from edgecolor_runtime.system.stderr import stderr_without
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
@@ -24,6 +26,9 @@ DELEGATES = {
     "edgetpu": {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"},
 }
 """Delegate -> operating system -> name of its library, which the system's loader finds."""
+
+LAST_TFLITE_RUNTIME_PYTHON = (3, 11)
+"""The last Python version with wheels of tflite-runtime, for 32-bit systems."""
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
 """Operator by which the Edge TPU compiler replaces all operators that it maps. Only the delegate runs it."""
@@ -151,18 +156,44 @@ def _library() -> tuple[ModuleType, str]:
             # tflite-runtime imports under numpy 2, and fails later in Interpreter() with an unclear message.
             raise MissingError(
                 f"tflite-runtime was built for numpy 1 and this is numpy {np.__version__}: "
-                'pip install "numpy<2", or pip install ai-edge-litert'
+                f"{pip_install('numpy<2')}"
             )
         try:
             module = importlib.import_module(f"{package}.interpreter")
         except ImportError as error:
             raise MissingError(
-                f"{distribution} is installed but broken: {_line(error)}; reinstall it"
+                f"{distribution} is installed but broken: {_line(error)}. Reinstall it with: "
+                f"{pip_install('--force-reinstall', distribution)}"
             ) from error
         return module, f"{distribution} {importlib.metadata.version(distribution)}"
-    raise MissingError(
-        "no TFLite interpreter: pip install ai-edge-litert (Python <= 3.11 on a 32-bit Pi: tflite-runtime)"
-    )
+    raise MissingError(f"no TFLite interpreter is installed. {_install_hint()}")
+
+
+def _install_hint() -> str:
+    """Return how to install an interpreter for this Python, or that there is none."""
+    if reason := describe_unsupported():
+        return reason
+    if sys.maxsize > 1 << 32:
+        return f"Install it with: {pip_install('ai-edge-litert')}"
+    return f"Install it with: {pip_install('tflite-runtime', 'numpy<2')}"
+
+
+def describe_unsupported() -> str | None:
+    """Return why no interpreter library has a wheel for this machine; None if one has."""
+    machine = platform.machine().lower()
+    if sys.platform == "darwin" and machine == "x86_64":
+        return "ai-edge-litert has no wheel for Intel Macs. Use a Mac with Apple silicon, Linux or Windows."
+    if sys.platform == "win32" and machine == "arm64":
+        return (
+            "ai-edge-litert has no wheel for Windows on Arm. Install Python for x86-64; Windows emulates it."
+        )
+    if sys.maxsize < 1 << 32 and sys.version_info[:2] > LAST_TFLITE_RUNTIME_PYTHON:
+        version = ".".join(map(str, sys.version_info[:2]))
+        return (
+            f"No interpreter has a wheel for a 32-bit Python {version}. Install the 64-bit system, or a "
+            "system with Python 3.11 (Raspberry Pi OS bookworm)."
+        )
+    return None
 
 
 def _delegate(library: ModuleType, delegate: str) -> Any:

@@ -25,6 +25,8 @@ SHIPPED: dict[str, ShippedModel] = {
 }
 """Name -> model. `s` is the default of every command."""
 
+_REINSTALL = "Install edgecolor-runtime again; `edgecolor doctor` prints the command."
+
 
 def read_shipped(name: str = "s") -> ModelFile:
     """Read and verify a shipped model.
@@ -49,12 +51,10 @@ def shipped_bytes(name: str) -> bytes:
         data = (resources.files("edgecolor_runtime") / "models" / model.file).read_bytes()
     except OSError as error:
         raise ModelFileError(
-            f"shipped model {name} cannot be read: {error.strerror}; reinstall edgecolor-runtime"
+            f"shipped model {name} cannot be read: {error.strerror}. {_REINSTALL}"
         ) from error
     if hashlib.sha256(data).hexdigest() != model.sha256:
-        raise ModelFileError(
-            f"shipped model {name} is not the file of this release; reinstall edgecolor-runtime"
-        )
+        raise ModelFileError(f"shipped model {name} is not the file of this release. {_REINSTALL}")
     return data
 
 

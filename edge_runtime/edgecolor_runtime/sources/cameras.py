@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.sources import latest, picamera, v4l2
+from edgecolor_runtime.sources.desktop_camera import (
+    DEVICES,
+    PRIVACY_SETTINGS,
+    DesktopCamera,
+    list_desktop_cameras,
+)
 from edgecolor_runtime.sources.folder import PictureFolder
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
 from edgecolor_runtime.sources.playback import Playback
@@ -17,12 +25,10 @@ from edgecolor_runtime.sources.video import Stream, V4l2Camera, VideoFile
 DEFAULT_SIZE = (640, 480)
 """Width and height of a camera's frames in pixels, if none are requested."""
 
-NO_CAMERA = (
-    "no camera found. A Pi camera: check its cable, and that `rpicam-hello --list-cameras` shows it. "
-    "A USB camera: check that there is a /dev/video0."
-)
 _SEE_LIST = "`edgecolor run --list-cameras` lists the cameras of this machine"
 _PI_PREFIX = "picamera2:"
+_DESKTOP_PREFIXES = tuple(f"{device}:" for device in DEVICES.values())
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a scheme has at least two letters, a drive has one
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class CameraInfo:
 
     Attributes:
         name: the name of its model.
-        path: the device file, or "picamera2:N" for a Pi camera.
+        path: the device file; "picamera2:N" for a Pi camera; "dshow:video=NAME" or "avfoundation:N" for a
+            camera of Windows or macOS.
         formats: pixel formats with their sizes, such as "YUYV 640x480 1280x720"; empty if they are unknown.
     """
 
@@ -77,8 +84,39 @@ class Camera:
     orientation: Orientation
 
 
+def is_address(name: str) -> bool:
+    """Return whether a name is the address of a stream, such as rtsp://host/live, and not a path."""
+    return _ADDRESS.match(name) is not None
+
+
+def describe_no_camera() -> str:
+    """Return the message that this machine has no camera, with what to check on this system."""
+    if sys.platform in DEVICES:
+        return (
+            f"no camera found. Connect one, and check the right to use it ({PRIVACY_SETTINGS[sys.platform]})."
+        )
+    if picamera.is_available():
+        pi_camera = "check its cable, and that `rpicam-hello --list-cameras` shows it."
+    else:
+        pi_camera = (
+            f"it needs picamera2, which the Python environment {sys.prefix} does not have; "
+            "`edgecolor doctor` prints the fix."
+        )
+    usb_camera = "check that there is a /dev/video0."
+    return f"no camera found. A Raspberry Pi camera: {pi_camera} A USB camera: {usb_camera}"
+
+
 def list_cameras() -> list[CameraInfo]:
-    """Return the Pi cameras, then the V4L2 cameras. The position in the list is the index of a camera."""
+    """Return the cameras of this machine. The position in the list is the index of a camera.
+
+    On Linux, Raspberry Pi cameras come before V4L2 cameras.
+
+    Raises:
+        MissingError: on Windows and macOS, PyAV is not installed.
+        CameraError: on Windows and macOS, this PyAV cannot list cameras.
+    """
+    if sys.platform in DEVICES:
+        return [CameraInfo(name, path) for name, path in list_desktop_cameras()]
     pi_cameras = picamera.list_pi_cameras() if picamera.is_available() else []
     return [
         *(CameraInfo(model, f"{_PI_PREFIX}{number}") for number, model in pi_cameras),
@@ -130,20 +168,20 @@ def find_camera(name: str | None, request: CameraRequest) -> Camera:
         CameraError: there is no such camera.
         UsageError: the name fits several cameras, or the source does not support a requested setting.
     """
-    if name is not None and "://" in name:
+    if name is not None and is_address(name):
         _refuse_size(name, request)
         if request.framerate:
             raise UsageError(f"{name}: a stream has its own frame rate. Leave out --framerate.")
         return Camera(name, lambda: Stream(name, stall_seconds=latest.STALL_SECONDS), request.orientation)
-    if name is not None and name.startswith("/dev/"):
-        return _v4l2_camera(name, request)
+    if name is not None and name.startswith(("/dev/", *_DESKTOP_PREFIXES)):
+        return _device_camera(name, request)
     if name is not None and not name.isdigit() and Path(name).exists():
         _refuse_size(name, request)
         return Camera(name, _recording_opener(Path(name), request.framerate), request.orientation)
     chosen = _choose(name, list_cameras())
-    if not chosen.path.startswith(_PI_PREFIX):
-        return _v4l2_camera(chosen.path, request)
-    return _pi_camera(chosen, request)
+    if chosen.path.startswith(_PI_PREFIX):
+        return _pi_camera(chosen, request)
+    return _device_camera(chosen.path, request)
 
 
 def _pi_camera(chosen: CameraInfo, request: CameraRequest) -> Camera:
@@ -163,10 +201,11 @@ def _pi_camera(chosen: CameraInfo, request: CameraRequest) -> Camera:
     )
 
 
-def _v4l2_camera(path: str, request: CameraRequest) -> Camera:
+def _device_camera(path: str, request: CameraRequest) -> Camera:
+    camera_class = DesktopCamera if path.startswith(_DESKTOP_PREFIXES) else V4l2Camera
     return Camera(
         path,
-        lambda: V4l2Camera(
+        lambda: camera_class(
             path, size=request.size, framerate=request.framerate, stall_seconds=latest.STALL_SECONDS
         ),
         request.orientation,
@@ -186,7 +225,7 @@ def _refuse_size(name: str, request: CameraRequest) -> None:
 
 def _choose(name: str | None, cameras: list[CameraInfo]) -> CameraInfo:
     if not cameras:
-        raise CameraError(NO_CAMERA)
+        raise CameraError(describe_no_camera())
     if name is None:
         return cameras[0]
     if name.isdigit():

@@ -6,6 +6,7 @@ documentation. The main stream is YUV420 in sYCC, which is BT.601 in full range:
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -47,8 +48,8 @@ def _load_picamera2() -> Any:
         import picamera2
     except ImportError as error:
         raise MissingError(
-            "the Pi camera needs picamera2. Install it with: apt install python3-picamera2; "
-            f"and use a virtual environment made with --system-site-packages [{error}]"
+            f"a Raspberry Pi camera needs picamera2, and the Python environment {sys.prefix} has none. "
+            f"`edgecolor doctor` prints the fix. [{error}]"
         ) from error
     return picamera2
 

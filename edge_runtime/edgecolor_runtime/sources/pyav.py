@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError
+from edgecolor_runtime.system.commands import pip_install
 
 # ITU-R BT.601-7, 2.5.3: black, and the spans of luma and chroma in limited range.
 LIMITED_BLACK = 16
@@ -19,11 +21,6 @@ LIMITED_CHROMA = 224
 # FFmpeg's numbers of the ranges, AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG.
 LIMITED = 1
 FULL = 2
-
-_INSTALL = (
-    "Install it with: pip install 'edgecolor-runtime[live]' "
-    "(32-bit Arm: apt install python3-av, on Debian 13 or later)"
-)
 
 _PACKED = {"yuyv422": (0, 2), "yvyu422": (0, 2), "uyvy422": (1, 2)}
 """Formats with luma among other samples: first byte of luma, and bytes from one luma sample to the next."""
@@ -46,10 +43,18 @@ def load() -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingError(f"video, V4L2 cameras and streams need PyAV. {_INSTALL} [{error}]") from error
+        raise MissingError(f"video, cameras and streams need PyAV. {_install_hint()} [{error}]") from error
     if not hasattr(av.VideoFrame, "rotation"):
-        raise MissingError(f"PyAV {av.__version__} is too old for video; it needs 14.2 or later. {_INSTALL}")
+        raise MissingError(
+            f"PyAV {av.__version__} is too old for video; it needs 14.2 or later. {_install_hint()}"
+        )
     return av
+
+
+def _install_hint() -> str:
+    if sys.maxsize < 1 << 32:  # no wheels
+        return "On Debian 13 or later, install it with: sudo apt install python3-av"
+    return f"Install it with: {pip_install('av>=14.2')}"
 
 
 def is_full_range(frame: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ class V4l2Device:
 
 
 def list_devices(
-    system: Path = SYSTEM, folder: Path = Path("/dev"), ioctl: Ioctl = fcntl.ioctl
+    system: Path = SYSTEM, folder: Path = Path("/dev"), ioctl: Ioctl | None = None
 ) -> list[V4l2Device]:
     """Return the cameras in the order of their numbers.
 
@@ -51,8 +50,12 @@ def list_devices(
     Args:
         system: folder with an entry for each device.
         folder: folder of the device files.
-        ioctl: sends a request to an open device; the answer is written to its third argument.
+        ioctl: sends a request to an open device; the answer is written to its third argument. None:
+            the kernel's.
     """
+    ioctl = ioctl or _load_ioctl()
+    if ioctl is None:
+        return []
     devices = []
     for entry in sorted(system.glob("video*"), key=lambda entry: int(entry.name.removeprefix("video") or 0)):
         path = folder / entry.name
@@ -75,6 +78,15 @@ def list_devices(
         finally:
             os.close(descriptor)
     return devices
+
+
+def _load_ioctl() -> Ioctl | None:
+    """Return the kernel's ioctl; None on Windows, which has neither ioctl nor V4L2."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    return fcntl.ioctl
 
 
 def _query_capabilities(descriptor: int, ioctl: Ioctl) -> tuple[str, int]:

@@ -174,7 +174,9 @@ class Stream(StepwiseSource):
             self._decoded = next(self._packets).decode()
         except (StopIteration, error.EOFError):
             raise EOFError from None
-        except (error.InvalidDataError, error.BlockingIOError):
+        except error.BlockingIOError:  # no packet yet
+            self._packets = self._container.demux(self._container.streams.video[0])  # an error ended the last
+        except error.InvalidDataError:
             self.damaged += 1  # the next packets may be good
         except error.FFmpegError as failure:
             raise CameraError(f"{self.name}: {self._reason(self.name, failure)}") from failure

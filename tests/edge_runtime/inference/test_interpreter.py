@@ -150,14 +150,14 @@ def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 
 def test_a_missing_library_names_the_pip_command(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "ai_edge_litert", "tflite_runtime")
-    with pytest.raises(MissingError, match="pip install ai-edge-litert"):
+    with pytest.raises(MissingError, match="-m pip install ai-edge-litert"):
         load_interpreter(tiny.flatbuffer)
 
 
 def test_tflite_runtime_under_numpy_2_is_explained(tiny: ModelFile, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "ai_edge_litert")
     monkeypatch.setattr(np, "__version__", "2.4.1")
-    with pytest.raises(MissingError, match=r'pip install "numpy<2"'):
+    with pytest.raises(MissingError, match="-m pip install 'numpy<2'"):
         load_interpreter(tiny.flatbuffer)
 
 

@@ -175,7 +175,7 @@ def test_without_pyav_or_with_an_old_one(monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "av", None)
         with pytest.raises(
-            MissingError, match=r"need PyAV\. Install it with: pip install 'edgecolor-runtime\[live\]'"
+            MissingError, match=r"need PyAV\. Install it with: .*python.* -m pip install 'av>=14\.2'"
         ):
             VideoFile("film.mp4")
     old = types.SimpleNamespace(VideoFrame=object, __version__="10.0.0")

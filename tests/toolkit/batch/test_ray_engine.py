@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
+from edgecolor.support.extras import install_extra
 
 CALIBRATION = Path(__file__).parents[3] / "calibration"
 MODEL = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
@@ -291,6 +292,6 @@ def test_without_ray(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
     assert main(["run", str(album(3)), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 4
     assert capsys.readouterr().err == (
-        "edgecolor: `edgecolor run --engine ray` needs ray: pip install 'edgecolor[ray]'\n"
+        f"edgecolor: `edgecolor run --engine ray` needs ray. Install it with: {install_extra('ray')}\n"
     )
     assert not (tmp_path / "out").exists()

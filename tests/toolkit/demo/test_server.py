@@ -19,6 +19,7 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor.demo import coloring, server
+from edgecolor.support.extras import install_extra
 from edgecolor_runtime.models.shipped import open_model
 
 if find_spec("streamlit") is None:
@@ -36,7 +37,7 @@ def test_without_streamlit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr("edgecolor.support.extras.importlib.util.find_spec", lambda name: None)
     assert main(["demo"]) == 4
     assert capsys.readouterr().err == (
-        "edgecolor: `edgecolor demo` needs streamlit: pip install 'edgecolor[demo]'\n"
+        f"edgecolor: `edgecolor demo` needs streamlit. Install it with: {install_extra('demo')}\n"
     )
 
 

@@ -20,7 +20,9 @@ from edgecolor.doctor import Finding, HostMachine, diagnose
 from edgecolor.doctor.finding import run_python
 from edgecolor.support.child_process import ChildResult
 from edgecolor_runtime.models import shipped
+from edgecolor_runtime.system.commands import pip_install
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 GOLDEN = json.dumps({"golden": {"pictures": 2, "interpreter": "ai-edge-litert 2.1.0"}})
 VERSIONS = {"ai-edge-litert": "2.1.0", "numpy": "2.4.6", "av": "16.0.0", "simplejpeg": "1.9.0"}
 
@@ -163,7 +165,7 @@ def test_picamera2_behind_a_virtual_environment(walled: HostMachine) -> None:
     [
         (
             "ValueError: numpy.dtype size changed, may indicate binary incompatibility",
-            'pip install "numpy<2"',
+            pip_install("numpy<2"),
         ),
         ("ImportError: libcamera.so.0.5: cannot open shared object file", "sudo apt install --reinstall"),
         (
@@ -246,22 +248,22 @@ def test_a_coral_on_pci_express(host: HostMachine) -> None:
 @pytest.mark.parametrize(
     ("versions", "bits", "python", "text", "fix"),
     [
-        ({}, 64, (3, 11), "no TFLite interpreter", "pip install ai-edge-litert"),
-        ({}, 32, (3, 11), "no TFLite interpreter", 'pip install tflite-runtime "numpy<2"'),
+        ({}, 64, (3, 11), "no TFLite interpreter", pip_install("ai-edge-litert")),
+        ({}, 32, (3, 11), "no TFLite interpreter", pip_install("tflite-runtime", "numpy<2")),
         ({}, 32, (3, 13), "wheel for a 32-bit Python 3.13", "install the 64-bit system"),
         (
             {"tflite-runtime": "2.14.0", "numpy": "2.1.0"},
             64,
             (3, 11),
             "built for numpy 1",
-            "pip install ai-edge",
+            pip_install("ai-edge-litert"),
         ),
         (
             {"tflite-runtime": "2.14.0", "numpy": "2.1.0"},
             32,
             (3, 11),
             "built for numpy 1",
-            'pip install "numpy<2"',
+            pip_install("numpy<2"),
         ),
     ],
 )
@@ -283,8 +285,8 @@ def test_live_libraries_missing_and_broken(host: HostMachine) -> None:
     without = {name: VERSIONS[name] for name in ("ai-edge-litert", "numpy")}
     bare = replace(host, version=without.get)
     assert [(f.state, f.fix) for about in ("av", "simplejpeg") for f in findings_on(bare, about)] == [
-        ("problem", "pip install av"),
-        ("note", "pip install simplejpeg"),
+        ("problem", pip_install("av")),
+        ("note", pip_install("simplejpeg")),
     ]
     (av,) = findings_on(replace(bare, bits=32), "av")
     assert (av.state, av.fix) == ("note", "sudo apt install python3-av")
@@ -351,7 +353,7 @@ def test_an_interpreter_that_does_not_import(tmp_path: Path) -> None:
     assert out.count("not run: there is no interpreter") == 2
     assert err == "edgecolor: 1 problem here: interpreter\n"
     assert "is installed but broken: ModuleNotFoundError: No module named 'no_such_library'" in out
-    assert "fix: pip install --force-reinstall ai-edge-litert" in out
+    assert f"fix: {pip_install('--force-reinstall', 'ai-edge-litert')}" in out
 
 
 def test_a_machine_with_other_outputs(tmp_path: Path) -> None:
@@ -377,7 +379,7 @@ def test_a_damaged_shipped_model(tmp_path: Path) -> None:
     assert code == 5
     (line,) = (line for line in out.splitlines() if "model s" in line)
     assert line.startswith("PROBLEM") and "is not the file of this release" in line
-    assert "fix: pip install --force-reinstall edgecolor-runtime" in out
+    assert f"fix: git -C {REPOSITORY} restore edge_runtime/edgecolor_runtime/models" in out
     assert err == "edgecolor: 1 problem here: model s\n"
 
 

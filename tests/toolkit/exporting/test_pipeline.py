@@ -25,6 +25,7 @@ from edgecolor.exporting.conversion import convert
 from edgecolor.exporting.gates import measure_fidelity, verify_fidelity, verify_graph
 from edgecolor.exporting.golden_vectors import choose_golden
 from edgecolor.exporting.stages import Converted
+from edgecolor.support.extras import install_extra
 from edgecolor.tflite.graph import Graph, Operator, Tensor, read_graph
 from edgecolor_runtime.errors import GateError, ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -209,7 +210,7 @@ def test_without_tensorflow_it_says_what_to_install(
         importlib.util, "find_spec", lambda name, *a: None if name == "tensorflow" else find(name, *a)
     )
     assert call(folder) == 4
-    assert "pip install 'edgecolor[train]'" in capsys.readouterr().err
+    assert install_extra("train") in capsys.readouterr().err
 
 
 def test_a_foreign_network_is_told_its_shapes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

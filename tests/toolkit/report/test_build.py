@@ -11,6 +11,7 @@ import pytest
 
 from edgecolor.cli import main
 from edgecolor.report.choice import ms_text
+from edgecolor.support.extras import install_extra
 
 from ..changed_records import Record, evaluation_of, machine_of, model_of, timing_of, write
 
@@ -250,7 +251,8 @@ def test_a_missing_package_is_named_before_the_work(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main([*command, "-o", str(tmp_path / "page.html")]) == 4
     message = capsys.readouterr().err
-    assert message == f"edgecolor: `edgecolor {command[0]}` needs jinja2: pip install 'edgecolor[report]'\n"
+    fix = install_extra("report")
+    assert message == f"edgecolor: `edgecolor {command[0]}` needs jinja2. Install it with: {fix}\n"
 
 
 def test_milliseconds_in_three_digits() -> None:

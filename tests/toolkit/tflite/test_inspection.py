@@ -148,7 +148,7 @@ def test_without_the_schema_it_says_what_to_install(
     graph._schema.cache_clear()
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     assert main(["inspect", "s"]) == 4
-    assert "pip install 'ai-edge-litert" in capsys.readouterr().err
+    assert "-m pip install 'ai-edge-litert>=2.1'" in capsys.readouterr().err
 
 
 def test_float_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

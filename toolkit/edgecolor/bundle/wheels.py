@@ -13,9 +13,9 @@ from email.parser import Parser
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
-import edgecolor
 from edgecolor.bundle.targets import BundleTarget
 from edgecolor.support.child_process import run_program
+from edgecolor.support.extras import find_source_checkout
 from edgecolor_runtime.errors import EdgecolorError
 
 OWN_DISTRIBUTIONS = ("edgecolor", "edgecolor-runtime")
@@ -27,8 +27,8 @@ _WRITTEN_BY_INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 def own_wheels(folder: Path) -> list[Path]:
     """Make both wheels of the running edgecolor: build them from its repository, or pack its installation."""
-    repository = Path(edgecolor.__file__).resolve().parents[2]
-    if not (repository / "edge_runtime/pyproject.toml").is_file():
+    repository = find_source_checkout()
+    if repository is None:
         return [repack(distribution(name), folder) for name in OWN_DISTRIBUTIONS]
     isolation = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
     sources = (repository / "edge_runtime", repository)

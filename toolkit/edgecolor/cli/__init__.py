@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -99,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         5 bad model file, 130 interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # prints a file name that is not UTF-8 unchanged
+        codecs.register_error("edgecolor", _encode_any_name)
+        sys.stdout.reconfigure(errors="edgecolor")
     if not sys.warnoptions:
         # Pillow warns of damaged tags, with a line of its source; our own messages name what matters.
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -120,6 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = error.strerror or str(error)
         return _print_error(f"{error.filename}: {reason}" if error.filename else reason, 1)
     return 0
+
+
+def _encode_any_name(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Encode a file name that is not UTF-8 unchanged, and what a code page of Windows lacks by its number."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _print_error(text: str, code: int) -> int:

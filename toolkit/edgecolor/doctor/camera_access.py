@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edgecolor.doctor.finding import Finding, HostMachine, note, ok, problem, read_text
 from edgecolor_runtime.sources.v4l2 import PI_CHAIN
 from edgecolor_runtime.system import machine
+from edgecolor_runtime.system.commands import pip_install
 
 PICAMERA2 = "usr/lib/python3/dist-packages/picamera2"  # where Debian's python3-picamera2 puts it
 
@@ -42,9 +43,8 @@ def examine_pi_camera(host: HostMachine) -> Iterator[Finding]:
         )
     else:
         # Debian's simplejpeg is built for numpy 1 and fails so under a numpy 2 of the virtual environment.
-        fix = (
-            'pip install "numpy<2"' if "numpy" in reason else "sudo apt install --reinstall python3-picamera2"
-        )
+        reinstall = "sudo apt install --reinstall python3-picamera2"
+        fix = pip_install("numpy<2") if "numpy" in reason else reinstall
         yield problem("pi camera", f"picamera2 is installed and does not load: {reason}", fix)
 
 

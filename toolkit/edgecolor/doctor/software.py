@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 
 from edgecolor.doctor.finding import Finding, HostMachine, note, ok, problem
+from edgecolor.support.extras import restore_models
 from edgecolor_runtime.errors import GateError, MissingError, ModelFileError
+from edgecolor_runtime.inference.interpreter import LAST_TFLITE_RUNTIME_PYTHON, describe_unsupported
 from edgecolor_runtime.models.shipped import SHIPPED
+from edgecolor_runtime.system.commands import pip_install
 
-LAST_TFLITE_RUNTIME_PYTHON = (3, 11)  # the last Python version with wheels of tflite-runtime
 LIVE_LIBRARIES = {
     "av": "USB cameras and videos do not work without PyAV",
     "simplejpeg": "Pillow writes JPEG instead, more slowly",
@@ -38,25 +40,26 @@ def _interpreter(host: HostMachine) -> Finding:
             "interpreter",
             f"tflite-runtime {tflite} was built for numpy 1; under numpy {numpy} it imports, but crashes "
             "in Interpreter()",
-            'pip install "numpy<2"' if host.bits == 32 else "pip install ai-edge-litert",
+            pip_install("numpy<2") if host.bits == 32 else pip_install("ai-edge-litert"),
         )
     if reason := host.import_error(f"{module}.interpreter"):
         return problem(
             "interpreter",
             f"{name} {litert or tflite} is installed but broken: {reason}",
-            f"pip install --force-reinstall {name}",
+            pip_install("--force-reinstall", name),
         )
     limit = "" if litert else f"; it has no wheel beyond Python {_dotted(LAST_TFLITE_RUNTIME_PYTHON)}"
     return ok("interpreter", f"{name} {litert or tflite} with numpy {numpy}{limit}")
 
 
 def _no_interpreter(host: HostMachine) -> Finding:
+    missing = "no TFLite interpreter is installed"
     if host.bits == 64:
-        return problem("interpreter", "no TFLite interpreter is installed", "pip install ai-edge-litert")
+        if reason := describe_unsupported():
+            return problem("interpreter", f"{missing}: {reason}")
+        return problem("interpreter", missing, pip_install("ai-edge-litert"))
     if host.python <= LAST_TFLITE_RUNTIME_PYTHON:
-        return problem(
-            "interpreter", "no TFLite interpreter is installed", 'pip install tflite-runtime "numpy<2"'
-        )
+        return problem("interpreter", missing, pip_install("tflite-runtime", "numpy<2"))
     return problem(
         "interpreter",
         f"no TFLite interpreter has a wheel for a 32-bit Python {_dotted(host.python)}: ai-edge-litert is "
@@ -76,13 +79,14 @@ def examine_shipped_models(host: HostMachine) -> Iterator[Finding]:
             pictures = f"{golden['pictures']} pictures ({golden['interpreter']})"
             yield ok(about, f"reproduces the reference outputs of {pictures}")
         elif child.code == ModelFileError.exit_code:
-            yield problem(about, reason, "pip install --force-reinstall edgecolor-runtime", child.code)
+            yield problem(about, reason, restore_models(), child.code)
         elif child.code == GateError.exit_code:
-            yield problem(about, reason, "pip install --upgrade ai-edge-litert", child.code)
+            yield problem(about, reason, pip_install("--upgrade", "ai-edge-litert"), child.code)
         elif child.code == MissingError.exit_code and _interpreter(host).state == "problem":
             yield note(about, "not run: there is no interpreter")
         else:
-            yield problem(about, f"cannot be run: {reason}", "pip install --force-reinstall ai-edge-litert")
+            fix = pip_install("--force-reinstall", "ai-edge-litert")
+            yield problem(about, f"cannot be run: {reason}", fix)
 
 
 def examine_live_libraries(host: HostMachine) -> Iterator[Finding]:
@@ -93,9 +97,9 @@ def examine_live_libraries(host: HostMachine) -> Iterator[Finding]:
             yield note(name, f"not installed: {consequence}", f"sudo apt install python3-{name}")
         elif version is None:
             state = problem if name == "av" else note
-            yield state(name, f"not installed: {consequence}", f"pip install {name}")
+            yield state(name, f"not installed: {consequence}", pip_install(name))
         elif reason := host.import_error(name):
-            fix = f"pip install --force-reinstall {name}"
+            fix = pip_install("--force-reinstall", name)
             yield problem(name, f"{name} {version} does not load: {reason}", fix)
         else:
             yield ok(name, f"{name} {version}")

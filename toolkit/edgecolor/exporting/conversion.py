@@ -13,7 +13,6 @@ arrays and models pass through a folder that parent and child (`converter_proces
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ import numpy as np
 
 from edgecolor.exporting.stages import Converted, Source
 from edgecolor.support.child_process import run_module
+from edgecolor.support.extras import need_module
 from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import U8
-from edgecolor_runtime.errors import MissingError
 from edgecolor_runtime.models.info import Precision
 
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -55,10 +54,7 @@ def need_tensorflow() -> None:
     Raises:
         MissingError: TensorFlow is not installed.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingError(
-            "`edgecolor export` needs TensorFlow. Install it with: pip install 'edgecolor[train]'"
-        )
+    need_module("export", "tensorflow", extra="train")
 
 
 def convert(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgecolor.tflite.operators import EDGE_TPU_OPERATORS
 from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
+from edgecolor_runtime.system.commands import pip_install
 
 _KERNEL_OPERATIONS = frozenset({"convolution", "depthwise", "MatMul", "conv_transpose"})  # TensorFlow's
 
@@ -161,7 +162,8 @@ def _schema() -> ModuleType:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
         raise MissingError(
-            "Reading a TFLite file needs its schema: pip install 'ai-edge-litert>=2.1'"
+            "reading a TFLite file needs its schema, which ai-edge-litert contains. Install it with: "
+            f"{pip_install('ai-edge-litert>=2.1')}"
         ) from error
     module: ModuleType = schema_py_generated
     return module

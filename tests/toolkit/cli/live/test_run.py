@@ -174,7 +174,9 @@ def test_list_cameras(
     monkeypatch.setattr(v4l2, "list_devices", lambda: [])
     assert run("--list-cameras") == 0
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.startswith("no camera found. A Pi camera: check its cable")
+    assert captured.out == "" and captured.err.startswith(
+        "no camera found. A Raspberry Pi camera: it needs picamera2, which the Python environment "
+    )
     monkeypatch.setattr(
         v4l2, "list_devices", lambda: [v4l2.V4l2Device("/dev/video0", "Webcam", ("YUYV 640x480", "MJPG"))]
     )

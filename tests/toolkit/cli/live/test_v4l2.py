@@ -69,7 +69,7 @@ def test_v4l2_open_fails(
     [
         ("/dev/video77", "/dev/video77: no such camera"),
         ("/dev/null", "/dev/null: not a V4L2 camera"),
-        ("", "no camera found"),
+        ("", "no camera found. A Raspberry Pi camera: it needs picamera2, which the Python environment"),
         ("3", "no camera found"),
         ("webcam", "no camera found"),
     ],

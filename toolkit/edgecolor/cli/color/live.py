@@ -41,7 +41,7 @@ class RunArguments:
 def print_cameras(as_json: bool) -> None:
     """Print the cameras of this machine with their indexes on stdout."""
     from edgecolor_runtime import list_cameras
-    from edgecolor_runtime.sources.cameras import NO_CAMERA
+    from edgecolor_runtime.sources.cameras import describe_no_camera
 
     cameras = list_cameras()
     if as_json:
@@ -50,7 +50,7 @@ def print_cameras(as_json: bool) -> None:
         for index, camera in enumerate(cameras):
             print(f"{index}  {camera.name}  {camera.path}", *camera.formats, sep="\n     ")
         if not cameras:
-            print_line(NO_CAMERA)
+            print_line(describe_no_camera())
 
 
 def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments) -> None:

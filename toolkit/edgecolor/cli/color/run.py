@@ -108,6 +108,7 @@ def run(
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime.sources.cameras import is_address
 
     names = inputs or []
     shared = RunArguments(
@@ -148,8 +149,8 @@ def run(
         return run_camera(names[0] if names else None, shared, arguments)
     if not names:
         raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
-    if any("://" in name for name in names):
-        raise UsageError(f"{names[0]}: to color a stream, run: edgecolor run --camera {names[0]}")
+    if addresses := [name for name in names if is_address(name)]:
+        raise UsageError(f"{addresses[0]}: to color a stream, run: edgecolor run --camera {addresses[0]}")
     if any(_is_video(name) for name in names):
         if len(names) > 1:
             raise UsageError("a video must be the only input; name one video")
