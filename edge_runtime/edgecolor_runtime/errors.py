@@ -7,6 +7,7 @@ EdgecolorError (1)          something failed, for example a file cannot be writt
 ├── GateError (3)           a result misses its gate: accuracy, operators, sparsity
 ├── MissingError (4)        this machine lacks a package, a delegate or a device
 │   └── CameraError (4)     a camera is missing or busy, stalled, or was unplugged
+│       └── CameraLoginError (4)  a camera refuses the user or the password
 └── ModelFileError (5)      a model file is damaged, changed, or not an edgecolor model
 """
 
@@ -47,6 +48,10 @@ class MissingError(EdgecolorError):
 
 class CameraError(MissingError):
     """A camera or a stream is missing or busy, stalled, or went away. It may come back."""
+
+
+class CameraLoginError(CameraError):
+    """A camera refuses the user or the password. Trying again with the same ones is useless."""
 
 
 class ModelFileError(EdgecolorError):

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
-from edgecolor_runtime.errors import CameraError
+from edgecolor_runtime.errors import CameraError, CameraLoginError
 from edgecolor_runtime.sources.frames import Frame, Source
+from edgecolor_runtime.sources.stepwise import CLOSE_SECONDS
 
 STALL_SECONDS = 5.0
 """A camera that gives no frame for this long counts as gone."""
 
-_RETRY_SECONDS = 1.0  # between two attempts to open a camera again
+_RETRY_SECONDS = 0.5  # between two attempts to open a camera again
 _STOP_CHECK_SECONDS = 0.2  # a loop that waits for a frame checks this often whether it was stopped
 
 
@@ -97,12 +98,15 @@ class Mailbox:
         return None
 
     def close(self) -> None:
-        """Close the source and wait for the thread, slightly longer than a stall at most."""
+        """Close the source, and wait at most one second for the thread.
+
+        A thread that still waits for a device or a server closes the source itself, and then ends.
+        """
         with self._change:
             self._closed, source = True, self._source
         if source is not None:
             source.close()
-        self._thread.join(self._stall_seconds + 1)
+        self._thread.join(CLOSE_SECONDS)
 
 
 class LatestFrames:
@@ -135,6 +139,7 @@ class LatestFrames:
 
         Raises:
             CameraError: the source is gone, and it is not to be opened again.
+            CameraLoginError: the source refuses the user or the password. It is never opened again.
         """
         dropped_before, last_reason = 0, ""
         restarted = False
@@ -151,6 +156,8 @@ class LatestFrames:
                 if self._on_disconnect is None or self._stopped.is_set():
                     return
                 reason = f"{self.name}: ended"
+            except CameraLoginError:
+                raise
             except CameraError as error:
                 if self._on_disconnect is None:
                     raise

@@ -10,11 +10,17 @@ from typing import TypeVar
 
 from edgecolor_runtime.sources.frames import Frame
 
+CLOSE_SECONDS = 0.5
+"""Time limit for closing a source whose reader waits for a device or a server."""
+
 _Self = TypeVar("_Self", bound="StepwiseSource")
 
 
 class StepwiseSource(ABC):
-    """A `Source` that reads one frame per step. `close` waits for the current step.
+    """A `Source` that reads one frame per step.
+
+    `close` waits for the current step, but not longer than `CLOSE_SECONDS`. If the step takes longer, the
+    thread that reads releases the device or the file after the step.
 
     Args:
         name: as in `Source`.
@@ -42,19 +48,25 @@ class StepwiseSource(ABC):
         while True:
             with self._step_lock:
                 if self._closed.is_set():
-                    return
+                    return self._release()
                 try:
                     frame = self._step()
                 except EOFError:
-                    return
-            if frame is not None:
+                    return None
+                finally:
+                    if self._closed.is_set():  # `close` may have given up waiting for this step
+                        self._release()
+            if frame is not None and not self._closed.is_set():
                 yield frame
 
     def close(self) -> None:
         """Release the device or the file. May be called twice, and from another thread."""
         self._closed.set()
-        with self._step_lock:
-            self._release()
+        if self._step_lock.acquire(timeout=CLOSE_SECONDS):
+            try:
+                self._release()
+            finally:
+                self._step_lock.release()
 
     @abstractmethod
     def _step(self) -> Frame | None:

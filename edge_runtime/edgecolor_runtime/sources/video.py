@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edgecolor_runtime.errors import CameraError, PictureError
+from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError
 from edgecolor_runtime.sources import pyav
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import Orientation
@@ -101,10 +101,17 @@ class VideoFile(StepwiseSource):
         self._container.close()
 
 
+_STREAM_OPTIONS = {
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "analyzeduration": "500000",  # microseconds before the first frame
+    "fpsprobesize": "0",  # FFmpeg's default waits for 20 frames
+}
 _STREAM_REASONS = {
     errno.EIO: "the connection was lost",
     errno.EINVAL: "not an address that FFmpeg can open",
 }
+_RTSP = "rtsp"  # rtsp:// and rtsps://
 _DISCONNECTED = "the camera is gone. Check its cable."
 _CAMERA_REASONS = {
     errno.ENOENT: "no such camera; `edgecolor run --list-cameras` lists the cameras of this machine",
@@ -144,13 +151,13 @@ class Stream(StepwiseSource):
     ) -> None:
         av = pyav.load()
         if options is None:
-            options = {"fflags": "nobuffer", "flags": "low_delay"}
-            if address.startswith("rtsp"):
+            options = dict(_STREAM_OPTIONS)
+            if address.startswith(_RTSP):
                 options["rtsp_transport"] = "tcp"  # lost UDP packets show as gray smears
         try:
             self._container = av.open(address, format=input_format, options=options, timeout=stall_seconds)
         except av.error.FFmpegError as error:
-            raise CameraError(f"{address}: {self._reason(address, error)}") from error
+            raise self._failure(address, error) from error
         if not self._container.streams.video:
             self._container.close()
             raise CameraError(f"{address}: no pictures in this stream")
@@ -159,7 +166,9 @@ class Stream(StepwiseSource):
         rate = stream.average_rate or stream.guessed_rate
         super().__init__(address, live=True, framerate=float(rate) if rate else None)
         self._av, self.damaged = av, 0
-        self._packets = self._container.demux(stream)
+        self._stream = stream
+        # Every packet is a step, also one of audio. Otherwise a step would not end while only audio arrives.
+        self._packets = self._container.demux()
         self._decoded: list[Any] = []
 
     def _step(self) -> Frame | None:
@@ -171,16 +180,29 @@ class Stream(StepwiseSource):
             return None
         error = self._av.error
         try:
-            self._decoded = next(self._packets).decode()
+            packet = next(self._packets)
+            if packet.stream is self._stream:
+                self._decoded = packet.decode()
         except (StopIteration, error.EOFError):
+            if self.name.startswith(_RTSP):  # a server that dies looks like one that ends the stream
+                raise CameraError(f"{self.name}: the camera ended the stream. Check that it runs.") from None
             raise EOFError from None
         except error.BlockingIOError:  # no packet yet
             self._packets = self._container.demux(self._container.streams.video[0])  # an error ended the last
         except error.InvalidDataError:
             self.damaged += 1  # the next packets may be good
         except error.FFmpegError as failure:
-            raise CameraError(f"{self.name}: {self._reason(self.name, failure)}") from failure
+            raise self._failure(self.name, failure) from failure
         return None
+
+    def _failure(self, address: str, error: Any) -> CameraError:
+        """Return the error to raise for an error of FFmpeg."""
+        if isinstance(error, pyav.load().error.HTTPUnauthorizedError):
+            return CameraLoginError(
+                f"{address}: the camera refuses the user or the password (401). "
+                "Write both into the address: SCHEME://USER:PASSWORD@HOST"
+            )
+        return CameraError(f"{address}: {self._reason(address, error)}")
 
     def _reason(self, address: str, error: Any) -> str:
         """Return why FFmpeg failed, and what the user can do."""

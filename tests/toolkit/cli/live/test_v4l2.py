@@ -84,13 +84,16 @@ def test_there_is_no_such_camera(
 
 def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any:
     """Return what av.open returns for a V4L2 camera: some frames, then an error, or no more data."""
+    video_stream = types.SimpleNamespace(thread_count=0, average_rate=Fraction(30), guessed_rate=None)
 
     class Packet:
+        stream = video_stream
+
         def decode(self) -> list[Any]:
             frame = av.VideoFrame.from_ndarray(np.full((H, W), 90, np.uint8), format="gray")
             return [frame]
 
-    def demux(stream: object) -> Iterator[Packet]:
+    def demux() -> Iterator[Packet]:
         for number in range(frames):
             if number == frames - 1 and then is None:
                 os.read(pipe[0], 1)  # from now on nothing is there to be read
@@ -98,9 +101,8 @@ def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any
         assert then is not None, "a camera without a frame was read, which blocks without end"
         raise then
 
-    stream = types.SimpleNamespace(thread_count=0, average_rate=Fraction(30), guessed_rate=None)
     return types.SimpleNamespace(
-        streams=types.SimpleNamespace(video=[stream]), demux=demux, close=lambda: None
+        streams=types.SimpleNamespace(video=[video_stream]), demux=demux, close=lambda: None
     )
 
 
