@@ -151,7 +151,7 @@ def test_another_backend_is_refused(
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert main(["prune", str(MODEL), str(prepared), "-o", str(tmp_path / "run")]) == 2
-    assert "works with Keras on tensorflow: unset KERAS_BACKEND=jax" in capsys.readouterr().err
+    assert "needs Keras with tensorflow: unset KERAS_BACKEND=jax" in capsys.readouterr().err
 
 
 def test_the_folder_of_another_run_is_refused(
