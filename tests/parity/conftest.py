@@ -1,4 +1,4 @@
-"""One network, and its exported files, each converted once."""
+"""Fixtures: one network and its exported files, each converted once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRAINED = ROOT / "models" / "s" / "s.keras"
 
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained network; where there is none, a random one that colors as strongly as a trained one."""
+    """Return the trained network, or a random one that colors as strongly if there is no trained one."""
     if TRAINED.is_file():
         return TRAINED
     keras.utils.set_random_seed(1)
@@ -50,7 +50,7 @@ def network(keras_file: Path) -> keras.Model:
 
 @pytest.fixture(scope="session")
 def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every seventh calibration picture, without a manifest: ranges as wide, in a seventh of the time."""
+    """Return a folder with every seventh calibration picture: similar ranges in less time."""
     folder = tmp_path_factory.mktemp("calibration")
     for picture in sorted((ROOT / "calibration").glob("*.jpg"))[::7]:
         shutil.copy(picture, folder)
@@ -64,7 +64,7 @@ def calibration_gray(calibration: Path) -> U8:
 
 @pytest.fixture(scope="session")
 def gray() -> U8:
-    """Pictures that no calibration saw, uint8 (12, 224, 224)."""
+    """Return pictures that are not in the calibration set, uint8 (12, 224, 224)."""
     return np.stack(
         [squash(open_picture(p).gray) for p in sorted((ROOT / "examples" / "photographs").glob("*.jpg"))]
     )
@@ -72,7 +72,7 @@ def gray() -> U8:
 
 @pytest.fixture(scope="session")
 def reference(network: keras.Model, gray: U8) -> F32:
-    """What the Keras network says to `gray`: float32 (12, 56, 56, 2) in [-1, 1]."""
+    """Return the outputs of the Keras network for `gray`: float32 (12, 56, 56, 2) in [-1, 1]."""
     return np.asarray(network(network_input(gray), training=False), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Float network = exported file = what the device computes."""
+"""The float network, the exported file and the device give the same outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRECISIONS = ["int8", "float32", "float16", "dynamic"]
 
 TOLERANCE = {"int8": (1.5, 0.05), "float16": (0.1, 0.01)}  # mean ab difference in Lab units, chroma ratio
 
-# What an Edge TPU refuses, or what moves data that a better graph would not move.
+# Operators that an Edge TPU refuses, or that move data that a better graph would not move.
 FORBIDDEN = {
     "TILE",
     "BROADCAST_TO",
@@ -43,7 +43,7 @@ def outputs(model: ModelFile, gray: U8) -> F32:
 
 def test_float32_is_the_keras_network(exported: Exported, gray: U8, reference: F32) -> None:
     assert np.abs(outputs(exported("float32"), gray) - reference).max() < 1e-4
-    assert reference.std() > 0.02, "a network that says nothing agrees with everything"
+    assert reference.std() > 0.02, "outputs near zero would agree with everything"
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
@@ -70,7 +70,7 @@ def test_int8_has_no_mean_shift(exported: Exported, calibration_gray: U8, networ
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_device_computes_what_the_interpreter_computes(
+def test_the_colorizer_gives_the_outputs_of_the_interpreter(
     exported: Exported, gray: U8, precision: str
 ) -> None:
     model = exported(precision)
@@ -99,7 +99,7 @@ def test_golden_vectors_replay(exported: Exported, network: keras.Model, precisi
         assert golden.reference[0].mean() > golden.reference[1].mean()
 
 
-def test_int8_graph_holds_to_the_edge_tpu_list(exported: Exported) -> None:
+def test_int8_graph_has_only_operators_of_the_edge_tpu_list(exported: Exported) -> None:
     graph = read_graph(exported("int8").flatbuffer)
     names = {op.name for op in graph.operators}
     assert not names & FORBIDDEN
@@ -114,13 +114,13 @@ def test_int8_graph_holds_to_the_edge_tpu_list(exported: Exported) -> None:
     assert 80e6 < graph.macs < 130e6
 
 
-def test_weights_are_inside(exported: Exported, network: keras.Model) -> None:
+def test_the_files_hold_all_weights(exported: Exported, network: keras.Model) -> None:
     kernels = sum(int(np.prod(w.shape)) for w in network.weights if len(w.shape) > 1)
     for precision in PRECISIONS:
         assert read_graph(exported(precision).flatbuffer).stored_weights() >= kernels
 
 
-def test_what_the_file_says_of_itself(exported: Exported, network: keras.Model) -> None:
+def test_the_description_in_the_file(exported: Exported, network: keras.Model) -> None:
     info = exported("int8").info
     interpreter = load_interpreter(exported("int8").flatbuffer)
     assert info.calibration is not None and info.check is not None and info.fidelity is not None

@@ -1,4 +1,4 @@
-"""Two exports of one network, value by value: one wrong bit is named, another processor is understood."""
+"""Two exports of one network, value by value: a wrong bit is named, rounding of another processor passes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shipped() -> bytes:
 
 
 def changed(flatbuffer: bytes, change: Callable[[Any], None]) -> bytes:
-    """The same network written anew, with something else in it."""
+    """Return the network with a change in its flatbuffer."""
     tree = read_tree(flatbuffer)
     change(tree)
     builder = flatbuffers.Builder(len(flatbuffer))
@@ -116,7 +116,7 @@ def description(tree: Any) -> None:
         (description, "none", "description is b'another'"),
     ],
 )
-def test_what_is_no_value_is_compared_too(
+def test_all_other_fields_are_compared_too(
     shipped: bytes, rewritten: bytes, change: Callable[[Any], None], layer: str, text: str
 ) -> None:
     deviations = compare_exports(changed(shipped, change), rewritten)
@@ -124,7 +124,7 @@ def test_what_is_no_value_is_compared_too(
     assert not only_rounding(deviations)
 
 
-def test_bytes_that_nothing_uses_are_no_secret_place(rewritten: bytes) -> None:
+def test_bytes_that_nothing_uses_are_compared_too(rewritten: bytes) -> None:
     (deviation,) = compare_exports(rewritten + b"\0", rewritten)
     assert "bytes that no tensor or operator uses" in deviation.text
 

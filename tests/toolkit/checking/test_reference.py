@@ -38,7 +38,7 @@ Flip = Callable[[bytes, str, int, int, int], bytes]
 
 
 def small(seed: int) -> keras.Model:
-    """The signature of the fusion network in four layers: seconds to convert."""
+    """Return a network of four layers with the signature of the fusion network, which converts in seconds."""
     keras.utils.set_random_seed(seed)
     x = entry = layers.Input((224, 224, 1))
     x = layers.Conv2D(8, 3, 2, padding="same", activation="relu6", name="first")(x)
@@ -51,7 +51,7 @@ def small(seed: int) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network, another one, calibration pictures, photographs."""
+    """Return a folder with two networks, calibration pictures and photographs."""
     where = tmp_path_factory.mktemp("check")
     small(2).save(where / "small.keras")
     small(3).save(where / "other.keras")
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def remade(folder: Path, converting_here: Callable[[], AbstractContextManager[None]]) -> Converted:
-    """The conversion of small.keras, and small.tflite of it, exported without converting twice."""
+    """Return the conversion of small.keras; small.tflite is exported from it without a second conversion."""
     with converting_here():
         gray = read_calibration(folder / "pictures").gray
         converted = convert(folder / "small.keras", gray, Precision.INT8)
@@ -82,7 +82,7 @@ def save(folder: Path, precision: str = "int8", name: str = "small.tflite") -> i
 
 @pytest.fixture
 def at_once(remade: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the conversion out, where it is not what a test is about."""
+    """Use one conversion for all tests that are not about the conversion."""
     monkeypatch.setattr(reference, "convert", lambda *_, **__: remade)
 
 
@@ -139,7 +139,7 @@ def test_one_low_bit_is_named_with_its_layer(
 
 
 @pytest.mark.usefixtures("at_once")
-def test_other_versions_are_told_where_weights_differ(
+def test_other_versions_are_named_if_weights_differ(
     folder: Path, flip: Flip, capsys: pytest.CaptureFixture[str]
 ) -> None:
     by = "edgecolor 0.1.0, tensorflow 2.99.0, keras 4.0.0"
@@ -201,7 +201,7 @@ def test_the_gate_of_g56() -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_gpu_that_computes_otherwise_is_told(
+def test_a_gpu_with_other_outputs_fails(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Second(FloatReference):
@@ -235,7 +235,7 @@ sys.exit(code)
 @pytest.mark.slow
 @pytest.mark.usefixtures("remade")
 def test_on_a_second_device(folder: Path) -> None:
-    """Two CPU devices stand in for a GPU and the CPU."""
+    """Compare two CPU devices in place of a GPU and the CPU."""
     words = ["check", str(folder / "small.tflite"), "--reference", str(folder / "small.keras"), "--json"]
     words += ["--calibration", str(folder / "pictures"), "--data", str(folder / "photographs")]
     done = subprocess.run([sys.executable, "-c", ON_TWO, *words], capture_output=True, text=True, check=False)
@@ -244,7 +244,7 @@ def test_on_a_second_device(folder: Path) -> None:
     assert result["device"] == "CPU:1" and result["gpu_against_cpu"] < 1e-5
 
 
-def test_layer_errors_tell_where_it_happens(folder: Path, remade: Converted) -> None:
+def test_layer_errors_show_the_layer(folder: Path, remade: Converted) -> None:
     gray = read_calibration(folder / "pictures").gray[:3]
     network = FloatNetwork(load_network(folder / "small.keras"))
     right = measure_layer_errors(remade.model.flatbuffer, network, gray)

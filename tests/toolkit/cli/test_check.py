@@ -1,4 +1,4 @@
-"""`edgecolor check` without a reference: what a device can say of a model file."""
+"""`edgecolor check` without a reference: what a device can verify about a model file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_broken_file_is_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert captured.out == "" and "not the one that its metadata describes" in captured.err
 
 
-def test_a_wrong_weight_that_vouches_for_itself(
+def test_a_wrong_weight_with_matching_hashes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flip: Flip
 ) -> None:
     flatbuffer, info, golden = _parts()

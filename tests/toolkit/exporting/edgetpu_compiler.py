@@ -1,8 +1,8 @@
-"""Stands in for Google's edgetpu_compiler 16.0, which is not to be had everywhere: its files and its words.
+"""Stand-in for Google's edgetpu_compiler 16.0, which runs only on x86-64 Linux: the same files and log.
 
-It takes `-s -o FOLDER MODEL`, writes MODEL_edgetpu.tflite with one custom operator in the place of the mapped
-ones, and prints what the real one prints (https://github.com/google-coral/edgetpu/issues/671, 490 and 189).
-FAKE_EDGETPU chooses how it goes: ok, partial, streamed, crash, old or mute.
+It takes `-s -o FOLDER MODEL`, writes MODEL_edgetpu.tflite with one custom operator in place of the mapped
+operators, and prints the log of the real compiler (https://github.com/google-coral/edgetpu/issues/671, 490
+and 189). FAKE_EDGETPU chooses the outcome: ok, partial, streamed, crash, old or mute.
 """
 
 import os
@@ -56,7 +56,7 @@ Model could not be parsed
 
 
 def compiled(data: bytes) -> tuple[bytes, Counter[str]]:
-    """The model with one custom operator from its input to its output, and the operators it had."""
+    """Return the model with one custom operator from input to output, and the counts of its operators."""
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     graph = model.subgraphs[0]
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]

@@ -1,4 +1,4 @@
-"""`edgecolor export --edgetpu` with a stand-in for Google's compiler: what is asked, read and refused."""
+"""`edgecolor export --edgetpu` with a stand-in for Google's compiler: its calls, its log, and refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INT8 = ROOT / "models" / "s" / "s_int8.tflite"
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """An exported int8 model."""
+    """Return an exported int8 model."""
     shipped = read(INT8)
     info = replace(shipped.info, check=PhotographSet("0" * 64, 24))
     (tmp_path / "s.tflite").write_bytes(pack(shipped.flatbuffer, info, shipped.golden))
@@ -34,7 +34,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stand-in, first on the PATH."""
+    """Put the stand-in first on the PATH."""
     program = tmp_path / "bin" / "edgetpu_compiler"
     program.parent.mkdir()
     code = (Path(__file__).with_name("edgetpu_compiler.py")).read_text("utf-8")
@@ -87,7 +87,7 @@ def test_a_network_is_exported_and_compiled_in_one_go(
 
 
 @pytest.mark.usefixtures("compiler")
-def test_a_compiled_model_without_its_delegate_says_what_it_needs(
+def test_running_a_compiled_model_without_its_delegate_names_the_delegate(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(model) == 0
@@ -112,7 +112,7 @@ def test_operators_left_on_the_cpu_are_a_gate(
 
 
 @pytest.mark.usefixtures("compiler")
-def test_weights_that_do_not_stay_on_the_chip_are_told(
+def test_weights_that_do_not_stay_on_the_chip_are_reported(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_EDGETPU", "streamed")
@@ -129,7 +129,7 @@ def test_weights_that_do_not_stay_on_the_chip_are_told(
         ("mute", "exit code 0 and no message"),
     ],
 )
-def test_a_compiler_that_fails_is_quoted(
+def test_the_message_of_a_failed_compiler_is_quoted(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str, text: str
 ) -> None:
     monkeypatch.setenv("FAKE_EDGETPU", how)
@@ -140,7 +140,7 @@ def test_a_compiler_that_fails_is_quoted(
     assert not model.with_name("out.tflite").exists()
 
 
-def test_without_the_compiler_it_says_how_to_get_it(
+def test_without_the_compiler_the_message_says_how_to_install_it(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -180,7 +180,7 @@ def test_wrong_usage(
     assert "already exported" in capsys.readouterr().err
 
 
-def test_what_no_edge_tpu_takes_is_refused_before_the_compiler(model: Path) -> None:
+def test_models_that_no_edge_tpu_can_run_are_refused_before_the_compiler(model: Path) -> None:
     graph = read_graph(read(model).flatbuffer)
     verify_compilable(graph)
     first = graph.operators[0]
@@ -202,6 +202,6 @@ def test_what_no_edge_tpu_takes_is_refused_before_the_compiler(model: Path) -> N
     assert edge_tpu.EXECUTABLE_BYTES + weight_bytes(graph) < edge_tpu.ON_CHIP_BYTES / 5, "s fits well"
 
 
-def test_a_log_of_another_form_is_not_guessed_at() -> None:
+def test_a_log_of_another_form_is_an_error() -> None:
     with pytest.raises(EdgecolorError, match="no table of operators"):
         read_log("Edge TPU Compiler version 99\nAll is well.\n")

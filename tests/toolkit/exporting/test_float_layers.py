@@ -1,4 +1,4 @@
-"""Repair of an int8 file that misses its gate: the fewest layers in float, named, and only where it helps."""
+"""Repair of an int8 file that misses its gate: the fewest layers stay in float, and they are named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = [f"layer_{i}" for i in range(16)]
 
 
 def search(needed: set[str], costs: dict[str, float]) -> tuple[tuple[str, ...], int]:
-    """Runs the search for a network where exactly these layers must be in float; also how often it tried."""
+    """Run the search for a network where exactly these layers must be in float; return it with its tries."""
     tries = 0
 
     def suffices(float_layers: Iterable[str]) -> bool:
@@ -50,16 +50,16 @@ def test_one_layer_is_found_at_once() -> None:
     assert search({"layer_7"}, {"layer_7": 1.0}) == (("layer_7",), 1)
 
 
-def test_it_gives_up_at_a_quarter_of_the_layers() -> None:
+def test_the_search_ends_at_a_quarter_of_the_layers() -> None:
     costs = {name: float(i) for i, name in enumerate(NAMES)}
     assert search(set(NAMES[11:]), costs) == ((), 4)
     assert search(set(NAMES[12:]), costs)[0] == tuple(NAMES[12:])
 
 
 def exploding() -> keras.Model:
-    """Eight layers, of which one sends a channel so low that int8 cannot tell the others' values apart.
+    """Return eight layers, one of which drives a channel so low that int8 loses the other channels.
 
-    The activation behind the sum makes that channel 0, so the float network never notices.
+    The activation after the sum sets that channel to 0, which hides it from the float network.
     """
     keras.utils.set_random_seed(3)
     entry = layers.Input((224, 224, 1))
@@ -125,7 +125,7 @@ def test_the_released_network_with_one_channel_driven_off(
     report = json.loads(capsys.readouterr().out)
     assert set(report["float_layers"]) == {"fusion_16_bn", "fuse_16_relu"}
     assert report["fidelity"]["ab_difference"] < 0.8
-    # What the file says of itself is enough to make it again.
+    # The description in the file is enough to make the file again.
     gray = read_calibration(ROOT / "calibration").gray
     model_file = read(tmp_path / "out.tflite")
     float_layers = model_file.info.float_layers

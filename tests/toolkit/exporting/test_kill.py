@@ -1,4 +1,4 @@
-"""A killed `edgecolor export` leaves no half file, and the next one succeeds."""
+"""A killed `edgecolor export` leaves no partial file, and the next export succeeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgecolor export` from outside: its report, its refusals, and that nothing half-made stays behind."""
+"""`edgecolor export` as a command: its report, its refusals, and no partial files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def tiny(*, size: int | None = 224, out: int = 2) -> keras.Model:
-    """The signature of the fusion network in three layers: seconds less to convert."""
+    """Return a network of three layers with the signature of the fusion network, which converts faster."""
     keras.utils.set_random_seed(2)
     x = entry = layers.Input((size, size, 1))
     x = layers.Conv2D(8, 3, 2, padding="same", activation="relu6")(x)
@@ -47,7 +47,7 @@ def tiny(*, size: int | None = 224, out: int = 2) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to export in: tiny.keras, the facts about it, and 20 calibration pictures."""
+    """Return a folder with tiny.keras, its sidecar, and 20 calibration pictures."""
     where = tmp_path_factory.mktemp("export")
     tiny(size=None).save(where / "tiny.keras")
     facts = {"name": "t", "saturation": 1.25, "licence": "Free for tests.", "training": {"epochs_done": 3}}
@@ -67,12 +67,12 @@ def converted(folder: Path, converting_here: Callable[[], AbstractContextManager
 
 @pytest.fixture
 def at_once(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the conversion out, where it is not what a test is about."""
+    """Use one conversion for all tests that are not about the conversion."""
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: converted)
 
 
 def with_check_reference(converted: Converted, factor: float) -> Converted:
-    """The conversion of a network whose outputs for the check set are `factor` times as strong."""
+    """Return the conversion of a network whose outputs for the check set are `factor` times as strong."""
     stronger = converted.source.check_reference * np.float32(factor)
     return replace(converted, source=replace(converted.source, check_reference=stronger))
 
@@ -158,7 +158,7 @@ def test_a_write_that_fails_leaves_nothing(folder: Path, capsys: pytest.CaptureF
     assert leftovers(folder) == []
 
 
-def test_an_output_that_cannot_be_is_told_before_the_work(
+def test_an_impossible_output_is_reported_before_the_work(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "convert", None)  # not reached
@@ -202,7 +202,7 @@ def test_a_changed_calibration_picture_stops_it(
     assert not (tmp_path / "out.tflite").exists()
 
 
-def test_without_tensorflow_it_says_what_to_install(
+def test_without_tensorflow_the_message_says_what_to_install(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
@@ -213,7 +213,9 @@ def test_without_tensorflow_it_says_what_to_install(
     assert install_extra("train") in capsys.readouterr().err
 
 
-def test_a_foreign_network_is_told_its_shapes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_foreign_network_is_refused_with_its_shapes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tiny(out=3).save(folder / "foreign.keras")
     assert call(folder, model="foreign.keras") == 5
     message = capsys.readouterr().err
@@ -236,7 +238,7 @@ def test_code_inside_a_keras_file_is_never_run(folder: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model"])
-def test_what_is_no_keras_file(
+def test_other_files_are_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
 ) -> None:
     if content is not None:
@@ -246,7 +248,7 @@ def test_what_is_no_keras_file(
 
 
 @pytest.mark.parametrize("text", ["{", "[1]"])
-def test_unreadable_facts(
+def test_an_unreadable_sidecar(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     shutil.copy(folder / "tiny.keras", tmp_path)
@@ -267,10 +269,10 @@ def test_a_file_that_loses_color_is_not_written(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_file_that_no_allowed_repair_mends_is_not_written(
+def test_a_file_that_no_allowed_repair_fixes_is_not_written(
     folder: Path, converted: Converted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Halved colors are no quantization error, so the real search finds no layer to blame."""
+    """Halved colors are no quantization error. Therefore the real search finds no layer that helps."""
     paler = with_check_reference(converted, 2)
     monkeypatch.setattr(pipeline, "convert", lambda *_, **__: paler)
     assert call(folder) == 3
@@ -280,7 +282,7 @@ def test_a_file_that_no_allowed_repair_mends_is_not_written(
     assert leftovers(folder) == []
 
 
-def test_bias_correction_takes_a_shift_back(folder: Path, converted: Converted) -> None:
+def test_bias_correction_removes_a_shift(folder: Path, converted: Converted) -> None:
     gray = read_calibration(folder / "pictures").gray
     shifted = np.tanh(np.arctanh(converted.source.reference) + np.array([0.05, -0.02], np.float32))
     before, corrected = converted.model, correct_model(converted.model, gray, shifted)
@@ -314,7 +316,7 @@ def graph(*operators: Operator) -> Graph:
         ),
     ],
 )
-def test_operators_that_no_int8_file_may_have(operator: Operator, text: str) -> None:
+def test_operators_that_an_int8_file_must_not_have(operator: Operator, text: str) -> None:
     with pytest.raises(GateError, match=text):
         verify_graph(graph(operator), Precision.INT8, kernel_values=0)
 
@@ -343,7 +345,7 @@ def test_golden_vectors_are_of_the_check_set_and_not_of_the_users_pictures(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
+def test_int16x8_keeps_float_inputs_and_outputs_and_runs_in_the_runtime(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(folder, "--int16x8", "--json") == 0
@@ -358,7 +360,7 @@ def test_int16x8_keeps_float_ends_and_runs_in_the_runtime(
     assert np.array_equal(ab, model.golden.exported[0] * np.float32(100))
 
 
-def test_ends_and_weights_are_checked(converted: Converted) -> None:
+def test_inputs_outputs_and_weights_are_checked(converted: Converted) -> None:
     inside, kernel_values = converted.model.graph, converted.source.kernel_values
     verify_graph(inside, Precision.INT8, kernel_values=kernel_values)
     with pytest.raises(GateError, match=f"of {kernel_values + 1} kernel weights"):

@@ -1,4 +1,4 @@
-"""Rounding kernels together: better than one by one, and on the grid that the converter finds."""
+"""Joint rounding of kernels: better than rounding to nearest, and on the grid of the converter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gray() -> U8:
 
 
 def network() -> keras.Model:
-    """Every kind of layer that is rounded, with batch norms that amplify as trained ones do."""
+    """Return a network with every kind of rounded layer, and batch norms that amplify like trained ones."""
     keras.utils.set_random_seed(4)
     x = entry = layers.Input((224, 224, 1))
     x = layers.Conv2D(8, 3, 2, padding="same", use_bias=False)(x)
@@ -47,7 +47,7 @@ def network() -> keras.Model:
 
 
 def largest(layer: keras.Layer) -> F32:
-    """Of each output channel, shaped to divide the kernel by."""
+    """Return the largest weight of each output channel, in a shape that divides the kernel."""
     others = tuple(i for i in range(4) if i != channel_of(layer))
     values: F32 = np.abs(layer.kernel.numpy()).max(axis=others, keepdims=True)
     return values

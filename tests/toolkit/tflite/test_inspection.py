@@ -1,4 +1,4 @@
-"""`edgecolor inspect`: what it says is what the file holds."""
+"""`edgecolor inspect` shows what a file holds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 x 3 x 3 x 32" in row and "1.81" in row  # 56 x 56 x 2 outputs of 9 x 32 products
 
 
-def test_json_is_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_shows_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(TINY), "--json"]) == 0
     inspection = json.loads(capsys.readouterr().out)
     assert inspection["info"]["name"] == "tiny" and inspection["golden"] == 2
@@ -140,7 +140,7 @@ def test_broken_files_are_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "not the name of a shipped model (m, s)" in captured.err
 
 
-def test_without_the_schema_it_says_what_to_install(
+def test_without_the_schema_the_message_says_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from edgecolor.tflite import graph
@@ -197,7 +197,7 @@ def one_operator(name: str, version: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_the_table_is_what_tflite_runtime_says(tflite_python: Path, tmp_path: Path) -> None:
+def test_the_table_agrees_with_tflite_runtime(tflite_python: Path, tmp_path: Path) -> None:
     files = []
     for name, highest in TFLITE_RUNTIME_214.items():
         for version in (highest, highest + 1):

@@ -1,4 +1,4 @@
-"""Exported files timed in turns."""
+"""Exported files are timed in turns."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Checks of an exported file against the network that it came from."""
+"""Check a model file: golden vectors on this machine, and the network that it was exported from."""

@@ -198,7 +198,7 @@ def assess_coverage(
     Args:
         gray: uint8 (n, 224, 224), the calibration pictures.
         reference: the outputs of the float network for these pictures.
-        training_histograms: from the facts beside the model; None if they have none.
+        training_histograms: from the sidecar of the model; None if it has none.
         on_progress: takes a note if the coverage is unknown or low.
 
     Raises:

@@ -87,7 +87,7 @@ def export(
 ) -> ExportReport:
     """Export a network to a one-file model, and write it only if it colors like the float network.
 
-    The facts that training left beside the network (`model.json` for `model.keras`) go into the file.
+    The sidecar of the network (`model.json` for `model.keras`), which training writes, goes into the file.
 
     Args:
         model: a .keras file of the fusion network's signature. With `min_mapped`, also an exported int8
@@ -96,8 +96,8 @@ def export(
         precision: number format of the exported network.
         calibration: folder of calibration pictures; needed for a .keras file. The file is assessed on other
             pictures, those of the check set.
-        name: name of the model (default: the name in the facts, or the stem of the file).
-        saturation: default gain on ab, above 0 and at most 4 (default: the gain in the facts, or 1).
+        name: name of the model (default: the name in the sidecar, or the stem of the file).
+        saturation: default gain on ab, above 0 and at most 4 (default: the gain in the sidecar, or 1).
         repair: leave the costliest layers in float if int8 misses its gate; never for an Edge TPU.
         min_mapped: compile for an Edge TPU that maps at least this share of the operators, in [0, 1].
         force: replace an existing output.
@@ -108,7 +108,7 @@ def export(
         EdgecolorError: the output cannot be written.
         DataError: an unusable calibration set.
         MissingError: TensorFlow or the Edge TPU compiler is not installed.
-        ModelFileError: not a model of this signature, or unreadable facts.
+        ModelFileError: not a model of this signature, or an unreadable sidecar.
         GateError: the exported file misses a gate; nothing is written.
     """
     model, output, precision = Path(model), Path(output), Precision(precision)

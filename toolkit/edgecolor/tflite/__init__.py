@@ -1,1 +1,1 @@
-"""TFLite files: graph, operators, running and timing them."""
+"""Read, run and time TFLite files."""

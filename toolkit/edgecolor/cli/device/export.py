@@ -48,10 +48,10 @@ def export(
         float | None, typer.Option(help="Share of operators that the Edge TPU must map (default: 1).")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model (default: from the facts beside the network).")
+        str | None, typer.Option(help="Name of the model (default: the name in the network's sidecar).")
     ] = None,
     saturation: Annotated[
-        float | None, typer.Option(help="Default gain on color (default: from the facts, or 1).")
+        float | None, typer.Option(help="Default gain on color (default: the gain in the sidecar, or 1).")
     ] = None,
     force: Force = False,
     as_json: AsJson = False,
