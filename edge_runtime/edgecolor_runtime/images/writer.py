@@ -50,21 +50,36 @@ def save(
         EdgecolorError: the file cannot be written. Nothing is left behind.
     """
     path = Path(path)
+    if not accept_identical:
+        refuse_existing(path, force)
+    data, notes = encode_for(path, frame, of=of, quality=quality)
+    write_bytes(path, data, force=force, accept_identical=accept_identical)
+    return notes
+
+
+def encode_for(
+    path: Path, frame: ColorFrame, *, of: Picture | None = None, quality: int = DEFAULT_QUALITY
+) -> tuple[bytes, tuple[str, ...]]:
+    """Encode a colored frame in the format of a file's extension. The arguments are those of `save`.
+
+    Returns:
+        The bytes of the file, and what the format could not keep.
+
+    Raises:
+        UsageError: the extension names no format, or the quality is out of range.
+        PictureError: the format holds no picture of this size.
+    """
     if not 1 <= quality <= 100:
         raise UsageError(f"quality {quality}: expected 1 to 100")
     form = format_of(path)
-    if not accept_identical:
-        refuse_existing(path, force)
     try:
-        data, notes = encode(frame, form, of=of or Picture(frame.y), quality=quality)
+        return encode(frame, form, of=of or Picture(frame.y), quality=quality)
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from None
     except MemoryError as error:
         raise PictureError(f"{path}: not enough memory for this picture") from error
     except Exception as error:  # Pillow raises many types on unusual metadata
         raise PictureError(f"{path}: cannot be written as {form}: {' '.join(str(error).split())}") from error
-    write_bytes(path, data, force=force, accept_identical=accept_identical)
-    return notes
 
 
 def refuse_too_large(size: tuple[int, int], form: str) -> None:

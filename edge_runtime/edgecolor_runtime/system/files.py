@@ -1,12 +1,14 @@
 """The atomic file writer: a file or folder appears whole under its name, or not at all.
 
 Data goes into a temporary file beside the target, is flushed to the disk, and gets its name by a rename.
-The temporary name holds the machine and the process:
+The temporary name holds the machine, the process, and the moment at which the process started:
 
-    .photo.jpg.1f2e3d4c-4711-0a1b2c3d4e5f.part
+    .photo.jpg.1f2e3d4c-4711-5f6a7b8c-0a1b2c3d4e5f.part
 
-The first write of a process into a folder removes the temporary files that dead processes of this machine
-left there.
+A temporary file belongs to the process in its name. While that process lives, no other process removes the
+file. When the process is dead, the file is stale. The first write of a process into a folder removes the
+stale files of this machine there. After a restart of the machine all earlier files are stale, even if their
+process numbers are in use again.
 """
 
 from __future__ import annotations
@@ -19,17 +21,23 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from edgecolor_runtime.errors import EdgecolorError, UsageError
 
 MAX_STEM_CHARACTERS = 50  # of the target's name in a temporary name: 200 bytes of the 255 that are possible
+UNKNOWN_START = "0" * 8  # in a temporary name, where the system does not tell when a process started
 
-_TEMPORARY_NAME = re.compile(r"\..*\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{12}\.part")
+_START_FIELD = 19  # of /proc/PID/stat, counted after the name of the program: starttime, in clock ticks
+_TEMPORARY_NAME = re.compile(
+    r"\.(?P<target>.*)\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?:(?P<start>[0-9a-f]{8})-)?[0-9a-f]{12}\.part",
+    re.DOTALL,
+)
 
 
 def refuse_existing(path: Path, force: bool) -> None:
@@ -106,21 +114,16 @@ def staged_folder(path: Path) -> Iterator[Path]:
         yield folder
         _refuse_existing_folder(path)
         for file in folder.rglob("*"):
-            _flush(file)
-        _flush(folder)
+            flush(file)
+        flush(folder)
         folder.rename(path)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
     """Yield a free temporary path beside `path`; afterwards remove what is still there. Folders are made."""
-    # Beside the target, because a rename is atomic only within one file system.
-    with suppress(FileExistsError):  # a file in the folder's place: the write that follows says so
-        path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_dead(path.parent.absolute())
-    process = f"{_machine()}-{os.getpid()}-{secrets.token_hex(6)}"
-    temporary = path.with_name(f".{path.name[:MAX_STEM_CHARACTERS]}.{process}.part")
+    temporary = _temporary_name(path)
     try:
         yield temporary
     finally:
@@ -140,35 +143,181 @@ def publish(temporary: Path, path: Path, *, force: bool, durable: bool = True) -
         UsageError: `path` exists, and `force` is off.
     """
     if durable:
-        _flush(temporary)
+        flush(temporary)
     refuse_existing(path, force)
     temporary.replace(path)
     if durable:
-        _flush(path.parent)
+        flush(path.parent)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove every temporary file of a folder. Call it only while no other process writes there."""
+@dataclass(frozen=True)
+class StagedFile:
+    """A complete file that waits for its name.
+
+    Attributes:
+        path: the name that it gets.
+        temporary: where the data is; None if `path` has the same bytes already.
+    """
+
+    path: Path
+    temporary: Path | None
+
+
+def stage_bytes(path: Path, data: bytes, *, accept_identical: bool = False) -> StagedFile:
+    """Write a complete file under a temporary name, for `publish_all`. Missing folders are made.
+
+    The system starts to write the data to the disk; this function does not wait for it.
+
+    Args:
+        path: the name that the file gets.
+        data: its bytes.
+        accept_identical: if `path` has these bytes already, write nothing.
+
+    Raises:
+        EdgecolorError: the file cannot be written: full disk, missing permission.
+    """
+    with _failures_named(path):
+        if accept_identical and path.is_file() and path.read_bytes() == data:
+            return StagedFile(path, None)
+        temporary = _temporary_name(path)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                if hasattr(os, "posix_fadvise"):  # on Linux this starts the write to the disk
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        except BaseException:
+            _remove(temporary)
+            raise
+        return StagedFile(path, temporary)
+
+
+def publish_all(
+    staged: Sequence[StagedFile], *, replaceable: Collection[Path]
+) -> list[EdgecolorError | None]:
+    """Flush files to the disk, and give them their names. Files that share a flush cost less.
+
+    Args:
+        staged: files from `stage_bytes`.
+        replaceable: the paths at which an existing file may be replaced.
+
+    Returns:
+        For each file, why it has not got its name; None if it has its name and is on the disk.
+    """
+    errors: list[EdgecolorError | None] = [None] * len(staged)
+
+    def step(number: int, action: Callable[[], None]) -> None:
+        if errors[number] is None:
+            try:
+                with _failures_named(staged[number].path):
+                    action()
+            except EdgecolorError as error:
+                errors[number] = error
+
+    def rename(file: StagedFile) -> None:
+        if file.temporary is not None:
+            refuse_existing(file.path, force=file.path in replaceable)
+            file.temporary.replace(file.path)
+
+    try:
+        for number, file in enumerate(staged):
+            step(number, partial(flush, file.temporary or file.path))
+        for number, file in enumerate(staged):
+            step(number, partial(rename, file))
+        for folder in {file.path.parent for file in staged}:
+            flush(folder)
+    finally:
+        discard(staged)
+    return errors
+
+
+def discard(staged: Sequence[StagedFile]) -> None:
+    """Remove the temporary files of staged files that have not got their names."""
+    for file in staged:
+        if file.temporary is not None:
+            _remove(file.temporary)
+
+
+def living_process(path: Path) -> int | None:
+    """Return the number of a process that writes `path` at this moment; None if this machine has none."""
+    for entry in path.parent.glob(".*.part"):
+        parts = _TEMPORARY_NAME.fullmatch(entry.name)
+        if parts and parts["target"] == path.name[:MAX_STEM_CHARACTERS] and parts["machine"] == _machine():
+            process = int(parts["process"])
+            if process != os.getpid() and not _is_stale(parts):
+                return process
+    return None
+
+
+def remove_stale(folder: Path, *, own: Collection[str] = ()) -> None:
+    """Remove the temporary files of dead processes.
+
+    Args:
+        folder: the folder to clean.
+        own: names of targets that only the caller writes. Their temporary files are also removed if they are
+            those of other machines, of which this machine cannot know whether the process lives.
+    """
+    stems = {name[:MAX_STEM_CHARACTERS] for name in own}
     for entry in folder.glob(".*.part"):
-        if _TEMPORARY_NAME.fullmatch(entry.name):
+        parts = _TEMPORARY_NAME.fullmatch(entry.name)
+        if parts and (_is_stale(parts) if parts["machine"] == _machine() else parts["target"] in stems):
             _remove(entry)
+
+
+def _temporary_name(path: Path) -> Path:
+    """Return a free temporary name beside `path`. Make the folder, and remove stale files there."""
+    # Beside the target, because a rename is atomic only within one file system.
+    with suppress(FileExistsError):  # a file in the folder's place: the write that follows says so
+        _make_folder(path.parent)
+    _remove_stale_once(path.parent.absolute())
+    process = f"{_machine()}-{os.getpid()}-{_start_of(os.getpid())}-{secrets.token_hex(6)}"
+    return path.with_name(f".{path.name[:MAX_STEM_CHARACTERS]}.{process}.part")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, and flush their names to the disk."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        flush(folder.parent)
 
 
 @cache
-def _remove_dead(folder: Path) -> None:
-    """Remove the temporary files that dead processes of this machine left, once per folder."""
-    for entry in folder.glob(".*.part"):
-        parts = _TEMPORARY_NAME.fullmatch(entry.name)
-        if parts and parts["machine"] == _machine() and not _is_alive(int(parts["process"])):
-            _remove(entry)
+def _remove_stale_once(folder: Path) -> None:
+    remove_stale(folder)
 
 
 @cache
 def _machine() -> str:
+    """Return a short hash of this machine or container. A process number has a meaning only there."""
     name = platform.node()  # many boards have the same
     with suppress(OSError):
         name += Path("/etc/machine-id").read_text("utf-8")
+    with suppress(OSError):  # the same after every restart, but another in each container
+        name += str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def _is_stale(parts: re.Match[str]) -> bool:
+    """Return whether the process in a temporary name of this machine is dead."""
+    process = int(parts["process"])
+    if not _is_alive(process):
+        return True
+    start = _start_of(process)
+    return UNKNOWN_START not in (start, parts["start"]) and start != parts["start"]
+
+
+def _start_of(process: int) -> str:
+    """Return a short hash of the moment at which a process started; UNKNOWN_START outside Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+        fields = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return UNKNOWN_START
+    return hashlib.sha256(f"{boot}{fields[_START_FIELD]}".encode()).hexdigest()[:8]
 
 
 def _is_alive(process: int) -> bool:
@@ -190,8 +339,8 @@ def _remove(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
-    """Flush a file or folder to the disk. Some systems cannot open or flush a folder."""
+def flush(path: Path) -> None:
+    """Flush a file or folder to the disk. A system that cannot open or flush a folder is no error."""
     if path.is_dir():
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)

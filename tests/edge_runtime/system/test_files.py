@@ -145,13 +145,69 @@ def test_the_next_process_removes_what_dead_ones_left(tmp_path: Path) -> None:
     assert names(tmp_path) == ["new"]
 
 
-def test_every_temporary_file_of_a_folder_is_removed_on_demand(tmp_path: Path) -> None:
-    alive = f".a.jpg.01234567-{os.getpid()}-0123456789ab.part"
+def test_a_process_number_that_is_in_use_again_is_stale(tmp_path: Path) -> None:
+    """After a restart of the machine, another process may have the number of the one that was killed."""
+    with files.temporary_beside(tmp_path / "a.jpg") as mine:
+        mine.touch()
+        machine, process, start, number = mine.name.split(".")[-2].split("-")
+        reused = tmp_path / f".a.jpg.{machine}-{process}-{'f' * 8}-{number}.part"
+        reused.touch()
+        files.remove_stale(tmp_path)
+        assert names(tmp_path) == [mine.name]
+        assert process == str(os.getpid()) and start != files.UNKNOWN_START
+
+
+def test_files_of_other_machines_and_of_other_programs_are_kept(tmp_path: Path) -> None:
+    foreign = ".a.jpg.01234567-1-01234567-0123456789ab.part"
     others = [".a.jpg.part", ".a.jpg.01234567-1-0123456789aX.part", "a.01234567-1-0123456789ab.part", "a.jpg"]
-    for name in (alive, *others):
+    for name in (foreign, *others):
         (tmp_path / name).touch()
-    files.remove_temporaries(tmp_path)
+    files.remove_stale(tmp_path)
+    assert names(tmp_path) == sorted([foreign, *others])
+    files.remove_stale(tmp_path, own=["a.jpg"])
     assert names(tmp_path) == sorted(others)
+
+
+def test_the_living_process_that_writes_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with files.staged_folder(path):
+        assert files.living_process(path) is None, "this process itself"
+        code = (
+            "import pathlib; from edgecolor_runtime.system import files; "
+            "print(files.living_process(pathlib.Path('a')))"
+        )
+        assert run_python(code, tmp_path).stdout.strip() == str(os.getpid())
+        assert run_python(code.replace("'a'", "'b'"), tmp_path).stdout.strip() == "None"
+
+
+def test_staged_files_get_their_names_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    flush, replace = files.flush, Path.replace
+    (tmp_path / "taken").write_bytes(b"mine")
+    (tmp_path / "old").write_bytes(b"older")
+    (tmp_path / "same").write_bytes(b"same")
+    staged = [
+        files.stage_bytes(tmp_path / name, name.encode(), accept_identical=True)
+        for name in ("new", "taken", "old", "same")
+    ]
+    assert staged[3].temporary is None
+
+    def record_flush(path: Path) -> None:
+        steps.append("flush")
+        flush(path)
+
+    def record_rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return replace(path, target)
+
+    monkeypatch.setattr(files, "flush", record_flush)
+    monkeypatch.setattr(Path, "replace", record_rename)
+    errors = files.publish_all(staged, replaceable={tmp_path / "old"})
+    assert steps == ["flush"] * 4 + ["rename"] * 2 + ["flush"]
+    assert [type(error) for error in errors] == [type(None), UsageError, type(None), type(None)]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "new": b"new", "taken": b"mine", "old": b"old", "same": b"same"
+    }  # fmt: skip
 
 
 def test_a_long_name(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecolor.batch.folder_run import color_folder
+from edgecolor.batch.plan import PictureResult
 from edgecolor.cli import main
+from edgecolor_runtime.errors import EdgecolorError
 
 MODEL = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
 
@@ -77,21 +82,112 @@ def test_finished_pictures_are_kept(album: Path, capsys: pytest.CaptureFixture[s
     assert stamps() == after, "even with --force, identical files are kept"
 
 
-def test_missing_cut_and_changed_files_are_colored_again(
+def test_missing_damaged_and_outdated_results_are_colored_again(album: Path) -> None:
+    assert run() == 0
+    before = {path: path.read_bytes() for path in Path("out").rglob("*.*") if path.name != "manifest.jsonl"}
+    Path("out/a.jpg").unlink()
+    Path("out/a.png").write_bytes(before[Path("out/a.png")][:-7])
+    Path("out/ä ß.jpg").write_bytes(b"")
+    size = Path("out/a.bmp.png").stat().st_size
+    Path("out/a.bmp.png").write_bytes(bytes(size))
+    Image.new("L", (9, 9)).save(album / "sub/a.jpg")
+    assert run() == 0, "results of ours are repaired without --force"
+    changed = Path("out/sub/a.jpg")
+    with Image.open(changed) as image:
+        assert image.size == (9, 9)
+    assert all(path.read_bytes() == data for path, data in before.items() if path != changed)
+
+
+def test_a_result_with_one_wrong_byte_is_colored_again(album: Path) -> None:
+    assert run() == 0
+    result = Path("out/a.jpg")
+    before, whole = stamps(), result.read_bytes()
+    result.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+    os.utime(result, ns=(before["out/a.jpg"], before["out/a.jpg"]))
+    assert run() == 0
+    assert result.read_bytes() == whole
+    del before["out/a.jpg"]
+    assert before.items() <= stamps().items()
+
+
+def test_a_result_that_somebody_edited_is_not_replaced(
     album: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run() == 0
-    whole = Path("out/a.png").read_bytes()
-    Path("out/a.jpg").unlink()
-    Path("out/a.png").write_bytes(whole[:-7])
-    Image.new("L", (9, 9)).save(album / "sub/a.jpg")
-    assert run() == 2, "existing files are not replaced without --force"
-    assert capsys.readouterr().err.count("exists already; use --force to replace it") == 2
-    assert Path("out/a.jpg").is_file() and Path("out/a.png").read_bytes() != whole
+    Image.new("RGB", (300, 200), "red").save("out/a.jpg")
+    edited = Path("out/a.jpg").read_bytes()
+    assert run() == 2
+    assert "out/a.jpg: exists already; use --force to replace it" in capsys.readouterr().err
+    assert Path("out/a.jpg").read_bytes() == edited
     assert run("--force") == 0
-    assert Path("out/a.png").read_bytes() == whole
-    with Image.open("out/sub/a.jpg") as image:
-        assert image.size == (9, 9)
+    assert Path("out/a.jpg").read_bytes() != edited
+
+
+@pytest.mark.parametrize("change", ["size", "inode"])
+def test_a_replaced_picture_with_the_same_time_is_colored_again(album: Path, change: str) -> None:
+    assert run() == 0
+    before, source = stamps(), album / "a.png"
+    status = source.stat()
+    old = source.read_bytes()
+    if change == "size":
+        source.write_bytes(old + b"\0")
+    else:
+        picture = Image.new("L", (80, 60), 99)
+        picture.save(album.parent / "new.png")
+        new = (album.parent / "new.png").read_bytes()
+        (album.parent / "new.png").write_bytes(new + bytes(len(old) - len(new)))
+        (album.parent / "new.png").replace(source)
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run() == 0
+    after = stamps()
+    entry = [line for line in lines() if line["result"] == "a.png"]
+    assert len(entry) == 2 and entry[1]["source_bytes"] == source.stat().st_size
+    assert {name: after[name] for name in before if name != "out/a.png"}.items() <= before.items()
+    assert (after["out/a.png"] != before["out/a.png"]) == (change == "inode"), "equal bytes are kept"
+
+
+def test_a_copy_of_a_picture_with_another_inode_is_kept(album: Path) -> None:
+    """Some file systems number their files anew at each mount."""
+    assert run() == 0
+    before, source = stamps(), album / "a.png"
+    shutil.copy2(source, album.parent / "copy")
+    (album.parent / "copy").replace(source)
+    assert run() == 0
+    assert stamps() == before and len(lines()) == 6
+
+
+def test_the_output_folder_vanishes(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def vanish(result: PictureResult) -> None:
+        shutil.rmtree("out", ignore_errors=True)
+
+    for number in range(100):
+        Image.new("L", (9, 9), number).save(album / f"{number}.png")
+    with pytest.raises(EdgecolorError, match="out: the folder of results was removed or replaced"):
+        color_folder("album", "out", model=str(MODEL), on_result=vanish)
+
+
+def test_lines_of_older_versions_are_read(album: Path) -> None:
+    assert run() == 0
+    before, entries = stamps(), lines()
+    for entry in entries:
+        for name in ("sha256", "source_bytes", "source_inode", "source_sha256"):
+            del entry[name]
+    Path("out/manifest.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert run() == 0
+    assert stamps() == before
+    Path("out/a.jpg").write_bytes(b"")
+    assert run() == 0
+    assert Path("out/a.jpg").stat().st_size
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b'{"result": "a.jpg"}\n'])
+def test_zero_bytes_that_a_power_cut_left_in_the_manifest(album: Path, tail: bytes) -> None:
+    assert run() == 0
+    before, manifest = stamps(), Path("out/manifest.jsonl")
+    first = manifest.read_bytes().splitlines(keepends=True)[:2]
+    manifest.write_bytes(b"".join(first) + bytes(700) + tail)
+    assert run() == 0
+    assert stamps() == before and len(lines()) == 6
 
 
 def test_results_of_an_interrupted_run_are_kept(album: Path) -> None:
@@ -101,10 +197,12 @@ def test_results_of_an_interrupted_run_are_kept(album: Path) -> None:
     manifest = Path("out/manifest.jsonl")
     whole = manifest.read_text().splitlines(keepends=True)
     manifest.write_text("".join(whole[:3]) + whole[3][:50])
-    left = Path("out/sub/.a.jpg.01234567-4711-0123456789ab.part")
+    left = Path("out/sub/.a.jpg.01234567-4711-01234567-0123456789ab.part")  # of a lost worker elsewhere
+    other = Path("out/sub/.door.mp4.01234567-4711-01234567-0123456789ab.part")  # not a result of ours
     left.touch()
+    other.touch()
     assert run() == 0
-    assert stamps() == before and not left.exists()
+    assert stamps() == before | {str(other): other.stat().st_mtime_ns} and not left.exists()
     assert len(lines()) == 6
 
 

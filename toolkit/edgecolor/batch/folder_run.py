@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgecolor.batch.commit import ResultCommitter
 from edgecolor.batch.engines import Engine, load_engine
-from edgecolor.batch.manifest import Manifest
+from edgecolor.batch.manifest import Manifest, ResumedResults
 from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_jobs
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.model_file import ModelFile
@@ -148,17 +149,17 @@ def color_pictures(
     )
     with ExitStack() as stack:
         manifest = stack.enter_context(Manifest(folder, opened, options)) if folder else None
-        results = manifest.colored_before(jobs) if manifest else {}
-        resumed = len(results)
+        resumed = manifest.colored_before(jobs) if manifest else ResumedResults()
+        results = dict(resumed.results)
 
         def take_result(result: PictureResult) -> None:
             results[result.job] = result
-            if manifest:
-                manifest.append(result)
             on_result(result)
             on_progress(len(results), len(jobs))
 
-        on_progress(resumed, len(jobs))
+        on_progress(len(results), len(jobs))
         if remaining := [job for job in jobs if job not in results]:
-            color_all(opened, remaining, options, take_result)
-    return ColoringSummary(opened, tuple(results[job] for job in jobs), resumed)
+            options = replace(options, replaceable=frozenset(resumed.replaceable))
+            committer = stack.enter_context(ResultCommitter(manifest, options, take_result))
+            color_all(opened, remaining, options, committer.add)
+    return ColoringSummary(opened, tuple(results[job] for job in jobs), len(resumed.results))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
 from queue import SimpleQueue
 
-from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
+from edgecolor.batch.commit import MAX_UNSYNCED_RESULTS
+from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.reader import open_picture
-from edgecolor_runtime.images.writer import save
+from edgecolor_runtime.images.writer import encode_for
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import refuse_existing
+from edgecolor_runtime.system.files import refuse_existing, stage_bytes
 
 
 def color_all(
@@ -27,7 +31,8 @@ def color_all(
         model: the model.
         jobs: the pictures.
         options: how they are colored.
-        on_result: called in this thread with the result of each picture, in the order in which they end.
+        on_result: called in this thread with the result of each picture, in the order in which they end. The
+            results are staged: they get their names from `ResultCommitter`.
     """
     # A delegate serves one interpreter only.
     workers = 1 if options.delegate else max(1, min(options.workers, len(jobs)))
@@ -37,11 +42,23 @@ def color_all(
     for _ in range(workers):
         idle.put(Colorizer(model, threads=threads, saturation=options.saturation, delegate=options.delegate))
     pool = ThreadPoolExecutor(workers)
+    waiting = iter(jobs)
+    begun: set[Future[PictureResult]] = set()
     try:
-        for future in as_completed([pool.submit(_color, job, idle, options) for job in jobs]):
-            on_result(future.result())
+        while True:
+            # No more than these, so that results cannot pile up while `on_result` waits for a slow disk.
+            for job in islice(waiting, workers + MAX_UNSYNCED_RESULTS - len(begun)):
+                begun.add(pool.submit(_color, job, idle, options))
+            if not begun:
+                break
+            for future in wait(begun, return_when=FIRST_COMPLETED).done:
+                begun.remove(future)
+                on_result(future.result())
     finally:
         pool.shutdown(cancel_futures=True)
+        for future in begun:  # pictures that were in work when the run was interrupted
+            if not future.cancelled() and future.exception() is None:
+                on_result(future.result())
 
 
 def _color(job: PictureJob, idle: SimpleQueue[Colorizer], options: ColoringOptions) -> PictureResult:
@@ -53,27 +70,22 @@ def _color(job: PictureJob, idle: SimpleQueue[Colorizer], options: ColoringOptio
 
 
 def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -> PictureResult:
-    """Color one picture. An error of the picture is returned in the result, not raised."""
+    """Color one picture and stage its result. An error of the picture is in the result, not raised."""
     try:
         if not options.accept_identical:
             refuse_existing(job.target, options.force)
-        modified = job.source.stat().st_mtime_ns  # before reading: a change while it is read counts as later
+        source = read_source_state(job.source)  # before reading: a change while it is read counts as later
         picture = open_picture(job.source)
         frame = colorizer.colorize(picture.gray)
-        notes = save(
-            frame,
-            job.target,
-            of=picture,
-            quality=options.quality,
-            force=options.force,
-            accept_identical=options.accept_identical,
-        )
+        data, notes = encode_for(job.target, frame, of=picture, quality=options.quality)
         return PictureResult(
             job,
             size=frame.y.size,
             notes=(*picture.notes, *notes),
-            modified=modified,
-            stored=job.target.stat().st_size,
+            source=source,
+            stored=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            staged=stage_bytes(job.target, data, accept_identical=options.accept_identical),
         )
     except EdgecolorError as error:
         return PictureResult(job, error=error)
@@ -82,3 +94,13 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
     except OSError as error:
         reason = f"{error.filename or job.source}: {error.strerror or error}"
         return PictureResult(job, error=PictureError(reason))
+
+
+def read_source_state(path: Path) -> SourceState:
+    """Return what identifies the content of a picture file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    status = path.stat()
+    return SourceState(status.st_mtime_ns, status.st_size, status.st_ino, hash_file(path))

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
+from PIL import Image
+
+from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import remove_temporaries
+from edgecolor_runtime.system.files import flush, remove_stale
+from edgecolor_runtime.system.machine import count_cores
 
 MANIFEST_NAME = "manifest.jsonl"
 """Name of the file in the folder of results. A later line about a result replaces an earlier line.
@@ -27,31 +30,85 @@ reason      why the picture failed
 size        width and height in pixels
 notes       what a user should know, one sentence each
 modified    time of the picture's last change before it was read, in ns since 1970
+source_bytes, source_inode, source_sha256    the picture's size, inode and hash when it was read
 stored      size of the result in bytes
+sha256      SHA-256 of the result
 model       SHA-256 of the network
 saturation, quality, delegate    how the picture was colored
+
+Lines of older files lack the hashes, the size and the inode.
 """
 
-_SYNC_SECONDS = 1.0  # between two writes to the disk; a power cut loses at most these results
 _SETTINGS = ("model", "saturation", "quality", "delegate")
 
 
 @dataclass(frozen=True, slots=True)
-class _ColoredBefore:
-    """What is kept in memory about a result of the manifest; there may be a million of them."""
+class RecordedResult:
+    """What is kept in memory about a result of the manifest; there may be a million of them.
+
+    Attributes:
+        source: absolute path of the picture.
+        state: the picture that was read; `size`, `inode` and `sha256` are empty in older lines.
+        stored: size of the result in bytes.
+        sha256: SHA-256 of the result; empty in older lines.
+        size: width and height in pixels.
+        notes: what a user should know, one sentence each.
+        changed_settings: names of the settings that differ from those of this run.
+    """
 
     source: str
-    modified: int
+    state: SourceState
     stored: int
+    sha256: str
     size: tuple[int, int]
     notes: tuple[str, ...]
-    changed_settings: tuple[str, ...]  # names of the settings that differ from those of this run
+    changed_settings: tuple[str, ...]
+
+    def describe_damage(self, path: Path) -> str | None:
+        """Return how a file differs from the recorded result; None if length and hash are the same."""
+        status = _stat(path)
+        if status is None:
+            return "is missing"
+        if status.st_size != self.stored:
+            return f"has {status.st_size} bytes instead of {self.stored}"
+        try:
+            same = not self.sha256 or hash_file(path) == self.sha256
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        return None if same else "has other bytes than were written"
+
+    def has_same_source(self, source: Path) -> bool:
+        """Return whether a picture is the one that was colored."""
+        status = _stat(source)
+        if self.source != str(source.absolute()) or status is None:
+            return False
+        if status.st_mtime_ns != self.state.modified:
+            return False
+        if not self.state.sha256:
+            return True
+        if status.st_size != self.state.size:
+            return False
+        # Another inode: replaced by another file, or on a file system that numbers its files at each mount.
+        return status.st_ino == self.state.inode or hash_file(source) == self.state.sha256
+
+
+@dataclass(frozen=True)
+class ResumedResults:
+    """What an earlier run left.
+
+    Attributes:
+        results: the results that are valid.
+        replaceable: paths of results of ours that are not valid; they may be replaced.
+    """
+
+    results: dict[PictureJob, PictureResult] = field(default_factory=dict)
+    replaceable: set[Path] = field(default_factory=set)
 
 
 class Manifest:
     """The manifest of an output folder, locked for one run.
 
-    Each line is handed to the operating system before the next picture's: a killed process loses no line.
+    A line is written only when the result is on the disk. `append` returns when the lines are on the disk.
 
     Args:
         folder: the folder of results; it is created.
@@ -71,13 +128,17 @@ class Manifest:
             zip(_SETTINGS, (model.sha256, gain, options.quality, options.delegate), strict=True)
         )
         self._force = options.force
-        self._before: dict[str, _ColoredBefore] = {}
-        self._synced = time.monotonic()
+        self._before: dict[str, RecordedResult] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("ab", buffering=0)  # closing a buffered file could fail a second time
+        whole = 0  # bytes of complete lines; a power cut or a full disk may leave more
         try:
             self._lock()
-            self._read()
+            for entry, end in read_entries(self.path):
+                self._take_entry(entry)
+                whole = end
+            self._file.truncate(whole)
+            flush(folder)
         except BaseException:
             self._file.close()
             raise
@@ -96,106 +157,104 @@ class Manifest:
         except OSError:
             pass  # a file system without locks: the user must not start two runs
 
-    def _read(self) -> None:
-        size = 0
-        with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):  # cut off by a power cut or a full disk
-                    self._file.truncate(size)
-                    break
-                size += len(line)
-                try:
-                    self._take_entry(json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    raise DataError(
-                        f"{self.path}: line {number} was not written by edgecolor; move the file away, "
-                        "or choose another -o"
-                    ) from None
-
-    def _take_entry(self, entry: Any) -> None:
+    def _take_entry(self, entry: dict[str, Any]) -> None:
         self._before.pop(entry["result"], None)
         if entry["status"] == "done":
-            width, height = entry["size"]
-            self._before[entry["result"]] = _ColoredBefore(
-                source=entry["source"],
-                modified=entry["modified"],
-                stored=entry["stored"],
-                size=(width, height),
-                notes=tuple(entry["notes"]),
-                changed_settings=tuple(name for name in _SETTINGS if entry[name] != self._settings[name]),
-            )
+            changed = tuple(name for name in _SETTINGS if entry[name] != self._settings[name])
+            self._before[entry["result"]] = recorded_result(entry, changed)
 
-    def colored_before(self, jobs: Sequence[PictureJob]) -> dict[PictureJob, PictureResult]:
-        """Return the results of an earlier run that are still valid.
+    def colored_before(self, jobs: Sequence[PictureJob]) -> ResumedResults:
+        """Return the results of an earlier run: those that are valid, and those that may be replaced.
 
-        A result is valid if the picture, the model and the settings are the same and the result still exists.
-        Half-written files of a killed run are removed.
+        A result is valid if its length and hash are those of its line, and if the picture, the model and the
+        settings are the same. A result of ours that is not valid may be replaced. A file without a line may
+        not, nor a result that somebody has changed to another complete picture. Stale temporary files are
+        removed.
 
         Raises:
             UsageError: a result was colored with other settings, and this run may not replace it.
         """
-        for folder in {job.target.parent for job in jobs}:
-            remove_temporaries(folder)
-        results = {}
+        names: dict[Path, list[str]] = {}
         for job in jobs:
-            before = self._before.get(self._result_name(job))
-            if before is None:
-                continue
-            result, source = _stat(job.target), _stat(job.source)
-            if result is None or result.st_size != before.stored:
-                continue
-            if before.changed_settings and not self._force:
-                raise UsageError(
-                    f"{self.path.parent} was colored with another {', '.join(before.changed_settings)}; "
-                    "name another folder with -o, or replace the results with --force"
-                )
-            same_picture = (
-                before.source == str(job.source.absolute())
-                and source is not None
-                and source.st_mtime_ns == before.modified
-            )
-            if same_picture and not before.changed_settings:
-                results[job] = PictureResult(
-                    job,
-                    size=before.size,
-                    notes=before.notes,
-                    modified=before.modified,
-                    stored=before.stored,
-                )
-        return results
+            names.setdefault(job.target.parent, []).append(job.target.name)
+        for folder, own in names.items():
+            remove_stale(folder, own=own)
+        resumed = ResumedResults()
+        recorded = [job for job in jobs if self._result_name(job) in self._before]
+        with ThreadPoolExecutor(count_cores()) as pool:
+            for job, damage in zip(recorded, pool.map(self._describe_damage, recorded), strict=True):
+                self._judge(job, damage, resumed)
+        return resumed
 
-    def append(self, result: PictureResult) -> None:
-        """Write the line of one picture.
+    def _describe_damage(self, job: PictureJob) -> str | None:
+        return self._before[self._result_name(job)].describe_damage(job.target)
+
+    def _judge(self, job: PictureJob, damage: str | None, resumed: ResumedResults) -> None:
+        before = self._before[self._result_name(job)]
+        if damage is not None:
+            if not _is_other_picture(job.target, before.stored):
+                resumed.replaceable.add(job.target)
+            return
+        if before.changed_settings and not self._force:
+            raise UsageError(
+                f"{self.path.parent} was colored with another {', '.join(before.changed_settings)}; "
+                "name another folder with -o, or replace the results with --force"
+            )
+        if before.changed_settings or not before.has_same_source(job.source):
+            resumed.replaceable.add(job.target)
+            return
+        resumed.results[job] = PictureResult(
+            job,
+            size=before.size,
+            notes=before.notes,
+            source=before.state,
+            stored=before.stored,
+            sha256=before.sha256,
+        )
+
+    def verify_present(self) -> None:
+        """Raise EdgecolorError if this manifest is no longer in its folder."""
+        status, ours = _stat(self.path), os.fstat(self._file.fileno())
+        if status is None or (status.st_dev, status.st_ino) != (ours.st_dev, ours.st_ino):
+            raise EdgecolorError(
+                f"{self._folder}: the folder of results was removed or replaced while this run worked in it. "
+                "Run the same command again."
+            )
+
+    def append(self, results: Sequence[PictureResult]) -> None:
+        """Write the lines of pictures, and flush them to the disk.
 
         Raises:
-            EdgecolorError: the line cannot be written.
+            EdgecolorError: the lines cannot be written.
         """
+        lines = b"".join(self._line(result) for result in results)
+        try:
+            while lines:
+                lines = lines[self._file.write(lines) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise EdgecolorError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+
+    def _line(self, result: PictureResult) -> bytes:
         entry: dict[str, Any] = {
             "source": str(result.job.source.absolute()),
             "result": self._result_name(result.job),
         }
-        if result.error is None:
+        if result.error is None and result.source is not None:
             entry |= {
                 "status": "done",
                 "size": result.size,
                 "notes": result.notes,
-                "modified": result.modified,
+                "modified": result.source.modified,
+                "source_bytes": result.source.size,
+                "source_inode": result.source.inode,
+                "source_sha256": result.source.sha256,
                 "stored": result.stored,
+                "sha256": result.sha256,
             }
         else:
             entry |= {"status": "failed", "reason": str(result.error)}
-        try:
-            line = json.dumps(entry | self._settings).encode() + b"\n"
-            while line:
-                line = line[self._file.write(line) :]
-            if time.monotonic() - self._synced > _SYNC_SECONDS:
-                self._sync()
-        except OSError as error:
-            raise EdgecolorError(f"{self.path}: cannot be written: {error.strerror or error}") from error
-
-    def _sync(self) -> None:
-        os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
+        return json.dumps(entry | self._settings).encode() + b"\n"
 
     def _result_name(self, job: PictureJob) -> str:
         return job.target.relative_to(self._folder).as_posix()
@@ -208,8 +267,70 @@ class Manifest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file and release the lock."""
-        with self._file:
-            self._sync()
+        self._file.close()
+
+
+def read_entries(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the complete lines of a manifest, each with the number of bytes up to its end.
+
+    A power cut or a full disk may cut off the last line, or leave zero bytes there. Reading ends then.
+
+    Raises:
+        DataError: a line was not written by edgecolor.
+    """
+    size = 0
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n") or b"\0" in line:
+                return
+            size += len(line)
+            try:
+                entry = json.loads(line)
+                recorded_result(entry, ()) if entry["status"] == "done" else entry["result"]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise DataError(
+                    f"{path}: line {number} was not written by edgecolor; move the file away, "
+                    "or choose another -o"
+                ) from None
+            yield entry, size
+
+
+def recorded_result(entry: dict[str, Any], changed_settings: tuple[str, ...]) -> RecordedResult:
+    """Return what a line with the status "done" says.
+
+    Raises:
+        KeyError, TypeError, ValueError: the line was not written by edgecolor.
+    """
+    width, height = entry["size"]
+    return RecordedResult(
+        source=entry["source"],
+        state=SourceState(
+            entry["modified"],
+            entry.get("source_bytes", 0),
+            entry.get("source_inode", 0),
+            entry.get("source_sha256", ""),
+        ),
+        stored=entry["stored"],
+        sha256=entry.get("sha256", ""),
+        size=(width, height),
+        notes=tuple(entry["notes"]),
+        changed_settings=changed_settings,
+    )
+
+
+def _is_other_picture(path: Path, stored: int) -> bool:
+    """Return whether a damaged result is a complete picture of another length: somebody has edited it."""
+    status = _stat(path)
+    if status is None or status.st_size == stored:
+        return False
+    try:
+        with Image.open(path) as image:
+            image.verify()
+        with Image.open(path) as image:
+            image.load()
+    except Exception:  # Pillow raises any class of exception on a damaged file
+        return False
+    return True
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from pathlib import Path
 from edgecolor.support.picture_files import PictureFiles, find_pictures
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS, format_of
+from edgecolor_runtime.system.files import StagedFile
 
 FALLBACK_EXTENSION = ".png"  # of a result whose source has a format that cannot hold the colors
+_HASH_BLOCK_BYTES = 1 << 20
 MARK = ".color"  # before the extension of a result that lies beside its source
 
 
@@ -29,6 +32,32 @@ class PictureJob:
     target: Path
 
 
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What identifies the content of a picture, taken before the picture was read.
+
+    Attributes:
+        modified: time of its last change, in ns since 1970.
+        size: its size in bytes.
+        inode: its number in the file system; some file systems number their files anew at each mount.
+        sha256: SHA-256 of its bytes.
+    """
+
+    modified: int
+    size: int
+    inode: int
+    sha256: str
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class PictureResult:
     """The result of one picture.
@@ -37,16 +66,20 @@ class PictureResult:
         job: the picture and the path of the result.
         size: width and height in pixels; None if the picture failed.
         notes: what a user should know, one sentence each.
-        modified: time of the picture's last change before it was read, in ns since 1970.
+        source: the state of the picture that was read; None if it could not be read.
         stored: size of the result in bytes.
+        sha256: SHA-256 of the result's bytes.
+        staged: the result while it waits for its name; None once it has its name.
         error: why there is no result; None if there is one.
     """
 
     job: PictureJob
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
-    modified: int = 0
+    source: SourceState | None = None
     stored: int = 0
+    sha256: str = ""
+    staged: StagedFile | None = None
     error: EdgecolorError | None = None
 
 
@@ -62,6 +95,7 @@ class ColoringOptions:
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
         accept_identical: an existing result with the same bytes counts as written. An interrupted run left
             it.
+        replaceable: damaged or outdated results of an earlier run, which are replaced also without `force`.
     """
 
     workers: int
@@ -70,6 +104,7 @@ class ColoringOptions:
     force: bool = False
     delegate: str | None = None
     accept_identical: bool = False
+    replaceable: frozenset[Path] = frozenset()
 
 
 def are_many(inputs: Sequence[Path]) -> bool:

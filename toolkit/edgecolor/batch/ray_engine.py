@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgecolor.batch.commit import publish_results
 from edgecolor.batch.local_engine import color_one
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult
 from edgecolor_runtime.errors import EdgecolorError, MissingError, PictureError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import remove_temporaries
+from edgecolor_runtime.system.files import remove_stale
 
 MAX_BLOCK_PICTURES = 64  # pictures that a worker gets at a time; with 16, Ray's own work cost noticeable time
 MIN_BLOCKS_PER_WORKER = 8  # so that no worker still works long after the others
@@ -59,8 +60,11 @@ def color_all(
     ):
         for result in results:
             on_result(result)
-    for folder in {job.target.parent for job in jobs}:
-        remove_temporaries(folder)  # files of lost workers
+    names: dict[Path, list[str]] = {}
+    for job in jobs:
+        names.setdefault(job.target.parent, []).append(job.target.name)
+    for folder, own in names.items():
+        remove_stale(folder, own=own)  # files of lost workers
 
 
 @contextmanager
@@ -126,6 +130,7 @@ def _stream_results(
         }
         for number, job in enumerate(jobs)
     ]
+    options = replace(options, replaceable=frozenset(path.absolute() for path in options.replaceable))
     per_block = max(1, min(MAX_BLOCK_PICTURES, len(rows) // (MIN_BLOCKS_PER_WORKER * workers)))
     blocks = -(-len(rows) // per_block)
     tables = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
@@ -160,7 +165,7 @@ class _Worker:
         rows = table.to_pylist()
         again = ray.get(self._ledger.begin.remote(rows[0]["number"])) > 1
         color = self._color_suspect if again else self._color
-        results = [color(row["number"], _job_of_row(row)) for row in rows]
+        results = publish_results([color(row["number"], _job_of_row(row)) for row in rows], self._options)
         return pyarrow.table({"number": table["number"], "result": [pickle.dumps(r) for r in results]})
 
     def _color(self, _: int, job: PictureJob) -> PictureResult:
