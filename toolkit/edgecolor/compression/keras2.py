@@ -137,6 +137,18 @@ def batch_callback(after_batch: Callable[[int, float], None]) -> Any:
     )
 
 
+def make_loss_metrics(model: Any) -> None:
+    """Make the variables that hold the mean losses of a compiled Keras 2 model.
+
+    Keras would make them in the first training step. TensorFlow traces a step that makes variables twice,
+    which takes seconds.
+    """
+    shapes = [(1, *(side or 8 for side in output.shape[1:])) for output in model.outputs]
+    outputs = [keras.ops.zeros(shape) for shape in shapes]
+    model.compiled_loss(outputs, outputs)
+    model.reset_metrics()
+
+
 def copy_weights_back(twin: Any, network: keras.Model) -> None:
     """Copy the weights of a Keras 2 network, pruned or not, into the Keras 3 network."""
     for layer in twin.layers:

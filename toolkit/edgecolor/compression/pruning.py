@@ -25,6 +25,7 @@ from edgecolor.compression.keras2 import (
     add_magnitude_pruning,
     batch_callback,
     copy_weights_back,
+    make_loss_metrics,
     pruning_callback,
     tf_keras,
     to_keras2,
@@ -341,6 +342,7 @@ def _compile_student(
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
+    make_loss_metrics(model)
     return student, model
 
 

@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from edgecolor.data.dataset import Dataset, Split, load_pairs, open_dataset
 from edgecolor.network import efficientnet
@@ -43,9 +44,10 @@ from edgecolor.training.loop import AfterBatch, Trainee, run_epochs
 from edgecolor.training.loss import bin_prior, chroma_loss, class_loss, teacher_loss
 from edgecolor.training.optimizer import make_optimizer
 from edgecolor.training.publish import is_published, publish, published_network
-from edgecolor.training.recipe import Recipe
+from edgecolor.training.recipe import SIZE_STEP, Recipe
 from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run
 from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.models.signature import CHROMA_STRIDE
 from edgecolor_runtime.system import files
 
 TRUNK_PHOTOGRAPHS = 64  # enough pixels for the mean and the deviation of each channel
@@ -178,7 +180,21 @@ def compile_model(network: keras.Model, recipe: Recipe, data: Dataset, steps: in
         # Measured on a CPU: XLA makes TensorFlow ten times slower. Without XLA, JAX runs layer by layer.
         jit_compile=keras.backend.backend() != "tensorflow" and "auto",
     )
+    if keras.backend.backend() == "tensorflow":
+        _make_loss_metrics(model)
     return model
+
+
+def _make_loss_metrics(model: keras.Model) -> None:
+    """Make the variables that hold the mean losses.
+
+    Keras would make them in the first training step. TensorFlow traces a step that makes variables twice,
+    which takes seconds.
+    """
+    side = SIZE_STEP // CHROMA_STRIDE
+    outputs = model.compute_output_shape((1, SIZE_STEP, SIZE_STEP, 1))
+    target = np.zeros((1, side, side, 2), np.float32)
+    model.compute_loss(y=(target,) * len(outputs), y_pred=[np.zeros(shape, np.float32) for shape in outputs])
 
 
 class FusionTrainee(Trainee):
