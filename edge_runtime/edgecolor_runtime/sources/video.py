@@ -48,6 +48,8 @@ class VideoFile(StepwiseSource):
     def __init__(self, path: str | Path) -> None:
         self.path, self.damaged = Path(path), 0
         av = pyav.load()
+        if not self.path.exists():  # FFmpeg takes what precedes a colon for a protocol
+            raise PictureError(f"{path}: No such file or directory")
         try:
             self._container = av.open(str(path))
         except av.error.InvalidDataError:

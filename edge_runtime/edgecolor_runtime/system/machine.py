@@ -90,14 +90,21 @@ class Supply:
 def describe_machine(root: Path = ROOT) -> dict[str, Any]:
     """Return the JSON object that describes the machine in a record."""
     processors = _cpuinfo(root, "processor")
+    elsewhere = root == ROOT and sys.platform in (
+        "win32",
+        "darwin",
+    )  # without files that describe the machine
+    system, release = platform.system(), platform.release()
+    if sys.platform == "darwin":
+        system, release = "macOS", platform.mac_ver()[0]
     return {
         "board": read_board_name(root),
-        "cpu": _cpu(root),
-        "cores": len(processors) or None,
+        "cpu": _cpu(root) or (platform.processor() or None if elsewhere else None),
+        "cores": len(processors) or (os.cpu_count() if elsewhere else None),
         "architecture": platform.machine() or None,
         "bits": struct.calcsize("P") * 8,  # of this Python; a 64-bit kernel can run 32-bit programs
         "memory_bytes": read_memory(root)[0],
-        "os": _os(root),
+        "os": f"{system} {release}" if elsewhere else _os(root),
         "kernel": _text(root / "proc/sys/kernel/osrelease"),
         "python": platform.python_version(),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
+from edgecolor.support.file_lock import lock_file
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import flush, remove_stale
@@ -144,18 +144,12 @@ class Manifest:
             raise
 
     def _lock(self) -> None:
-        if sys.platform == "win32":  # Windows has no flock
-            return
-        import fcntl
-
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._file, wait=False)
         except BlockingIOError:
             raise EdgecolorError(
                 f"{self.path}: another run works in this folder; wait until it has ended"
             ) from None
-        except OSError:
-            pass  # a file system without locks: the user must not start two runs
 
     def _take_entry(self, entry: dict[str, Any]) -> None:
         self._before.pop(entry["result"], None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from edgecolor.doctor.board import examine_board, examine_memory_and_disk, examine_power_and_heat
-from edgecolor.doctor.camera_access import examine_pi_camera, examine_v4l2_cameras
+from edgecolor.doctor.camera_access import examine_pi_camera, examine_usb_cameras
 from edgecolor.doctor.coral import examine_edge_tpu
 from edgecolor.doctor.finding import Finding, HostMachine, problem
 from edgecolor.doctor.software import (
@@ -24,7 +24,7 @@ EXAMINATIONS: tuple[Callable[[HostMachine], Iterator[Finding]], ...] = (
     examine_shipped_models,
     examine_live_libraries,
     examine_pi_camera,
-    examine_v4l2_cameras,
+    examine_usb_cameras,
     examine_edge_tpu,
     examine_power_and_heat,
     examine_memory_and_disk,

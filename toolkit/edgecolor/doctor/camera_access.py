@@ -1,11 +1,14 @@
-"""Examine the access to cameras: the Raspberry Pi's own through picamera2, and those of Video4Linux."""
+"""Examine the access to cameras: the Raspberry Pi's own through picamera2, and all others."""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Iterator
 
 from edgecolor.doctor.finding import Finding, HostMachine, note, ok, problem, read_text
+from edgecolor_runtime.sources.desktop_camera import DEVICES
 from edgecolor_runtime.sources.v4l2 import PI_CHAIN
 from edgecolor_runtime.system import machine
 from edgecolor_runtime.system.commands import pip_install
@@ -48,8 +51,21 @@ def examine_pi_camera(host: HostMachine) -> Iterator[Finding]:
         yield problem("pi camera", f"picamera2 is installed and does not load: {reason}", fix)
 
 
-def examine_v4l2_cameras(host: HostMachine) -> Iterator[Finding]:
-    """Examine the cameras that Video4Linux lists, such as USB cameras, and the right to open them."""
+def examine_usb_cameras(host: HostMachine) -> Iterator[Finding]:
+    """Examine the cameras that Video4Linux, Windows or macOS lists, and on Linux the right to open them."""
+    yield from _desktop_cameras(host) if sys.platform in DEVICES else _v4l2_cameras(host)
+
+
+def _desktop_cameras(host: HostMachine) -> Iterator[Finding]:
+    child = host.run(["-m", "edgecolor", "run", "--list-cameras", "--json"])
+    if child.code != 0:
+        yield note("camera", child.reason)
+        return
+    names = [camera["name"] for camera in json.loads(child.stdout)]
+    yield ok("camera", ", ".join(names) or "no camera is connected")
+
+
+def _v4l2_cameras(host: HostMachine) -> Iterator[Finding]:
     cameras = []
     for entry in sorted((host.root / "sys/class/video4linux").glob("video*")):
         name, index = (read_text(entry / file) for file in ("name", "index"))

@@ -6,6 +6,7 @@ https://coral.ai/docs/m2/get-started/.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,9 @@ _ABOUT = "edge tpu"
 
 
 def examine_edge_tpu(host: HostMachine) -> Iterator[Finding]:
-    """Examine the Edge TPUs that are connected, and what they need."""
+    """Examine the Edge TPUs that are connected, and what they need. Only Linux lists them."""
+    if sys.platform in ("win32", "darwin"):
+        return
     usb = _entries(host.root / "sys/bus/usb/devices", ("idVendor", "idProduct"), (USB_UNUSED_ID, USB_USED_ID))
     pci = _entries(host.root / "sys/bus/pci/devices", ("vendor", "device"), (PCI_ID,))
     if not usb and not pci:

@@ -9,8 +9,6 @@ import os
 import re
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from edgecolor_runtime.errors import MissingError, UsageError
 from edgecolor_runtime.system.commands import pip_install, shell_command
@@ -98,6 +96,9 @@ def find_source_checkout() -> Path | None:
 
 def _installed_from() -> Path | None:
     """Return the repository from which pip installed edgecolor, if it is still there."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     try:
         origin = metadata.distribution("edgecolor").read_text("direct_url.json")  # PEP 610
     except metadata.PackageNotFoundError:

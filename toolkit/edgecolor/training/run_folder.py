@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgecolor.support.file_lock import lock_file
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.system import files
@@ -126,10 +127,8 @@ def lock_folder(folder: Path, name: str = "lock") -> Iterator[None]:
 
     The operating system releases the lock of a killed process.
     """
-    import fcntl  # POSIX only: on Windows the other functions of this module still work
-
     with (folder / f".{name}").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_file(file, wait=True)
         yield
 
 
