@@ -8,7 +8,7 @@ these. The program needs edgecolor-runtime with its extra `live`.
 
 import sys
 
-from edgecolor_runtime import Colorizer, Preview, PreviewControls, Shot, VideoWriter, open_camera
+from edgecolor_runtime import Colorizer, Preview, PreviewControls, RecordingWriter, Shot, open_camera
 
 
 def main(name: str, output: str, frames: int) -> None:
@@ -19,7 +19,7 @@ def main(name: str, output: str, frames: int) -> None:
     with (
         open_camera(name) as camera,
         Preview(controls=controls, port=0) as preview,
-        VideoWriter(output) as writer,
+        RecordingWriter(output) as writer,
     ):
         print(f"watch it at {preview.address}")
         for number, frame in zip(range(frames), camera, strict=False):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from edgecolor_runtime.models.info import ModelInfo, Precision
     from edgecolor_runtime.models.model_file import Golden, ModelFile, pack, parse, read
     from edgecolor_runtime.models.shipped import SHIPPED, ShippedModel, open_model, read_shipped
+    from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
     from edgecolor_runtime.outputs.video import VideoWriter
     from edgecolor_runtime.preview.server import Preview, PreviewControls
     from edgecolor_runtime.sources.cameras import CameraInfo, list_cameras, open_camera
@@ -64,6 +65,7 @@ _HOME = {
     "models.info": ("ModelInfo", "Precision"),
     "models.model_file": ("Golden", "ModelFile", "pack", "parse", "read"),
     "models.shipped": ("SHIPPED", "ShippedModel", "open_model", "read_shipped"),
+    "outputs.recording": ("RecordingWriter", "SegmentOptions"),
     "outputs.video": ("VideoWriter",),
     "preview.server": ("Preview", "PreviewControls"),
     "sources.cameras": ("CameraInfo", "list_cameras", "open_camera"),
@@ -96,7 +98,9 @@ __all__ = [
     "Precision",
     "Preview",
     "PreviewControls",
+    "RecordingWriter",
     "Replay",
+    "SegmentOptions",
     "ShippedModel",
     "Shot",
     "TensorInfo",

@@ -18,6 +18,7 @@ from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import LiveStatistics
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.outputs.image_sequence import ImageSequenceWriter
+from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
 from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 from edgecolor_runtime.sources.cameras import CameraRequest, find_camera
@@ -47,6 +48,8 @@ class LiveOptions:
         output: video file, or folder of numbered pictures (a path without extension); None: write nothing.
         quality: JPEG quality of numbered pictures, 1 to 100.
         force: replace existing output files.
+        segment_seconds: divide the recording of a camera into numbered files of this length; None: one file.
+        quota_bytes: delete the oldest segments if all segments together are larger; None: no limit.
         preview: show the frames in a browser; None: for a camera without an output.
         host: address of the preview. Any address but 127.0.0.1 needs a token.
         port: port of the preview; 0: any free port.
@@ -69,6 +72,8 @@ class LiveOptions:
     output: str | Path | None = None
     quality: int = 95
     force: bool = False
+    segment_seconds: float | None = None
+    quota_bytes: int | None = None
     preview: bool | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -174,8 +179,8 @@ class LiveSession:
     ) -> LiveResult:
         """Color frames until the source ends, `stop` is called, or a limit of the options is reached.
 
-        At the end the session is closed. If a camera goes away, what was recorded before is kept. If a video
-        with `every_frame` is stopped before its end, its output is discarded.
+        At the end the session is closed. The recording of a camera is kept whatever ends it. If a video with
+        `every_frame` is stopped before its end, its output is discarded.
 
         Args:
             on_frame: called after each frame is written and shown.
@@ -208,7 +213,10 @@ class LiveSession:
         self._loop.stop()
 
     def close(self) -> None:
-        """Discard an unfinished output, and close the preview. May be called twice."""
+        """Close the output and the preview. May be called twice.
+
+        The unfinished output of a video is discarded. The recording of a camera is kept.
+        """
         self._resources.close()
 
     def _open_source(self, source: str | Path | None, stack: ExitStack) -> tuple[Feed, Orientation]:
@@ -261,21 +269,39 @@ class LiveSession:
         return LiveResult(output, tuple(notes), statistics)
 
 
+_CAMERA_OPTIONS = (
+    *("width", "height", "framerate", "reconnect", "timeout_seconds"),
+    *("segment_seconds", "quota_bytes"),
+)
+
+
 def _open_video(name: str | None, options: LiveOptions) -> VideoFile:
     if name is None:
         raise UsageError("every_frame needs a video file as the source")
-    for option in ("width", "height", "framerate", "reconnect", "timeout_seconds"):
+    for option in _CAMERA_OPTIONS:
         if getattr(options, option):
             raise UsageError(f"{option} is for a camera; leave it out, or leave out every_frame")
     return VideoFile(name)
 
 
-def _open_writer(options: LiveOptions, video: VideoFile | None) -> VideoWriter | ImageSequenceWriter | None:
+def _open_writer(
+    options: LiveOptions, video: VideoFile | None
+) -> VideoWriter | RecordingWriter | ImageSequenceWriter | None:
+    segments = None
+    if options.segment_seconds is not None:
+        segments = SegmentOptions(options.segment_seconds, options.quota_bytes)
+    elif options.quota_bytes is not None:
+        raise UsageError("a quota deletes the oldest segments: also choose their length (--segment)")
+    is_file = options.output is not None and not Path(options.output).is_dir() and Path(options.output).suffix
+    if segments is not None and not is_file:
+        raise UsageError("segments are video files: name one as the output (-o door.mp4)")
     if options.output is None:
         return None
     output = Path(options.output)
-    if output.is_dir() or not output.suffix:
+    if not is_file:
         return ImageSequenceWriter(output, quality=options.quality, force=options.force)
+    if video is None:
+        return RecordingWriter(output, force=options.force, segments=segments)
     return VideoWriter(output, source=video, force=options.force)
 
 

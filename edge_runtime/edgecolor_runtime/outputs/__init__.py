@@ -1,4 +1,7 @@
-"""Where colored frames go: video files with audio, and numbered images.
+"""Where colored frames go: video files with audio, recordings of cameras, and numbered images.
+
+A video file that is colored gets its name when it is complete. A recording has its name from the first frame
+on and stays playable whatever ends it.
 
 Video keeps its range. Limited-range luma is stretched for the network and restored for the file: 220 levels
 survive this exactly. Chroma is BT.601, so files declare SMPTE 170M with the primaries and transfer of sRGB,

@@ -190,9 +190,10 @@ class Stream(StepwiseSource):
                 raise CameraError(f"{self.name}: the camera ended the stream. Check that it runs.") from None
             raise EOFError from None
         except error.BlockingIOError:  # no packet yet
-            self._packets = self._container.demux(self._container.streams.video[0])  # an error ended the last
+            self._packets = self._container.demux()  # an error ends the iterator
         except error.InvalidDataError:
             self.damaged += 1  # the next packets may be good
+            self._packets = self._container.demux()
         except error.FFmpegError as failure:
             raise self._failure(self.name, failure) from failure
         return None

@@ -16,7 +16,8 @@ from PIL import Image
 from edgecolor_runtime import ColorFrame, Colorizer, MissingError, UsageError
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.live.loop import LiveLoop
-from edgecolor_runtime.outputs.video import FORMATS, VideoWriter
+from edgecolor_runtime.outputs.encoder import FORMATS
+from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.sources.latest import AllFrames
 from edgecolor_runtime.sources.video import VideoFile
 
@@ -121,7 +122,7 @@ def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, pixel_f
 
 
 def test_limited_luma_survives_both_ways() -> None:
-    from edgecolor_runtime.outputs.video import _LIMITED_LUMA
+    from edgecolor_runtime.outputs.encoder import _LIMITED_LUMA
     from edgecolor_runtime.sources.pyav import _EXPAND_LUMA
 
     levels = np.arange(16, 236)

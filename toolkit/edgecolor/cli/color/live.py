@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,15 +61,15 @@ def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments)
     session = LiveSession(name, _build_options(shared, arguments, output=shared.output))
     result, received = _run(session, shared, arguments, has_bar=False)
     _print_result(result, shared, arguments, label=str(result.output))
-    if received == signal.SIGINT:
-        raise typer.Exit(130)
+    if received and received != signal.SIGTERM:  # SIGTERM is how a service is stopped
+        raise typer.Exit(128 + received)
 
 
 def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color every frame of a video file into another video, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
     from edgecolor_runtime import LiveSession, UsageError
-    from edgecolor_runtime.outputs.video import FORMATS
+    from edgecolor_runtime.outputs.encoder import FORMATS
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
     output = shared.output or path.with_name(f"{path.stem}{MARK}{suffix}")
@@ -101,6 +102,8 @@ def _build_options(
         output=output,
         quality=shared.quality,
         force=shared.force,
+        segment_seconds=arguments.segment,
+        quota_bytes=round(arguments.quota * 1e6) if arguments.quota is not None else None,
         preview=arguments.preview,
         host=arguments.host,
         port=arguments.port,
@@ -152,7 +155,9 @@ def _frame_reporter(
 
 @contextmanager
 def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Stop the session after the current frame at Ctrl-C or SIGTERM, and at once at a second signal.
+    """Stop the session after the current frame at Ctrl-C, SIGTERM or SIGHUP, at once at a second signal.
+
+    SIGHUP stays ignored if it is ignored, as by nohup.
 
     Yields:
         The signals received up to now.
@@ -165,7 +170,10 @@ def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         received.append(number)
         stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received
     finally:

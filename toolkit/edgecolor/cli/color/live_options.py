@@ -41,6 +41,18 @@ Preview = Annotated[
 Reconnect = Annotated[
     bool, typer.Option("--reconnect", help="Wait for a camera that is gone, and continue when it is back.")
 ]
+Segment = Annotated[
+    float | None,
+    typer.Option(
+        min=1, metavar="SECONDS", help="Divide a recording into files of SECONDS: door-000001.mp4, ..."
+    ),
+]
+Quota = Annotated[
+    float | None,
+    typer.Option(
+        min=1, metavar="MB", help="Delete the oldest segments when all segments together exceed MB megabytes."
+    ),
+]
 Stabilize = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colors from flickering.")]
 
 
@@ -62,6 +74,8 @@ class LiveArguments:
     port: int
     token: str | None
     reconnect: bool
+    segment: float | None
+    quota: float | None
     stabilize: bool
 
     def refuse_for_video(self) -> None:
@@ -73,6 +87,8 @@ class LiveArguments:
             framerate=self.framerate,
             timeout=self.timeout,
             reconnect=self.reconnect,
+            segment=self.segment,
+            quota=self.quota,
         )
 
     def refuse_for_photos(self) -> None:

@@ -78,6 +78,8 @@ def run(
     port: Port = 8000,
     token: Token = None,
     reconnect: live_options.Reconnect = False,
+    segment: live_options.Segment = None,
+    quota: live_options.Quota = None,
     stabilize: live_options.Stabilize = True,
 ) -> None:
     r"""Color photographs, a video or a camera. Size and brightness stay the same.
@@ -93,7 +95,8 @@ def run(
 
     With --camera, INPUT is an index or a part of a name from --list-cameras, a device such as /dev/video0,
     the address of a stream, or a folder of pictures or a video to play like a camera. Without -o the result
-    is shown in a browser. Press Ctrl-C to stop.
+    is shown in a browser. Press Ctrl-C to stop. A recording stays playable whatever ends it; after a kill or
+    a power cut at most its last two seconds are missing.
 
     \b
     Examples:
@@ -105,6 +108,7 @@ def run(
       edgecolor run --list-cameras
       edgecolor run --camera
       edgecolor run --camera /dev/video0 --width 1280 --height 720 -o door.mp4 --timeout 60
+      edgecolor run --camera 0 -o door.mp4 --segment 600 --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import UsageError
@@ -137,6 +141,8 @@ def run(
         port=port,
         token=token,
         reconnect=reconnect,
+        segment=segment,
+        quota=quota,
         stabilize=stabilize,
     )
     if list_cameras:

@@ -1,0 +1,212 @@
+"""The encoder of one video file: colored frames in, packets in a container out.
+
+Luma is written in the range in which it was read. Its values stay the same. Chroma is written at half size,
+without a conversion to RGB. Chroma is BT.601 and the file is tagged accordingly: the matrix is SMPTE 170M,
+primaries and transfer are sRGB, and the range is specified.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from edgecolor_runtime.colors import upsampling
+from edgecolor_runtime.colors.frame import ColorFrame
+from edgecolor_runtime.colors.spaces import U8
+from edgecolor_runtime.errors import MissingError, PictureError, UsageError
+from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.sources.video import VideoFile
+
+_X264 = {"preset": "veryfast", "crf": "20"}
+_VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "32", "b": "0"}
+FORMATS: dict[str, tuple[str, str, dict[str, str]]] = {
+    ".mp4": ("mp4", "libx264", _X264),
+    ".m4v": ("mp4", "libx264", _X264),
+    ".mov": ("mov", "libx264", _X264),
+    ".mkv": ("matroska", "libx264", _X264),
+    ".webm": ("webm", "libvpx-vp9", _VP9),
+}
+"""File extension -> container, encoder and its options. All of these containers keep any time stamp."""
+
+FRAGMENT_SECONDS = 1
+"""A recording is written in parts of this length. Each part is playable as soon as it is written."""
+
+_FRAGMENTED_MP4 = {
+    "movflags": "empty_moov+default_base_moof",
+    "frag_duration": str(FRAGMENT_SECONDS * 1_000_000),
+    "flush_packets": "1",
+}
+_SHORT_CLUSTERS = {"cluster_time_limit": str(FRAGMENT_SECONDS * 1000), "flush_packets": "1"}
+_FRAGMENTS = {
+    "mp4": _FRAGMENTED_MP4,
+    "mov": _FRAGMENTED_MP4,
+    "matroska": _SHORT_CLUSTERS,
+    "webm": _SHORT_CLUSTERS,
+}
+"""Container -> its options for a recording."""
+
+_NO_DELAY = {
+    "libx264": {"tune": "zerolatency", "g": "60"},
+    "libvpx-vp9": {"lag-in-frames": "0", "g": "60"},
+}
+"""Encoder -> its options for a recording: no frame waits in the encoder for later frames."""
+
+TICK = Fraction(1, 90_000)
+"""Unit of the time stamps in seconds, for a camera and for a video without a time base."""
+
+# ITU-T H.273, tables 2 to 4.
+_MATRIX_BT601 = 6
+_PRIMARIES_BT709 = 1
+_TRANSFER_SRGB = 13
+
+_CAMERA_FRAMERATE = 30  # nominal; each frame has its own time stamp
+
+
+def refuse_format(path: Path) -> None:
+    """Raise UsageError if the extension of a path is not one of a supported container."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: cannot write {path.suffix or 'this'} video. Use {', '.join(FORMATS)}.")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How a video file is encoded.
+
+    Attributes:
+        source: the video that is colored. Its time base, range and pixel aspect ratio are kept. None: the
+            frames come from a camera.
+        start_seconds: time of a frame that gets time stamp 0.
+        is_recording: write the file in short parts, each playable as soon as it is written.
+    """
+
+    source: VideoFile | None = None
+    start_seconds: float = 0.0
+    is_recording: bool = False
+
+
+class VideoEncoder:
+    """Encodes colored frames into one file. Errors of writing are those of FFmpeg.
+
+    Args:
+        target: the file to write to.
+        path: the final name of the file. Its extension selects the container, and messages name it.
+        size: width and height of the first frame in pixels. Other frames are scaled to that size.
+        settings: how the file is encoded.
+
+    Attributes:
+        container: PyAV's container.
+        notes: what the user should know about the file, one sentence each.
+
+    Raises:
+        MissingError: PyAV lacks the encoder.
+        PictureError: the frames are too small.
+        av.error.FFmpegError: the file cannot be opened.
+    """
+
+    def __init__(self, target: Path, path: Path, size: tuple[int, int], settings: EncoderSettings) -> None:
+        self._av, self._last_tick = pyav.load(), -1
+        self.notes: list[str] = []
+        container_name, codec, codec_options = FORMATS[path.suffix.lower()]
+        width, height = size
+        self._size = width & ~1, height & ~1  # H.264 and VP9 in 4:2:0 need even sides
+        if self._size != size:
+            self.notes.append("its last row or column was left out: H.264 and VP9 need even sides")
+        if 0 in self._size:
+            raise PictureError(f"{path}: a video of {width} x {height} pixels cannot be written")
+        container_options: dict[str, str] = {}
+        if settings.is_recording:
+            container_options = _FRAGMENTS[container_name]
+            codec_options = codec_options | _NO_DELAY.get(codec, {})
+        self.container = self._av.open(
+            str(target), "w", format=container_name, container_options=dict(container_options)
+        )
+        source = settings.source
+        self._start_seconds = settings.start_seconds
+        self._full_range = source.full_range if source else True
+        self._tick = source.time_base if source and source.time_base else TICK
+        try:
+            self._stream = self._add_stream(codec, codec_options, source)
+        except self._av.codec.codec.UnknownCodecError:
+            self.close()
+            raise MissingError(
+                f"{path}: this PyAV has no {codec} encoder. Choose another extension."
+            ) from None
+
+    def encode(self, frame: ColorFrame, seconds: float) -> None:
+        """Append a frame.
+
+        Raises:
+            av.error.FFmpegError: the file cannot be written.
+        """
+        self.container.mux(self._stream.encode(self._to_video_frame(frame, seconds)))
+
+    def flush(self) -> None:
+        """Write the frames that wait in the encoder.
+
+        Raises:
+            av.error.FFmpegError: the file cannot be written.
+        """
+        self.container.mux(self._stream.encode(None))
+
+    def close(self) -> None:
+        """Close the file, also if it cannot be written any more. May be called twice."""
+        with suppress(self._av.error.FFmpegError):
+            self.container.close()
+
+    def _add_stream(self, codec: str, options: dict[str, str], source: VideoFile | None) -> Any:
+        rate = (
+            Fraction(source.framerate or _CAMERA_FRAMERATE).limit_denominator(1001)
+            if source
+            else _CAMERA_FRAMERATE
+        )
+        stream = self.container.add_stream(codec, rate=rate, options=dict(options))
+        stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = self._tick
+        if source and source.pixel_aspect:
+            stream.codec_context.sample_aspect_ratio = source.pixel_aspect
+        context = stream.codec_context
+        context.color_range = pyav.FULL if self._full_range else pyav.LIMITED
+        context.colorspace = _MATRIX_BT601
+        context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_SRGB
+        return stream
+
+    def _to_video_frame(self, frame: ColorFrame, seconds: float) -> Any:
+        width, height = self._size
+        video_frame = self._av.VideoFrame(width, height, "yuv420p")
+        for plane, values in zip(
+            video_frame.planes, _planes(frame, self._size, full_range=self._full_range), strict=True
+        ):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows[: values.shape[0], : values.shape[1]] = values
+        # The container refuses two frames with one time stamp. The second one gets the next tick.
+        tick = round((seconds - self._start_seconds) / self._tick)
+        self._last_tick = max(self._last_tick + 1, tick)
+        video_frame.pts, video_frame.time_base = self._last_tick, self._tick
+        video_frame.color_range = pyav.FULL if self._full_range else pyav.LIMITED
+        video_frame.colorspace = _MATRIX_BT601
+        return video_frame
+
+
+def _planes(frame: ColorFrame, size: tuple[int, int], *, full_range: bool) -> tuple[U8, U8, U8]:
+    """Return Y of this size, and Cb and Cr of half this size."""
+    gray = frame.y
+    if (gray.width & ~1, gray.height & ~1) == size:
+        gray = gray.crop((0, 0, *size))
+    else:
+        gray = gray.resize(size, Image.Resampling.BILINEAR)
+    y = np.asarray(gray)
+    cb, cr = replace(frame, y=gray).half_planes()
+    return (y, cb, cr) if full_range else (_LIMITED_LUMA[y], _LIMITED_CHROMA[cb], _LIMITED_CHROMA[cr])
+
+
+_LEVELS = np.arange(256)
+_LIMITED_LUMA = np.rint(_LEVELS * (pyav.LIMITED_LUMA / 255) + pyav.LIMITED_BLACK).astype(np.uint8)
+_LIMITED_CHROMA = np.rint(
+    (_LEVELS - upsampling.NEUTRAL) * (pyav.LIMITED_CHROMA / 255) + upsampling.NEUTRAL
+).astype(np.uint8)
