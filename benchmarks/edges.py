@@ -22,6 +22,7 @@ from edgecolor.data.photographs import list_photographs
 from edgecolor_runtime.colors import upsampling
 from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_chroma
 from edgecolor_runtime.errors import EdgecolorError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.shipped import open_model
@@ -77,7 +78,7 @@ def main() -> int:
     try:
         colorizer = Colorizer(open_model(arguments.model))
         files = list_photographs(arguments.photographs)
-        measured = [measure_errors(Image.open(file).convert("RGB"), colorizer) for file in files]
+        measured = [measure_errors(open_image(file).convert("RGB"), colorizer) for file in files]
     except EdgecolorError as error:
         print(f"edges.py: {error}", file=sys.stderr)
         return error.exit_code

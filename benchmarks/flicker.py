@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from edgecolor_runtime.colors.spaces import F32
 from edgecolor_runtime.errors import EdgecolorError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.live.stabilizer import Stabilizer
@@ -88,7 +89,7 @@ def _is_still(luma: F32, before: F32) -> NDArray[np.bool_]:
 
 
 def _gray(path: Path, size: tuple[int, int]) -> Image.Image:
-    with Image.open(path) as photograph:
+    with open_image(path) as photograph:
         return ImageOps.fit(photograph.convert("L"), size, Image.Resampling.BICUBIC)
 
 

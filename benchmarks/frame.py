@@ -7,13 +7,15 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from edgecolor_runtime.images.formats import open_image
+
 WIDTH, HEIGHT = 1280, 720
 PHOTOGRAPH = Path(__file__).parents[1] / "examples" / "photographs" / "kodim23.jpg"
 
 
 def gray_frame() -> Image.Image:
     """Return a gray frame as a camera gives it, mode L."""
-    with Image.open(PHOTOGRAPH) as photograph:
+    with open_image(PHOTOGRAPH) as photograph:
         return ImageOps.fit(photograph.convert("L"), (WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 

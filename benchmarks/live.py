@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from frame import PHOTOGRAPH
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgecolor_runtime.errors import EdgecolorError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.images.jpeg import encode_jpeg
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.live.loop import LiveLoop
@@ -72,7 +72,7 @@ class Window:
     framerate: float | None = FRAMERATE
 
     def __init__(self) -> None:
-        with Image.open(PHOTOGRAPH) as photograph:
+        with open_image(PHOTOGRAPH) as photograph:
             self._photograph = photograph.convert("L")
         self._range = self._photograph.width - WIDTH, self._photograph.height - HEIGHT
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from edgecolor.support.contact_sheet import contact_sheet
+from edgecolor_runtime.images.formats import open_image
 
 DEMO = Path(__file__).resolve().parent
 REPOSITORY = DEMO.parent
@@ -53,7 +54,7 @@ def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> Non
     for photo in photos:
         (ours,) = colored.glob(f"{photo.stem}.*")
         before = gray / f"{photo.stem}.png"
-        triple = Image.open(before).convert("RGB"), Image.open(ours).convert("RGB"), Image.open(photo)
+        triple = open_image(before).convert("RGB"), open_image(ours).convert("RGB"), open_image(photo)
         contact_sheet([triple], captions=COLUMNS, cell=CELL).save(
             out / f"sheets/{photo.stem}.jpg", quality=92
         )
@@ -76,7 +77,7 @@ def main(out: Path) -> None:
 
     photos = sorted((DEMO / "photographs").glob("*.jpg"))
     for photo in photos:
-        with Image.open(photo) as picture:
+        with open_image(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")
     edgecolor("run", gray, "--model", exported, "-o", colored, "--force")
     draw_sheets(photos, gray, colored, out)

@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 THIS_FILE = Path(__file__).resolve().relative_to(REPOSITORY).as_posix()
 VAGUE_NAMES = {"found", "told", "asked", "said", "theirs"}
 MAX_POSITIONAL = 4
+PILLOW_OPENERS = ("Image.open", "PIL.Image.open", "ImageFile.Parser", "PIL.ImageFile.Parser")
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 BRITISH = re.compile(
     r"(?i)\b\w*(?:colour|licence|grey|centre|behaviour|neighbour|favour|learnt"
@@ -136,6 +137,17 @@ def picture_suffix_lists(tree: ast.AST) -> Iterator[tuple[int, str]]:
             texts = {item.value for item in items if isinstance(item, ast.Constant)}
             if len(texts & PICTURE_SUFFIXES) > 1:
                 yield node.lineno, ast.unparse(node)[:80]
+
+
+def unrestricted_opens(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield each use of Pillow's `Image.open` that does not limit the formats of the file."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    limited = [call.func for call in calls if any(keyword.arg == "formats" for keyword in call.keywords)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node not in limited and ast.unparse(node) in PILLOW_OPENERS:
+            yield node.lineno, ast.unparse(node)
+        if isinstance(node, ast.ImportFrom) and node.module in ("PIL.Image", "PIL.ImageFile"):
+            yield node.lineno, ast.unparse(node)
 
 
 def assertions(tree: ast.AST) -> Iterator[tuple[int, str]]:

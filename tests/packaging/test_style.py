@@ -73,6 +73,12 @@ def test_one_list_of_picture_extensions(script: ModuleType, trees: dict[str, ast
     assert paths == ["edge_runtime/edgecolor_runtime/images/formats.py"]
 
 
+def test_pictures_are_opened_with_a_list_of_formats(script: ModuleType, trees: dict[str, ast.Module]) -> None:
+    """`Image.open` without formats executes PostScript."""
+    searched = code(trees).items()
+    assert [(path, place) for path, tree in searched for place in script.unrestricted_opens(tree)] == []
+
+
 def test_british_spelling_is_detected(script: ModuleType) -> None:
     american = "The color of a gray license plate is optimized, and so is the center."
     assert not script.BRITISH.search(american)
@@ -85,8 +91,11 @@ def test_the_other_rules_are_detected(script: ModuleType) -> None:
         "def mix(told: dict[str, Any]) -> None:\n"
         "    found = mix(1, 2, 3, 4, 5)\n"
         "    suffixes = ('.jpg', '.png')\n"
+        "    Image.open(a)\n"
+        "    Image.open(a, formats=['PNG'])\n"
     )
     assert len(list(script.vague_names(tree))) == 2
     assert len(list(script.positional_calls(tree, {"mix"}))) == 1
     assert len(list(script.untyped_signatures(tree))) == 1
     assert len(list(script.picture_suffix_lists(tree))) == 1
+    assert len(list(script.unrestricted_opens(tree))) == 1

@@ -1,8 +1,11 @@
-"""Picture formats by file extension: which are read, and which are written."""
+"""Picture formats: which are read, which are written, and the one function that opens a picture file."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
+
+from PIL import Image, UnidentifiedImageError
 
 from edgecolor_runtime.errors import UsageError
 
@@ -26,6 +29,33 @@ PICTURE_SUFFIXES = frozenset(
     )
 )
 """Extensions of pictures in lower case. A picture that Pillow cannot open is reported, not skipped."""
+
+_COMMON_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # Pillow has them without loading its plugins
+READ_FORMATS = (
+    *_COMMON_FORMATS,
+    *("TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "PSD", "DDS", "ICNS", "ICO", "SGI", "PCX", "TGA"),
+)
+"""Pillow's names of the formats that are read. The content of a file decides its format, not its name.
+
+Every other format is refused. Pillow passes PostScript (EPS) to Ghostscript, which executes it as a program.
+"""
+
+
+def open_image(file: Path | IO[bytes]) -> Image.Image:
+    """Open a picture file in one of the formats that are read; its pixels are decoded later.
+
+    Every file from outside is opened here, because `Image.open` without formats executes PostScript.
+
+    Raises:
+        UnidentifiedImageError: the file has none of these formats.
+        OSError: the file cannot be read.
+        Exception: Pillow raises any class of exception on a damaged file.
+    """
+    try:
+        return Image.open(file, formats=_COMMON_FORMATS)
+    except UnidentifiedImageError:
+        Image.init()  # loads the plugins; plugins of older versions of Pillow are fewer
+        return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
 
 
 def is_picture(path: Path) -> bool:

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.images.formats import open_image
 
 _WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
 
@@ -92,7 +93,7 @@ def _named_errors(name: str | Path) -> Iterator[None]:
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{name}: not a picture that Pillow can open") from None
+        raise PictureError(f"{name}: not a picture in a format that edgecolor reads") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise PictureError(
@@ -110,7 +111,7 @@ def _open(file: Path | io.BytesIO, size: int) -> Picture:
     if size == 0:
         raise PictureError("empty file")
     with _bombs_raise():
-        image = Image.open(file)
+        image = open_image(file)
     with image:
         return _read(image)
 

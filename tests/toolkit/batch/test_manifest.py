@@ -63,7 +63,10 @@ def test_each_picture_has_a_line(album: Path) -> None:
     assert good["stored"] == Path("out/a.bmp.png").stat().st_size
     assert (good["saturation"], good["quality"], len(good["model"])) == (0.9, 80, 64)
     bad = entries["text.jpg"]
-    assert (bad["status"], bad["reason"]) == ("failed", "album/text.jpg: not a picture that Pillow can open")
+    assert (bad["status"], bad["reason"]) == (
+        "failed",
+        "album/text.jpg: not a picture in a format that edgecolor reads",
+    )
 
 
 def test_finished_pictures_are_kept(album: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -281,7 +281,7 @@ def test_a_bad_file_is_reported_in_one_sentence(page: Page, tmp_path: Path, phot
     for file, sentence in (
         (cut, "cut_*off*.jpg: image file is truncated"),
         (bomb, "bomb.png: more than 89 megapixels"),
-        (tmp_path / "notes.jpg", "notes.jpg: not a picture that Pillow can open"),
+        (tmp_path / "notes.jpg", "notes.jpg: not a picture in a format that edgecolor reads"),
         (tmp_path / "wide.jpg", "wide.jpg: 65520 x 20 is too large for JPEG"),
     ):
         give(page, file)

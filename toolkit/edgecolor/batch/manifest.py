@@ -11,11 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from PIL import Image
-
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor.support.file_lock import lock_file
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import flush, remove_stale
 from edgecolor_runtime.system.machine import count_cores
@@ -318,9 +317,9 @@ def _is_other_picture(path: Path, stored: int) -> bool:
     if status is None or status.st_size == stored:
         return False
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.verify()
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.load()
     except Exception:  # Pillow raises any class of exception on a damaged file
         return False

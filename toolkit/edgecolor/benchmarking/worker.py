@@ -21,6 +21,7 @@ from edgecolor.support.child_process import answer_request
 from edgecolor.support.json_records import from_json, to_json
 from edgecolor.support.statistics import quantile
 from edgecolor.support.timing import in_turns
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.shipped import open_model
@@ -145,11 +146,11 @@ def camera_frame(width: int, height: int) -> bytes:
     """Return a gray JPEG frame, as from a camera: the photographs of the check set side by side."""
     mosaic = Image.new("L", (width, height))
     files = sorted(CHECK_PICTURES.glob("*.jpg"))
-    with Image.open(files[0]) as first:
+    with open_image(files[0]) as first:
         side = first.width
     places = [(x, y) for y in range(0, height, side) for x in range(0, width, side)]
     for i, place in enumerate(places):
-        with Image.open(files[i % len(files)]) as picture:
+        with open_image(files[i % len(files)]) as picture:
             mosaic.paste(picture.convert("L"), place)
     return encode_gray(mosaic)
 
@@ -163,7 +164,7 @@ def _frame_stages(colorizer: Colorizer, jpeg: bytes) -> dict[str, Task]:
     state: dict[str, Any] = {}
 
     def capture() -> None:
-        with Image.open(io.BytesIO(jpeg)) as image:
+        with open_image(io.BytesIO(jpeg)) as image:
             image.load()
             state["gray"] = image
 

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from edgecolor.data.photographs import list_photographs
 from edgecolor_runtime.colors.spaces import F32, U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.inference.preprocess import block_mean, squash
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
@@ -92,7 +93,7 @@ class PhotoFolder:
 
 def _read_photo(path: Path) -> TrainingPlanes | None:
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             return planes_of_rgb(ImageOps.exif_transpose(file).convert("RGB"))
     except Exception:  # Pillow raises any class of exception on a damaged file
         return None

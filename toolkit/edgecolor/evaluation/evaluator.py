@@ -27,6 +27,7 @@ from edgecolor.evaluation.scores import AS_IS, ColoredPhotograph, Evaluation, Ph
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.models.signature import INPUT_SIZE
 from edgecolor_runtime.system.machine import count_cores
 
@@ -145,7 +146,7 @@ def crop_square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
 
 def _read(path: Path, folder: Path) -> Photograph:
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             rgb = crop_square(ImageOps.exif_transpose(file))
     except Exception as error:  # Pillow raises anything on a damaged file
         raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error

@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 from edgecolor.data.dataset import Dataset, Split
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE
 
@@ -140,5 +141,5 @@ def _filter(gray: U8, kernel: ImageFilter.MultibandFilter) -> U8:
 def _compress(gray: U8, quality: int) -> U8:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(gray)).save(file, "JPEG", quality=quality)
-    with Image.open(file) as picture:
+    with open_image(file) as picture:
         return np.asarray(picture)
