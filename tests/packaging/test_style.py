@@ -14,9 +14,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 UNTYPED_JSON = {
     "_report",
     "_run_child",
+    "_take_entry",
     "_to_values",
     "build_document",
     "describe_machine",
+    "read_entries",
+    "recorded_result",
     "statistics",
     "to_json",
 }
