@@ -225,7 +225,8 @@ def _refuse_size(name: str, request: CameraRequest) -> None:
 
 def _choose(name: str | None, cameras: list[CameraInfo]) -> CameraInfo:
     if not cameras:
-        raise CameraError(describe_no_camera())
+        unknown = f"{name}: no such file, and " if name and not name.isdigit() else ""
+        raise CameraError(f"{unknown}{describe_no_camera()}")
     if name is None:
         return cameras[0]
     if name.isdigit():

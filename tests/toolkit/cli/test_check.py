@@ -106,7 +106,7 @@ def test_a_reference_without_tensorflow_names_the_pip_line(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "tensorflow" else find(name, *a)
     )
-    assert main(["check", "s", "--reference", "s.keras"]) == 4
+    assert main(["check", "s", "--reference", "models/s/s.keras"]) == 4
     assert install_extra("train") in capsys.readouterr().err
 
 

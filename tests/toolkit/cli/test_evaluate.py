@@ -97,7 +97,7 @@ def test_the_record_identifies_its_file_and_keeps_thumbnails(
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["nowhere.tflite", str(CALIBRATION)], 5, "no such file"),
+        (["nowhere.tflite", str(CALIBRATION)], 5, "nowhere.tflite: no such model file"),
         ([str(TINY), str(CALIBRATION), "--classifier", str(TINY)], 5, "expected (1, 224, 224, 3)"),
         ([str(TINY), str(CALIBRATION), "--classifier", "nowhere.tflite"], 5, "nowhere.tflite: no such file"),
         ([str(TINY), "nowhere"], 1, "no such folder of photographs"),

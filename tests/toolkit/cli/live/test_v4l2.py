@@ -71,7 +71,7 @@ def test_v4l2_open_fails(
         ("/dev/null", "/dev/null: not a V4L2 camera"),
         ("", "no camera found. A Raspberry Pi camera: it needs picamera2, which the Python environment"),
         ("3", "no camera found"),
-        ("webcam", "no camera found"),
+        ("webcam", "webcam: no such file, and no camera found"),
     ],
 )
 def test_there_is_no_such_camera(

@@ -111,7 +111,7 @@ def run(
       edgecolor run --camera 0 -o door.mp4 --segment 600 --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
-    from edgecolor_runtime.errors import UsageError
+    from edgecolor_runtime.errors import PictureError, UsageError
     from edgecolor_runtime.sources.cameras import is_address
 
     names = inputs or []
@@ -163,6 +163,8 @@ def run(
         arguments.refuse_for_video()
         return run_video(Path(names[0]), shared, arguments)
     arguments.refuse_for_photos()
+    if len(names) == 1 and not Path(names[0]).exists():
+        raise PictureError(f"{names[0]}: No such file or directory")
     return _run_photos([Path(name) for name in names], shared, engine)
 
 

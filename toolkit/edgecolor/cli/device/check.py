@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines
+from edgecolor.cli.common.inputs import verify_models
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, calibration_folder
 
@@ -60,6 +61,7 @@ def check(
     from edgecolor import check as check_model
     from edgecolor_runtime import GateError
 
+    verify_models(model, *([] if reference is None else [str(reference)]))
     result = check_model(
         model,
         reference=reference,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_network
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet, calibration_folder
 
@@ -84,6 +85,8 @@ def export(
     if edgetpu and chosen not in ([], ["int8"]):
         raise UsageError(f"An Edge TPU computes in int8: remove --{chosen[0]}.")
     is_exported = edgetpu and model.suffix == ".tflite"
+    if not is_exported:
+        verify_network(model)
     report = export_model(
         model,
         output,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_models
 from edgecolor.cli.common.messages import print_line, progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
@@ -74,6 +75,7 @@ def bench(
     from edgecolor_runtime.models.shipped import SHIPPED
     from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
+    verify_models(*(models or []))
     if output is not None:
         refuse_existing(output, force)
     record = edgecolor.bench(

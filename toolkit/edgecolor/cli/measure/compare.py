@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_models, verify_photographs
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import Force, FrameHeight, FrameWidth, Quiet, ThreadCounts
 from edgecolor.cli.measure.options import (
@@ -60,6 +61,8 @@ def compare(
     """
     import edgecolor
 
+    verify_models(*models)
+    verify_photographs(data)
     report = edgecolor.compare(
         models,
         data,

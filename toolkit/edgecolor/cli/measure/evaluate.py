@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
+from edgecolor.cli.common.inputs import verify_models, verify_photographs
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import AsJson, Force, Quiet
 from edgecolor_runtime.system import files
@@ -90,6 +91,9 @@ def evaluate(
 
     if pictures and not (output or as_json):
         raise UsageError("--pictures stores thumbnails in the JSON: add -o FILE or --json.")
+    verify_models(model)
+    verify_photographs(data)
+    verify_models(*([reference] if reference else []))
     for target in filter(None, (output, sheet, extremes)):
         files.refuse_existing(target, force)
     for picture in filter(None, (sheet, extremes)):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_files
 from edgecolor.cli.common.options import Force
 from edgecolor.cli.measure.options import (
     MAX_LOSS_DECIBELS,
@@ -47,6 +48,7 @@ def report(
     """
     from edgecolor.report.output_files import report_records
 
+    verify_files(*records)
     result = report_records(
         records,
         output,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
@@ -60,12 +61,14 @@ def prune(
     """
     from edgecolor.support.extras import need_keras, need_module
 
+    verify_network(model)
+    verify_prepared_data(data)
+    folder = calibration_folder(calibration)
     need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
     import edgecolor
 
-    folder = calibration_folder(calibration)
     default_sparsity = 0.5 if two_four else edgecolor.PruneOptions.sparsity
     options = edgecolor.PruneOptions(
         sparsity=default_sparsity if sparsity is None else sparsity,

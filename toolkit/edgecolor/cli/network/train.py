@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgecolor import Augmentation, LossWeights, Recipe
+from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import PreparedData, Quiet, RunFolder
 
@@ -91,6 +93,9 @@ def train(
     """
     from edgecolor.support.extras import need_keras
 
+    verify_prepared_data(data)
+    for network in ([start] if start else []) + (teacher or []):
+        verify_network(Path(network))
     need_keras("train")
     import edgecolor
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
@@ -69,6 +70,9 @@ def tune(
     """
     from edgecolor.support.extras import need_keras, need_module
 
+    verify_network(model)
+    verify_prepared_data(data)
+    folder = calibration_folder(calibration)
     need_keras("tune")
     need_module("tune", "optuna")
     import edgecolor
@@ -88,7 +92,7 @@ def tune(
         data,
         output,
         options,
-        calibration=calibration_folder(calibration),
+        calibration=folder,
         limits=edgecolor.CandidateLimits(latency=max_latency, size=max_size, macs=max_macs, psnr=min_psnr),
         storage=storage,
         on_progress=progress_printer(quiet),
