@@ -96,8 +96,18 @@ def test_both_wheels_contain_the_license(
     runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile
 ) -> None:
     for wheel in (runtime_wheel, toolkit_wheel):
-        assert metadata(wheel)["License-Expression"] == "Apache-2.0"
         assert any(n.endswith(".dist-info/licenses/LICENSE") for n in wheel.namelist())
+    assert metadata(toolkit_wheel)["License-Expression"] == "Apache-2.0"
+
+
+def test_runtime_wheel_names_and_contains_the_license_of_the_weights(runtime_wheel: zipfile.ZipFile) -> None:
+    about = metadata(runtime_wheel)
+    assert about["License-Expression"] == "Apache-2.0 AND LicenseRef-edgecolor-weights"
+    assert about.get_all("License-File") == ["LICENSE", "edgecolor_runtime/models/LICENSE-WEIGHTS"]
+    copies = [n for n in runtime_wheel.namelist() if n.endswith("models/LICENSE-WEIGHTS")]
+    assert len(copies) == 2  # beside the models, and in .dist-info
+    for name in copies:
+        assert runtime_wheel.read(name) == (REPOSITORY / "models/LICENSE-WEIGHTS").read_bytes()
 
 
 def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:

@@ -25,6 +25,9 @@ SHIPPED: dict[str, ShippedModel] = {
 }
 """Name -> model. `s` is the default of every command."""
 
+WEIGHTS_LICENSE = Path(__file__).with_name("LICENSE-WEIGHTS")
+"""Terms of the shipped models, which the license of the code does not cover."""
+
 _REINSTALL = "Install edgecolor-runtime again; `edgecolor doctor` prints the command."
 
 

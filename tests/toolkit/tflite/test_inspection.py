@@ -20,7 +20,7 @@ from edgecolor.tflite.graph import layer_of, read_tree
 from edgecolor.tflite.inspection import inspect_file
 from edgecolor.tflite.operators import TFLITE_RUNTIME_214
 from edgecolor_runtime import pack, read_shipped
-from edgecolor_runtime.models.shipped import SHIPPED
+from edgecolor_runtime.models.shipped import SHIPPED, WEIGHTS_LICENSE
 
 TINY = Path(__file__).parents[2] / "edge_runtime" / "data" / "tiny-int8.tflite"
 
@@ -49,6 +49,7 @@ def test_a_shipped_model_on_one_screen(capsys: pytest.CaptureFixture[str]) -> No
         f"sha256       {SHIPPED['s'].sha256}",
         f"model        s {model.info.version}, int8, alpha 0.25, saturation {model.info.saturation:g}",
         model.info.license,
+        f"terms        {WEIGHTS_LICENSE}\n",
         model.info.created_by,
         model.info.calibration.manifest_sha256,
         "input        INT8 1 x 224 x 224 x 1, scale 0.00784314, zero point -1",

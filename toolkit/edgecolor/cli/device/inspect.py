@@ -56,6 +56,8 @@ def _file_lines(inspection: Inspection) -> Iterator[str]:
 
 
 def _own_lines(inspection: Inspection) -> Iterator[str]:
+    from edgecolor_runtime.models.shipped import SHIPPED, WEIGHTS_LICENSE
+
     info = inspection.info
     if info is None:
         yield "metadata     none of edgecolor's; `edgecolor run` and `check` refuse this file"
@@ -68,6 +70,8 @@ def _own_lines(inspection: Inspection) -> Iterator[str]:
         yield f"in float     {', '.join(info.float_layers)}"
     yield f"made by      {info.created_by}"
     yield f"license      {info.license}"
+    if inspection.sha256 in {model.sha256 for model in SHIPPED.values()}:
+        yield f"terms        {WEIGHTS_LICENSE}"
     document = info.to_json()
     for title in ("training", "accuracy", "fidelity", "calibration"):
         if text := _flat(document.get(title)):
