@@ -8,16 +8,22 @@ import socket
 import socketserver
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from edgecolor_runtime.errors import MissingError, UsageError
+from edgecolor_runtime.preview.access import network_of
 
 MAX_CONNECTIONS = 96
-"""Number of connections at the same time. Each one has a thread."""
+"""Number of connections at the same time of clients that are admitted. Each one has a thread."""
+
+MAX_PENDING = 64
+"""Number of further connections, of clients that are not admitted yet. A new one replaces an old one."""
 
 MAX_HEAD_BYTES = 16 << 10
 """Size of a request's first line and headers."""
@@ -80,6 +86,14 @@ class RequestHandler(BaseHTTPRequestHandler):
         except RequestError as error:
             self.send_error(error.status, str(error), headers=error.headers)
             self._drain()
+
+    def admit(self) -> None:
+        """Mark the client as admitted: its connection is no longer replaced by a new one."""
+        self.server.admit(self.connection)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than the connection exists."""
+        self.server.pause(self.connection, seconds)
 
     def respond(self) -> None:
         """Respond to a request whose `command` is GET, HEAD or POST."""
@@ -192,6 +206,23 @@ class RequestHandler(BaseHTTPRequestHandler):
                 self._receive()
 
 
+@dataclass
+class _Connection:
+    """A connection and its thread.
+
+    Attributes:
+        network: the client, as `network_of` names it.
+        ended: set when the connection was closed by the server.
+        is_admitted: whether the client may stay.
+        thread: handles the connection.
+    """
+
+    network: str
+    ended: threading.Event = field(default_factory=threading.Event)
+    is_admitted: bool = False
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+
+
 class HttpServer(socketserver.TCPServer):
     """Serves from its construction until `close`, each connection in its own thread.
 
@@ -206,11 +237,11 @@ class HttpServer(socketserver.TCPServer):
     """
 
     allow_reuse_address = True
-    request_queue_size = MAX_CONNECTIONS
+    request_queue_size = MAX_CONNECTIONS + MAX_PENDING
 
     def __init__(self, host: str, port: int, handle: Callable[[Any, Any, Any], RequestHandler]) -> None:
-        # Used by the accepting thread only, and by `close` after that thread has ended.
-        self._connections: dict[threading.Thread, socket.socket] = {}
+        # The accepting thread adds and removes connections. `close` uses them after that thread has ended.
+        self._connections: dict[socket.socket, _Connection] = {}
         with resolve_address(host, port) as (self.address_family, address):
             super().__init__(address, handle)
         self.server_port: int = self.server_address[1]
@@ -222,17 +253,40 @@ class HttpServer(socketserver.TCPServer):
         self.shutdown()
         self._accepting.join()
         self.server_close()
-        for thread, connection in self._connections.items():
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            thread.join(TIMEOUT_SECONDS)
+        for request, connection in self._connections.items():
+            _end(request, connection)
+        for connection in self._connections.values():
+            connection.thread.join(TIMEOUT_SECONDS)
+
+    def admit(self, request: socket.socket) -> None:
+        """Mark the client of a connection as admitted."""
+        self._connections[request].is_admitted = True
+
+    def pause(self, request: socket.socket, seconds: float) -> None:
+        """Wait, but not longer than the server keeps a connection."""
+        self._connections[request].ended.wait(seconds)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Return whether to serve a client; refuse it if there are too many."""
+        """Return whether to serve a client; refuse it if too many are admitted.
+
+        If too many clients are not admitted yet, the oldest connection of the client that has most of them is
+        closed. Connections without a token can therefore not shut viewers out.
+        """
         self._connections = {
-            thread: connection for thread, connection in self._connections.items() if thread.is_alive()
+            request: connection
+            for request, connection in self._connections.items()
+            if connection.thread.is_alive()
         }
-        if len(self._connections) < MAX_CONNECTIONS:
+        pending = {
+            request: connection
+            for request, connection in self._connections.items()
+            if not connection.is_admitted and not connection.ended.is_set()
+        }
+        if len(pending) >= MAX_PENDING:
+            ((busiest, _),) = Counter(connection.network for connection in pending.values()).most_common(1)
+            _end(*next(item for item in pending.items() if item[1].network == busiest))
+        admitted = sum(connection.is_admitted for connection in self._connections.values())
+        if admitted < MAX_CONNECTIONS:
             return True
         request.setblocking(False)
         with suppress(OSError):
@@ -244,9 +298,12 @@ class HttpServer(socketserver.TCPServer):
         """Handle a connection in a new thread."""
         request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        thread = threading.Thread(target=self._handle_connection, args=(request, client_address), daemon=True)
-        thread.start()
-        self._connections[thread] = request
+        connection = _Connection(network_of(str(client_address[0])))
+        connection.thread = threading.Thread(
+            target=self._handle_connection, args=(request, client_address), daemon=True
+        )
+        self._connections[request] = connection  # before the thread starts, because it may admit the client
+        connection.thread.start()
 
     def _handle_connection(self, request: socket.socket, client_address: Any) -> None:
         try:
@@ -257,6 +314,13 @@ class HttpServer(socketserver.TCPServer):
             self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
+
+
+def _end(request: socket.socket, connection: _Connection) -> None:
+    """Close a connection, which ends its thread."""
+    connection.ended.set()
+    with suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

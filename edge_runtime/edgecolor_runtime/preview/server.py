@@ -21,7 +21,7 @@ from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.images import writer
 from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
-from edgecolor_runtime.preview.access import AccessRules, is_own_page
+from edgecolor_runtime.preview.access import AccessRules, FailedTokens, is_own_page
 from edgecolor_runtime.preview.broadcast import Broadcast, EncodedShot
 from edgecolor_runtime.preview.http_server import HttpServer, RequestError, RequestHandler, reachable_host
 from edgecolor_runtime.system import machine
@@ -95,11 +95,12 @@ class Preview:
         controls: what the page reads and sets.
         host: address to listen on. Any address but 127.0.0.1 needs a token.
         port: port to listen on; 0: any free port.
-        token: letters, digits and - . _ ~; None: a token is generated if one is needed.
+        token: at least 16 letters, digits and - . _ ~; None: a token is generated if one is needed.
 
     Attributes:
         controls: what the page reads and sets.
         access: what a request needs to be served.
+        failed_tokens: counts the wrong tokens of each client.
         pictures: the latest picture and the viewers.
         page: path -> content and media type of the files of the page.
 
@@ -117,6 +118,7 @@ class Preview:
         token: str | None = None,
     ) -> None:
         self.access = AccessRules.for_host(host, token)
+        self.failed_tokens = FailedTokens()
         self.controls = controls
         self.pictures = Broadcast(VIEWS)
         folder = resources.files("edgecolor_runtime.preview") / "page"
@@ -177,10 +179,14 @@ class _PreviewHandler(RequestHandler):
             raise RequestError(HTTPStatus.MISDIRECTED_REQUEST, "open it as http://127.0.0.1, with its port")
         token = parse_qs(query).get("token", [""])[0]
         if path in _ROUTES and access.is_token(token):
+            self.admit()
             return self._set_cookie(path, token)
         if not access.admits(self.headers, self._cookie):
+            if access.has_token(self.headers, self._cookie, token):
+                self.pause(self._preview.failed_tokens.count(self.client_address[0]))
             reason = "open the whole address that edgecolor printed: it ends with a token"
             raise RequestError(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": "Bearer"})
+        self.admit()
         if path != "/" and not is_own_page(self.headers):
             raise RequestError(HTTPStatus.FORBIDDEN, "requests from other pages are refused")
         if path not in _ROUTES:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.sources import latest, picamera, v4l2
+from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.desktop_camera import (
     DEVICES,
     PRIVACY_SETTINGS,
@@ -169,10 +170,13 @@ def find_camera(name: str | None, request: CameraRequest) -> Camera:
         UsageError: the name fits several cameras, or the source does not support a requested setting.
     """
     if name is not None and is_address(name):
-        _refuse_size(name, request)
+        shown_name = hide_secrets(name)
+        _refuse_size(shown_name, request)
         if request.framerate:
-            raise UsageError(f"{name}: a stream has its own frame rate. Leave out --framerate.")
-        return Camera(name, lambda: Stream(name, stall_seconds=latest.STALL_SECONDS), request.orientation)
+            raise UsageError(f"{shown_name}: a stream has its own frame rate. Leave out --framerate.")
+        return Camera(
+            shown_name, lambda: Stream(name, stall_seconds=latest.STALL_SECONDS), request.orientation
+        )
     if name is not None and name.startswith(("/dev/", *_DESKTOP_PREFIXES)):
         return _device_camera(name, request)
     if name is not None and not name.isdigit() and Path(name).exists():
@@ -234,6 +238,7 @@ def _choose(name: str | None, cameras: list[CameraInfo]) -> CameraInfo:
             return cameras[int(name)]
         raise CameraError(f"no camera {name}: this machine has {len(cameras)}. {_SEE_LIST}.")
     matches = [camera for camera in cameras if name.lower() in camera.name.lower()]
+    name = hide_secrets(name)
     if not matches:
         raise CameraError(f"no camera has {name} in its name. {_SEE_LIST}.")
     if len(matches) > 1:

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError
 from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import Orientation
 from edgecolor_runtime.sources.stepwise import StepwiseSource
@@ -159,14 +160,14 @@ class Stream(StepwiseSource):
         try:
             self._container = av.open(address, format=input_format, options=options, timeout=stall_seconds)
         except av.error.FFmpegError as error:
-            raise self._failure(address, error) from error
+            raise self._failure(address, error) from None  # FFmpeg's error names the whole address
         if not self._container.streams.video:
             self._container.close()
-            raise CameraError(f"{address}: no pictures in this stream")
+            raise CameraError(f"{hide_secrets(address)}: no pictures in this stream")
         stream = self._container.streams.video[0]
         stream.thread_count = 1  # each further thread would hold back a frame
         rate = stream.average_rate or stream.guessed_rate
-        super().__init__(address, live=True, framerate=float(rate) if rate else None)
+        super().__init__(hide_secrets(address), live=True, framerate=float(rate) if rate else None)
         self._av, self.damaged = av, 0
         self._stream = stream
         # Every packet is a step, also one of audio. Otherwise a step would not end while only audio arrives.
@@ -202,10 +203,10 @@ class Stream(StepwiseSource):
         """Return the error to raise for an error of FFmpeg."""
         if isinstance(error, pyav.load().error.HTTPUnauthorizedError):
             return CameraLoginError(
-                f"{address}: the camera refuses the user or the password (401). "
+                f"{hide_secrets(address)}: the camera refuses the user or the password (401). "
                 "Write both into the address: SCHEME://USER:PASSWORD@HOST"
             )
-        return CameraError(f"{address}: {self._reason(address, error)}")
+        return CameraError(f"{hide_secrets(address)}: {self._reason(address, error)}")
 
     def _reason(self, address: str, error: Any) -> str:
         """Return why FFmpeg failed, and what the user can do."""

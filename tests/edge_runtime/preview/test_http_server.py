@@ -202,11 +202,42 @@ def test_the_number_of_streams_is_limited(
 def test_the_number_of_connections_is_limited(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 3)
     with ExitStack() as stack:
-        silent = [stack.enter_context(connect(preview)) for _ in range(3)]
+        watching = [stack.enter_context(watch(preview)) for _ in range(3)]
         assert eventually(lambda: status_or_none(preview) == 503)
-        for client in silent:
+        for client in watching:
             client.close()
         assert eventually(lambda: status_or_none(preview) == 200)
+
+
+def test_silent_connections_do_not_shut_viewers_out(
+    preview: Preview, shot: Callable[[], Shot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many clients connect and send nothing. A viewer goes on watching, and others are served."""
+    monkeypatch.setattr(http_server, "MAX_PENDING", 8)
+    preview.show(shot())
+    with ExitStack() as stack:
+        viewer = stack.enter_context(watch(preview))
+        assert viewer.recv(12) == b"HTTP/1.1 200"
+        silent = [stack.enter_context(connect(preview)) for _ in range(100)]
+        assert ask(preview, "/statistics").status == 200
+        assert read_all(silent[0]) == b"", "the oldest was replaced"
+        preview.show(shot())
+        assert viewer.recv(100)
+        assert len(preview._server._connections) < 3 * 8
+
+
+def test_connections_without_the_token_do_not_shut_viewers_out(controls: PreviewControls) -> None:
+    """Wrong tokens wait for their answers, and their connections are replaced as well."""
+    preview = Preview(host="0.0.0.0", port=0, token="right-token-0123456", controls=controls)
+    bearer = {"Authorization": "Bearer right-token-0123456"}
+    with ExitStack() as stack:
+        stack.callback(preview.close)
+        for number in range(200):
+            client = stack.enter_context(connect(preview))
+            client.sendall(f"GET /?token=wrong{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        begun = time.monotonic()
+        assert ask(preview, "/statistics", headers=bearer).status == 200
+        assert time.monotonic() - begun < 2
 
 
 def status_or_none(preview: Preview) -> int | None:

@@ -311,7 +311,7 @@ def test_text_has_enough_contrast_in_both_schemes(page: Page, scheme: str) -> No
 
 
 def test_with_a_token(browser: Browser, loop: Loop) -> None:
-    guarded = Preview(port=0, token="right-token", controls=loop.controls)
+    guarded = Preview(port=0, token="right-token-0123456", controls=loop.controls)
     with ExitStack() as stack:
         stack.callback(guarded.close)
         guarded.show(Shot(0, loop.frame, 0.0))

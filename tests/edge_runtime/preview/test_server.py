@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 from edgecolor_runtime import Colorizer, MissingError, UsageError
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.images.jpeg import encode_gray, encode_jpeg
+from edgecolor_runtime.preview import access
 from edgecolor_runtime.preview.access import AccessRules
 from edgecolor_runtime.preview.server import VIEWS, Preview, PreviewControls
 
@@ -260,15 +262,25 @@ def test_our_own_page_is_served(preview: Preview, live: Colorizer) -> None:
 @pytest.fixture
 def guarded(controls: PreviewControls) -> Iterator[Preview]:
     """A preview for all hosts, with a token."""
-    preview = Preview(host="0.0.0.0", port=0, token="right-token", controls=controls)
+    preview = Preview(host="0.0.0.0", port=0, token="right-token-0123456", controls=controls)
     yield preview
     preview.close()
 
 
-def test_without_the_token_nothing_is_served(guarded: Preview) -> None:
-    wrong = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "right-token"}, {"Cookie": "=;;a=b"}]
+def test_without_the_token_nothing_is_served(guarded: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MAX_DELAY_SECONDS", 0.0)
+    wrong = [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "right-token-0123456"},
+        {"Cookie": "=;;a=b"},
+    ]
     cookie = f"edgecolor-{port_of(guarded)}"
-    wrong += [{"Cookie": f"{cookie}=wrong"}, {"Cookie": "edgecolor-1=right-token"}, {"Cookie": f"{cookie}=ä"}]
+    wrong += [
+        {"Cookie": f"{cookie}=wrong"},
+        {"Cookie": "edgecolor-1=right-token-0123456"},
+        {"Cookie": f"{cookie}=ä"},
+    ]
     for headers in wrong:
         for path in [*ROUTES, "/saturation", "/nothing", "/?token=wrong", "/?token=", "/?token=%FF"]:
             answer = ask(guarded, path, headers=headers)
@@ -277,8 +289,43 @@ def test_without_the_token_nothing_is_served(guarded: Preview) -> None:
     assert set_saturation(guarded, b'{"saturation": 0}').status == 401
 
 
+@pytest.mark.parametrize("token", ["a", "fifteen-letters", "ab-"])
+def test_a_short_token_is_refused(controls: PreviewControls, token: str) -> None:
+    with pytest.raises(UsageError, match=f"this token has {len(token)} characters: use at least 16"):
+        Preview(port=0, token=token, controls=controls)
+
+
+def test_wrong_tokens_are_slowed_down(guarded: Preview) -> None:
+    """Each wrong token from an address takes longer than the one before. A right one is answered at once."""
+
+    def seconds(path: str, status: int) -> float:
+        begun = time.monotonic()
+        assert ask(guarded, path).status == status
+        return time.monotonic() - begun
+
+    assert [seconds(f"/?token=wrong{number}", 401) for number in range(3)] == [
+        pytest.approx(delay, abs=0.4) for delay in (0.5, 1.0, 2.0)
+    ]
+    assert seconds("/statistics", 401) < 0.4, "a request without a token is not a guess"
+    assert seconds("/?token=right-token-0123456", 303) < 0.4
+
+
+def test_wrong_tokens_are_counted_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = access.FailedTokens()
+    assert [failed.count("192.0.2.1") for _ in range(7)] == [0.5, 1, 2, 4, 8, 8, 8]
+    assert failed.count("192.0.2.2") == 0.5
+    assert failed.count("::ffff:192.0.2.2") == 1
+    assert failed.count("2001:db8::1") == 0.5
+    assert failed.count("2001:db8::ffff:2%eth0") == 1, "one client has 64 bits to choose from"
+    monkeypatch.setattr(access, "_FORGET_SECONDS", 0.0)
+    assert failed.count("192.0.2.1") == 0.5
+    for number in range(3000):
+        failed.count(f"host {number}")
+    assert len(failed._failures) == access._MAX_ADDRESSES
+
+
 def test_the_token_leaves_the_address_bar_for_a_cookie(guarded: Preview) -> None:
-    answer = ask(guarded, "/?token=right-token")
+    answer = ask(guarded, "/?token=right-token-0123456")
     assert (answer.status, answer.headers["Location"], answer.body) == (303, "/", b"")
     crumb, *attributes = answer.headers["Set-Cookie"].split("; ")
     assert sorted(attributes) == ["HttpOnly", "Path=/", "SameSite=Strict"]
@@ -290,25 +337,25 @@ def test_the_token_leaves_the_address_bar_for_a_cookie(guarded: Preview) -> None
 
 def test_the_token_as_a_bearer_token(guarded: Preview) -> None:
     for scheme in ("Bearer", "bearer"):
-        answer = ask(guarded, "/statistics", headers={"Authorization": f"{scheme} right-token"})
+        answer = ask(guarded, "/statistics", headers={"Authorization": f"{scheme} right-token-0123456"})
         assert answer.status == 200
 
 
 def test_the_token_does_not_redirect_elsewhere(guarded: Preview) -> None:
-    assert ask(guarded, "//evil.example/?token=right-token").status == 401
+    assert ask(guarded, "//evil.example/?token=right-token-0123456").status == 401
 
 
 def test_any_host_name_is_accepted_with_a_token(guarded: Preview) -> None:
-    headers = {"Host": "camera.example", "Authorization": "Bearer right-token"}
+    headers = {"Host": "camera.example", "Authorization": "Bearer right-token-0123456"}
     assert ask(guarded, "/statistics", headers=headers).status == 200
 
 
 def test_on_loopback_a_given_token_is_needed(controls: PreviewControls) -> None:
-    preview = Preview(port=0, token="mine", controls=controls)
+    preview = Preview(port=0, token="mine-0123456789ab", controls=controls)
     try:
-        assert preview.address == f"http://127.0.0.1:{port_of(preview)}/?token=mine"
+        assert preview.address == f"http://127.0.0.1:{port_of(preview)}/?token=mine-0123456789ab"
         assert ask(preview, "/").status == 401
-        bearer = {"Authorization": "Bearer mine"}
+        bearer = {"Authorization": "Bearer mine-0123456789ab"}
         assert ask(preview, "/", headers=bearer).status == 200
         assert ask(preview, "/", headers={**bearer, "Host": "evil.example"}).status == 421
     finally:
@@ -319,21 +366,21 @@ def test_on_loopback_a_given_token_is_needed(controls: PreviewControls) -> None:
 def test_any_other_host_needs_a_token(host: str) -> None:
     made = {AccessRules.for_host(host, None).token for _ in range(20)}
     assert len(made) == 20 and all(token and len(token) >= 32 for token in made)
-    assert AccessRules.for_host(host, "given").token == "given"
+    assert AccessRules.for_host(host, "given-0123456789").token == "given-0123456789"
 
 
 def test_the_address_for_all_hosts_is_reachable_from_others(guarded: Preview) -> None:
-    assert re.fullmatch(r"http://[^/]+:\d+/\?token=right-token", guarded.address)
+    assert re.fullmatch(r"http://[^/]+:\d+/\?token=right-token-0123456", guarded.address)
     assert "0.0.0.0" not in guarded.address
 
 
 @pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
 def test_ipv6(controls: PreviewControls) -> None:
-    preview = Preview(host="::1", port=0, token="six", controls=controls)
+    preview = Preview(host="::1", port=0, token="six-0123456789abc", controls=controls)
     try:
-        assert preview.address == f"http://[::1]:{port_of(preview)}/?token=six"
+        assert preview.address == f"http://[::1]:{port_of(preview)}/?token=six-0123456789abc"
         with socket.create_connection(("::1", port_of(preview)), timeout=5) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer six\r\n\r\n")
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer six-0123456789abc\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
     finally:
         preview.close()

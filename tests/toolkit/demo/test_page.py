@@ -347,8 +347,8 @@ def test_the_page_fits_a_small_screen(page: Page, photograph: Path, width: int) 
 
 
 def test_with_a_token(context: BrowserContext, photograph: Path, tmp_path: Path) -> None:
-    with served(tmp_path, "--token", "right-token") as address:
-        assert address.endswith("/?token=right-token")
+    with served(tmp_path, "--token", "right-token-0123456") as address:
+        assert address.endswith("/?token=right-token-0123456")
         outside = context.new_page()
         answer = outside.goto(address.partition("?")[0])
         assert answer and answer.status == 401 and "ends with a token" in outside.locator("body").inner_text()
@@ -357,7 +357,7 @@ def test_with_a_token(context: BrowserContext, photograph: Path, tmp_path: Path)
         outside.close()
         with opened(context, address) as page:
             assert page.url == address.partition("?")[0]
-            assert "right-token" not in page.evaluate("document.cookie")
+            assert "right-token-0123456" not in page.evaluate("document.cookie")
             give(page, photograph)
             assert pictures(page)[1]["color"] > 15
 

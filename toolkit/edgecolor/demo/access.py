@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.message import Message
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from edgecolor_runtime.preview.access import AccessRules, is_own_page
+from edgecolor_runtime.preview.access import AccessRules, FailedTokens, is_own_page
 from edgecolor_runtime.preview.http_server import SECURITY_HEADERS
 
 Event = MutableMapping[str, Any]
@@ -35,6 +36,7 @@ class AccessMiddleware:
 
     def __init__(self, app: App, guard: AccessRules, cookie: str) -> None:
         self._app, self._guard, self._cookie = app, guard, cookie
+        self._failed_tokens = FailedTokens()
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request, or one WebSocket."""
@@ -53,6 +55,10 @@ class AccessMiddleware:
         refusal = self._refusal(scope["path"], headers)
         if refusal is None:
             return await self._app(scope, receive, send_safely)
+        is_refused_token = refusal[0] == HTTPStatus.UNAUTHORIZED
+        if is_refused_token and self._guard.has_token(headers, self._cookie, token):
+            client = scope.get("client") or ("",)
+            await asyncio.sleep(self._failed_tokens.count(str(client[0])))
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         return await _answer(send_safely, refusal[0], refusal[1])

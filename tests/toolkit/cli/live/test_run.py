@@ -330,6 +330,44 @@ def test_a_full_disk(here: Path) -> None:
     assert names(here) == ["film.mp4"]
 
 
+@pytest.mark.parametrize("source", ["option", "file", "variable"])
+def test_the_token_of_the_page(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    token = "a-token-of-our-own"
+    (here / "token").write_text(f"{token}\n")
+    if source == "variable":
+        monkeypatch.setenv("EDGECOLOR_TOKEN", token)
+    words = {"option": ["--token", token], "file": ["--token-file", "token"], "variable": []}[source]
+    done = subprocess.run(
+        line("--camera", "film.mp4", "--port", 0, "--frames", 2, *words),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr.splitlines()[0].endswith(f"/?token={token}")
+
+
+def test_tokens_that_are_refused(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "token").write_text("short")
+    (here / "binary").write_bytes(b"\xff" * 20)
+    camera = ["--camera", "film.mp4", "--frames", "1"]
+    for words, message in (
+        ([*camera, "--token-file", "token"], "this token has 5 characters: use at least 16"),
+        ([*camera, "--token-file", "none"], "--token-file none: No such file or directory"),
+        ([*camera, "--token-file", "binary"], "--token-file binary: not a text file"),
+        ([*camera, "--token", "x", "--token-file", "token"], "--token and --token-file are both given"),
+        (["photo.png", "--token-file", "token"], "--token-file is for a camera or a video"),
+    ):
+        assert run(*words) == 2
+        assert message in capsys.readouterr().err
+    monkeypatch.setenv("EDGECOLOR_TOKEN", "short")
+    assert run(*camera) == 2
+    assert "this token has 5 characters" in capsys.readouterr().err
+
+
 def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     """A frame takes very long. The first Ctrl-C waits for it, the second does not."""
     code = (

@@ -8,6 +8,7 @@ import io
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecolor.cli import main
+from edgecolor_runtime import LiveOptions, LiveSession, Shot
+
+MODEL = Path(__file__).parents[3] / "edge_runtime" / "data" / "tiny-int8.tflite"
 W, H = 64, 48
 
 
@@ -123,6 +128,63 @@ def test_a_stream_fails(
     assert watch(serve(data, **options)) == 4
     error = capsys.readouterr().err
     assert error.startswith("edgecolor: http://127.0.0.1") and message in error and error.count("\n") == 1
+
+
+SECRETS = ("Quixote", "Dulcinea", "Rocinante")
+
+
+def with_secrets(address: str) -> str:
+    """Return an address of a local server with a user, a password and a key."""
+    return address.replace("://", f"://{SECRETS[0]}:{SECRETS[1]}@") + f"?auth={SECRETS[2]}"
+
+
+@pytest.mark.parametrize("output", ["--stats", "--json"])
+def test_secrets_of_an_address_are_not_in_the_output(
+    serve: Callable[..., str],
+    run: Callable[..., int],
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    output: str,
+) -> None:
+    """Neither in the results nor in the messages about a camera that goes and comes back."""
+    address = with_secrets(serve(transport_stream([(W, H)]), piece=2000))
+    assert run("--camera", address, "-o", tmp_path / "a.mkv", output, "--frames", 40, "--reconnect") == 0
+    captured = capfd.readouterr()
+    assert "***@127.0.0.1" in captured.out and "waiting for it" in captured.err
+    assert not [secret for secret in SECRETS if secret in captured.out + captured.err]
+
+
+@pytest.mark.parametrize("options", [{"status": 401}, {"status": 404}, {"hang": True}], ids=str)
+def test_secrets_of_an_address_are_not_in_errors(
+    serve: Callable[..., str],
+    watch: Callable[..., int],
+    capfd: pytest.CaptureFixture[str],
+    options: dict[str, Any],
+) -> None:
+    address = with_secrets(serve(b"", **options))
+    assert watch(address) == 4
+    assert watch(address, "--width", 640) == 2
+    assert watch(address, "--framerate", 5) == 2
+    assert main(["run", address]) == 2
+    captured = capfd.readouterr()
+    assert captured.err.count("***@127.0.0.1") >= 4
+    assert not [secret for secret in SECRETS if secret in captured.out + captured.err]
+
+
+def test_secrets_of_an_address_are_not_on_the_page(serve: Callable[..., str]) -> None:
+    address = with_secrets(serve(transport_stream([(W, H)]), piece=2000))
+    pages: list[str] = []
+
+    def visit(shot: Shot) -> None:
+        if not pages:
+            for path in ("", "statistics"):
+                with urllib.request.urlopen(f"{session.address}{path}", timeout=5) as answer:
+                    pages.append(answer.read().decode())
+
+    with LiveSession(address, LiveOptions(model=MODEL, port=0, max_frames=5)) as session:
+        session.run(on_frame=visit)
+    assert "***@127.0.0.1" in pages[1]
+    assert not [secret for secret in SECRETS if any(secret in page for page in pages)]
 
 
 def test_no_server_at_the_address(capsys: pytest.CaptureFixture[str], watch: Callable[..., int]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgecolor.cli.common.messages import print_address
-from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token
+from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token, TokenFile, read_token
 
 
 def demo(
@@ -16,6 +16,7 @@ def demo(
     host: Host = "127.0.0.1",
     port: Port = 8501,
     token: Token = None,
+    token_file: TokenFile = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser of this machine.")
     ] = False,
@@ -48,5 +49,6 @@ def demo(
         if browser:
             webbrowser.open(address)
 
+    token = read_token(token, token_file)
     open_models(model)  # report a model that is not intact before the page is served
     serve(model, host=host, port=port, token=token, on_ready=announce)

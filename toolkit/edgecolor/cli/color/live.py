@@ -17,6 +17,7 @@ import typer
 
 from edgecolor.cli.color.live_options import LiveArguments
 from edgecolor.cli.common.messages import print_address, print_line, progress_bar, progress_printer
+from edgecolor.cli.common.options import read_token
 
 if TYPE_CHECKING:
     from edgecolor_runtime import LiveOptions, LiveResult, LiveSession, Shot
@@ -107,7 +108,7 @@ def _build_options(
         preview=arguments.preview,
         host=arguments.host,
         port=arguments.port,
-        token=arguments.token,
+        token=read_token(arguments.token, arguments.token_file),
         max_frames=arguments.frames,
         timeout_seconds=arguments.timeout,
     )

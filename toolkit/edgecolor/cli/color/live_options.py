@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -73,6 +74,7 @@ class LiveArguments:
     host: str
     port: int
     token: str | None
+    token_file: Path | None
     reconnect: bool
     segment: float | None
     quota: float | None
@@ -103,6 +105,7 @@ class LiveArguments:
             stats=self.stats,
             preview=self.preview,
             token=self.token,
+            token_file=self.token_file,
         )
 
 
@@ -111,4 +114,4 @@ def _refuse(purpose: str, **values: object) -> None:
 
     for name, value in values.items():
         if value:
-            raise UsageError(f"--{name} is {purpose}")
+            raise UsageError(f"--{name.replace('_', '-')} is {purpose}")

@@ -28,6 +28,7 @@ from edgecolor.cli.common.options import (
     Saturation,
     Threads,
     Token,
+    TokenFile,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def run(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token: Token = None,
+    token_file: TokenFile = None,
     reconnect: live_options.Reconnect = False,
     segment: live_options.Segment = None,
     quota: live_options.Quota = None,
@@ -112,6 +114,7 @@ def run(
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import PictureError, UsageError
+    from edgecolor_runtime.sources.address import hide_secrets
     from edgecolor_runtime.sources.cameras import is_address
 
     names = inputs or []
@@ -140,6 +143,7 @@ def run(
         host=host,
         port=port,
         token=token,
+        token_file=token_file,
         reconnect=reconnect,
         segment=segment,
         quota=quota,
@@ -155,7 +159,7 @@ def run(
         return run_camera(names[0] if names else None, shared, arguments)
     if not names:
         raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
-    if addresses := [name for name in names if is_address(name)]:
+    if addresses := [hide_secrets(name) for name in names if is_address(name)]:
         raise UsageError(f"{addresses[0]}: to color a stream, run: edgecolor run --camera {addresses[0]}")
     if any(_is_video(name) for name in names):
         if len(names) > 1:

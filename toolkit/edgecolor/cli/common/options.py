@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -61,8 +62,37 @@ Host = Annotated[
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page (0: any free port).")]
 Token = Annotated[
     str | None,
-    typer.Option(metavar="TOKEN", help="Token of the page (default: generated if the address needs one)."),
+    typer.Option(
+        metavar="TOKEN",
+        help="Token of the page, at least 16 characters (default: the variable EDGECOLOR_TOKEN; without it, "
+        "generated if the address needs one).",
+    ),
 ]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="File with the token, which other users then do not see in `ps`."),
+]
+TOKEN_VARIABLE = "EDGECOLOR_TOKEN"
+
+
+def read_token(token: str | None, file: Path | None) -> str | None:
+    """Return the token of the page: from --token, from --token-file, or from the environment.
+
+    Raises:
+        UsageError: both options are given, or the file cannot be read.
+    """
+    from edgecolor_runtime.errors import UsageError
+
+    if token is not None and file is not None:
+        raise UsageError("--token and --token-file are both given; give one of them")
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None if token is None else token
+    try:
+        return file.read_text("utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"--token-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"--token-file {file}: not a text file") from None
 
 
 def calibration_folder(folder: Path | None) -> Path:
