@@ -8,11 +8,11 @@ from PIL import Image
 
 from edgecolor_runtime.images.reader import open_picture, read_image
 from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.models.shipped import PHOTO_MODEL, open_model
 
 
 def color(
-    source: str | Path | Image.Image, *, model: str | Path = "s", saturation: float | None = None
+    source: str | Path | Image.Image, *, model: str | Path = PHOTO_MODEL, saturation: float | None = None
 ) -> Image.Image:
     """Return a picture in color.
 

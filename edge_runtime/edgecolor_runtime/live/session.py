@@ -14,6 +14,7 @@ from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.live.loop import LiveLoop
+from edgecolor_runtime.live.model_choice import ModelChoice, choose_model
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import LiveStatistics
 from edgecolor_runtime.models.shipped import open_model
@@ -40,7 +41,8 @@ class LiveOptions:
         framerate: frames per second to ask a camera for; None: chosen by the camera.
         orientation: how the frames are rotated and mirrored.
         reconnect: wait for a camera that is gone, and continue when it is back.
-        model: name of a shipped model, or path of a model file.
+        model: name of a shipped model, or path of a model file; None: `m` if this machine colors 25 frames
+            per second with it, and `s` otherwise.
         threads: number of CPU threads; None: all cores.
         delegate: "edgetpu", or path of a TFLite delegate; None: the CPU.
         saturation: gain on the predicted colors, at least 0 (gray); None: that of the model.
@@ -64,7 +66,7 @@ class LiveOptions:
     framerate: float | None = None
     orientation: Orientation = UPRIGHT
     reconnect: bool = False
-    model: str | Path = "s"
+    model: str | Path | None = None
     threads: int | None = None
     delegate: str | None = None
     saturation: float | None = None
@@ -123,17 +125,13 @@ class LiveSession:
         self._on_message: Callable[[str], None] | None = None
         self._stopped = False
         self._video: VideoFile | None = None
+        self._choice: ModelChoice | None = None
         with ExitStack() as stack:
             feed, orientation = self._open_source(source, stack)
             self._writer = _open_writer(options, self._video)
             if self._writer is not None:
                 stack.callback(self._writer.discard)
-            colorizer = Colorizer(
-                open_model(options.model),
-                threads=options.threads or count_cores(),
-                delegate=options.delegate,
-                saturation=options.saturation,
-            )
+            colorizer = self._open_model()
             self._loop = LiveLoop(
                 feed,
                 colorizer,
@@ -184,7 +182,8 @@ class LiveSession:
 
         Args:
             on_frame: called after each frame is written and shown.
-            on_message: called with one line of text when a camera is gone and is waited for.
+            on_message: called with one line of text: at the start if the model was chosen by a measurement,
+                and when a camera is gone and is waited for.
 
         Raises:
             CameraError: the camera cannot be opened, stalls or goes away, and `reconnect` is not set.
@@ -192,6 +191,8 @@ class LiveSession:
             MissingError: PyAV or picamera2 is not installed, or PyAV lacks an encoder.
         """
         self._on_message = on_message
+        if on_message is not None and self._choice is not None:
+            on_message(self._choice.reason)
         with self, _stopped_after(self._options.timeout_seconds, self.stop):
             try:
                 for shot in self._loop:
@@ -231,6 +232,23 @@ class LiveSession:
         camera = find_camera(name, request)
         on_disconnect = self._report_disconnect if options.reconnect else None
         return LatestFrames(camera.open, name=camera.name, on_disconnect=on_disconnect), camera.orientation
+
+    def _open_model(self) -> Colorizer:
+        """Open the model of the options, or the one that this machine is fast enough for."""
+        options = self._options
+        threads = options.threads or count_cores()
+        if options.model is not None:
+            return Colorizer(
+                open_model(options.model),
+                threads=threads,
+                delegate=options.delegate,
+                saturation=options.saturation,
+            )
+        size = self._video.size if self._video is not None else (options.width or 640, options.height or 480)
+        self._choice = choose_model(
+            size, threads=threads, delegate=options.delegate, saturation=options.saturation
+        )
+        return self._choice.colorizer
 
     def _open_preview(self, colorizer: Colorizer) -> Preview | None:
         options = self._options

@@ -23,7 +23,19 @@ SHIPPED: dict[str, ShippedModel] = {
     "m": ShippedModel("m.tflite", "e79774e7b98cd626677143f4536d91ecdd8a01a4b043b869e4180e4811fcc279"),
     "s": ShippedModel("s.tflite", "9dbb56e1a9c9d64c6ae2ec142d7f3ac31d37888dcef0790f0a8601a8f037a6d6"),
 }
-"""Name -> model. `s` is the default of every command."""
+"""Name -> model."""
+
+MODEL_TITLES = {"m": "medium, better colors", "s": "small, fast"}
+"""Name -> size and purpose in a few words, for people who choose a model."""
+
+PHOTO_MODEL = "m"
+"""The default for photographs: it colors better than `s`, and a photograph takes 8 % longer."""
+
+
+def describe_name(name: str) -> str:
+    """Return the name of a shipped model with its title: "s (small, fast)". Paths stay as they are."""
+    return f"{name} ({MODEL_TITLES[name]})" if name in MODEL_TITLES else name
+
 
 WEIGHTS_LICENSE = Path(__file__).with_name("LICENSE-WEIGHTS")
 """Terms of the shipped models, which the license of the code does not cover."""

@@ -74,6 +74,11 @@ class VideoFile(StepwiseSource):
         """Number of frames according to the file; None if it does not specify it."""
         return self._stream.frames or None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame in pixels, as it is stored."""
+        return self._stream.width, self._stream.height
+
     def _decode(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
         while True:

@@ -32,7 +32,7 @@ def test_a_file_and_an_open_picture_agree(cloud: Image.Image, tmp_path: Path, ti
 
 
 def test_the_shipped_model_is_the_default(cloud: Image.Image) -> None:
-    expected = Colorizer.shipped("s").colorize(cloud).to_rgb()
+    expected = Colorizer.shipped("m").colorize(cloud).to_rgb()
     np.testing.assert_array_equal(np.asarray(color(cloud)), np.asarray(expected))
     gray = np.asarray(color(cloud, saturation=0))
     np.testing.assert_array_equal(gray, np.repeat(np.asarray(cloud)[..., None], 3, axis=2))

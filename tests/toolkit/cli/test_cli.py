@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 import typer
 
 from edgecolor import cli
+from edgecolor.cli.color.run import PANELS, run
 from edgecolor_runtime import errors
+from edgecolor_runtime.models.shipped import MODEL_TITLES, SHIPPED, describe_name
 
 
 @pytest.fixture
@@ -68,11 +71,71 @@ def test_a_bug_is_not_hidden(failing: Callable[[BaseException], int]) -> None:
         failing(ZeroDivisionError())
 
 
-@pytest.mark.parametrize("line", [["nope"], ["run"], ["run", "--nope"], ["run", "x.jpg", "--quality", "0"]])
+@pytest.mark.parametrize("line", [["nope"], ["run", "--nope"], ["run", "x.jpg", "--quality", "0"]])
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], line: list[str]) -> None:
     assert cli.main(line) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and "Error:" in captured.err
+
+
+def test_without_a_command_it_shows_five_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    commands = [line.split("  ")[1] for line in lines if line.startswith("  edgecolor ")]
+    assert len(commands) == 5 and "edgecolor --help" in lines[-1]
+    assert max(map(len, lines)) <= 80
+    for command in commands:
+        assert_valid(command)
+
+
+def test_the_short_version_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-V"]) == 0
+    short = capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == short != ""
+
+
+def test_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (["--help"], ["run", "--help"]):
+        assert cli.main(words) == 0
+        text = capsys.readouterr().out
+        assert max(map(len, text.splitlines())) <= 80
+        assert "..." not in text.replace("[ARGS]...", "").replace("[INPUT]...", ""), "a summary is cut off"
+
+
+def test_each_option_of_run_is_below_one_title(capsys: pytest.CaptureFixture[str]) -> None:
+    options = [name for names in PANELS.values() for name in names]
+    parameters = set(inspect.signature(run).parameters) - {"inputs"}
+    assert len(options) == len(set(options)) and set(options) == parameters
+    assert cli.main(["run", "--help"]) == 0
+    text = capsys.readouterr().out
+    titles = [line[:-1] for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["Arguments", *PANELS, "Options"]
+
+
+def test_help_names_the_models_as_the_table_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "demo", "bundle"):
+        assert cli.main([command, "--help"]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert all(describe_name(name) in text for name in MODEL_TITLES), command
+    assert set(MODEL_TITLES) == set(SHIPPED)
+
+
+def test_a_short_option_has_one_meaning() -> None:
+    group = typer.main.get_command(cli.app)
+    meanings: dict[str, set[str]] = {}
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        for option in command.params:
+            for short in (word for word in option.opts if len(word) == 2):
+                meanings.setdefault(short, set()).add(option.name)
+    assert meanings == {
+        "-o": {"output"},
+        "-m": {"model"},
+        "-f": {"force"},
+        "-q": {"quiet"},
+        "-t": {"timeout"},
+    }
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +167,11 @@ def examples() -> list[str]:
 
 @pytest.mark.parametrize("line", examples())
 def test_examples_are_valid_command_lines(line: str) -> None:
+    assert_valid(line)
+
+
+def assert_valid(line: str) -> None:
+    """Parse an example command line without running it."""
     name, *words = shlex.split(line)[1:]
     group = typer.main.get_command(cli.app)
     command = group.commands[name]  # type: ignore[attr-defined]

@@ -244,14 +244,14 @@ def test_a_bad_model_never_reaches_the_interpreter(
 def test_the_shipped_model_is_the_default(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(shipped, "SHIPPED", {"s": shipped.ShippedModel("s.tflite", "0" * 64)})
+    monkeypatch.setattr(shipped, "SHIPPED", {"m": shipped.ShippedModel("m.tflite", "0" * 64)})
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     (tmp_path / "models").mkdir()
-    shutil.copy(MODEL, tmp_path / "models" / "s.tflite")
+    shutil.copy(MODEL, tmp_path / "models" / "m.tflite")
     assert main(["run", str(photos / "a.jpg")]) == 5
     assert "not the file of this release" in capsys.readouterr().err
     digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    monkeypatch.setattr(shipped, "SHIPPED", {"s": shipped.ShippedModel("s.tflite", digest)})
+    monkeypatch.setattr(shipped, "SHIPPED", {"m": shipped.ShippedModel("m.tflite", digest)})
     assert main(["run", str(photos / "a.jpg")]) == 0
     assert_colored(photos / "a.jpg", photos / "a.color.jpg")
 

@@ -13,7 +13,7 @@ from edgecolor.batch.manifest import Manifest, ResumedResults
 from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_jobs
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.models.shipped import PHOTO_MODEL, open_model
 from edgecolor_runtime.system.machine import count_cores
 
 
@@ -46,7 +46,7 @@ def color_folder(
     folder: str | Path,
     output: str | Path,
     *,
-    model: str | Path = "s",
+    model: str | Path = PHOTO_MODEL,
     saturation: float | None = None,
     engine: str = "local",
     workers: int | None = None,

@@ -17,7 +17,8 @@ from typer.core import TyperGroup
 
 import edgecolor_runtime
 from edgecolor.cli.color.demo import demo
-from edgecolor.cli.color.run import run
+from edgecolor.cli.color.run import PANELS, run
+from edgecolor.cli.common.panels import command_with_panels
 from edgecolor.cli.device.bundle import bundle
 from edgecolor.cli.device.check import check
 from edgecolor.cli.device.doctor import doctor
@@ -56,12 +57,23 @@ class _GroupedCommands(TyperGroup):
                 formatter.write_dl([(str(c.name), c.get_short_help_str(limit)) for c in commands])
 
 
+FIRST_STEPS = """\
+edgecolor colors gray photographs, films and camera frames on this machine.
+
+  edgecolor run old.jpg      color a photograph, a folder or a film
+  edgecolor run --camera     color the first camera and show it in a browser
+  edgecolor demo             serve a web page that colors photographs
+  edgecolor doctor           show what does not work here, and how to fix it
+  edgecolor bench            measure the speed of the models on this machine
+
+All commands: edgecolor --help. All options of a command: edgecolor run --help.
+"""
+
 app = typer.Typer(
     name="edgecolor",
     cls=_GroupedCommands,
     help="Color for grayscale cameras and photographs, on the device.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     rich_markup_mode=None,  # plain help: the same in a pipe, and rich is not imported for it
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -76,17 +88,25 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(FIRST_STEPS, nl=False, err=True)
+        raise typer.Exit(2)
 
 
 for _command in COMMANDS:
     # A raw docstring has the two characters \b where lines must not be joined; Typer expects a backspace.
-    app.command(help=cleandoc(_command.__doc__ or "").replace("\\b", "\b"))(_command)
+    app.command(
+        help=cleandoc(_command.__doc__ or "").replace("\\b", "\b"),
+        cls=command_with_panels(PANELS) if _command is run else None,
+    )(_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token, To
 
 def demo(
     *,
-    model: ModelName = "s",
+    model: ModelName = "m",
     host: Host = "127.0.0.1",
     port: Port = 8501,
     token: Token = None,
@@ -22,12 +22,12 @@ def demo(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Serve a web page that colors photographs: uploads, the webcam, or samples.
+    r"""Serve a web page that colors photographs.
 
-    The page shows gray beside colored with a divider to drag. The download has the full size and is the same
-    file that `edgecolor run` writes. Photographs stay on this machine, and the page loads nothing from other
-    sites. --model is selected at the start. Press Ctrl-C to stop. A browser gives a webcam only to 127.0.0.1
-    and to encrypted pages.
+    The photographs are uploads, samples, or taken with the webcam. The page shows gray beside colored with a
+    divider to drag. The download has the full size and is the same file that `edgecolor run` writes.
+    Photographs stay on this machine, and the page loads nothing from other sites. --model is selected at the
+    start. Press Ctrl-C to stop. A browser gives a webcam only to 127.0.0.1 and to encrypted pages.
 
     \b
     Examples:

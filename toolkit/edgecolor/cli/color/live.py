@@ -30,7 +30,7 @@ class RunArguments:
     """The arguments of `edgecolor run` that photographs, videos and cameras share."""
 
     output: Path | None
-    model: str
+    model: str | None
     saturation: float | None
     threads: int | None
     delegate: str | None

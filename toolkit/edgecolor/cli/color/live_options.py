@@ -8,27 +8,58 @@ from typing import Annotated
 
 import typer
 
+from edgecolor.cli.common.durations import duration_parser
+from edgecolor.cli.common.options import complete_model
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="s (small, fast), m (medium, better colors), or a model file (default: m; for a video or a "
+        "camera, s if this machine colors fewer than 25 frames per second with m).",
+        autocompletion=complete_model,
+    ),
+]
 Camera = Annotated[
     bool, typer.Option("--camera", help="Color a camera. INPUT names it (default: the first camera).")
 ]
 ListCameras = Annotated[bool, typer.Option("--list-cameras", help="Print the cameras of this machine.")]
 Width = Annotated[
-    int | None, typer.Option(min=16, help="Frame width to ask the camera for, in pixels (default: 640).")
+    int | None,
+    typer.Option(
+        min=16, metavar="PIXELS", help="Frame width to ask the camera for, in pixels (default: 640)."
+    ),
 ]
 Height = Annotated[
-    int | None, typer.Option(min=16, help="Frame height to ask the camera for, in pixels (default: 480).")
+    int | None,
+    typer.Option(
+        min=16, metavar="PIXELS", help="Frame height to ask the camera for, in pixels (default: 480)."
+    ),
 ]
 Framerate = Annotated[
     float | None,
-    typer.Option(min=0.1, help="Frames per second to ask the camera for (default: the camera's choice)."),
+    typer.Option(
+        min=0.1, metavar="FPS", help="Frames per second to ask the camera for (default: the camera's choice)."
+    ),
 ]
 Timeout = Annotated[
-    float | None, typer.Option(min=0, help="Stop the camera after SECONDS (0: never).", metavar="SECONDS")
+    float | None,
+    typer.Option(
+        "--timeout",
+        "-t",
+        metavar="TIME",
+        parser=duration_parser("s"),
+        help="Stop the camera after this time: 10s, 500ms, 2min; a bare number is in seconds (0: never).",
+    ),
 ]
 Frames = Annotated[int | None, typer.Option(min=1, help="Stop after N frames.", metavar="N")]
 HFlip = Annotated[bool, typer.Option("--hflip", help="Mirror horizontally: left becomes right.")]
 VFlip = Annotated[bool, typer.Option("--vflip", help="Mirror vertically: top becomes bottom.")]
-Rotation = Annotated[int, typer.Option(help="Rotate clockwise by 0, 90, 180 or 270 degrees.")]
+Rotation = Annotated[
+    int, typer.Option(metavar="DEGREES", help="Rotate clockwise by 0, 90, 180 or 270 degrees.")
+]
 Stats = Annotated[
     bool,
     typer.Option("--stats", help="Print speed and latency as JSON: one line per second, and a last line."),
@@ -45,7 +76,10 @@ Reconnect = Annotated[
 Segment = Annotated[
     float | None,
     typer.Option(
-        min=1, metavar="SECONDS", help="Divide a recording into files of SECONDS: door-000001.mp4, ..."
+        metavar="TIME",
+        parser=duration_parser("s", minimum=1),
+        help="Divide a recording into files of this length: 10min, 600s; a bare number is in seconds. The "
+        "files are door-000001.mp4, ...",
     ),
 ]
 Quota = Annotated[

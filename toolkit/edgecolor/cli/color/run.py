@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +22,6 @@ from edgecolor.cli.common.options import (
     Delegate,
     Force,
     Host,
-    ModelName,
     Port,
     Quality,
     Quiet,
@@ -33,6 +33,27 @@ from edgecolor.cli.common.options import (
 
 if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary
+
+
+PANELS = {
+    "Output": ("output", "force", "quiet", "as_json"),
+    "Model and colors": ("model", "saturation", "threads", "delegate"),
+    "Photographs": ("engine", "quality"),
+    "Videos and cameras": ("frames", "hflip", "vflip", "rotation", "stabilize", "stats"),
+    "Cameras": (
+        "camera",
+        "list_cameras",
+        "width",
+        "height",
+        "framerate",
+        "timeout",
+        "reconnect",
+        "segment",
+        "quota",
+    ),
+    "Browser preview": ("preview", "host", "port", "token", "token_file"),
+}
+"""Title in the help -> the options below it."""
 
 
 def run(
@@ -51,7 +72,7 @@ def run(
             "input; a camera is shown in a browser).",
         ),
     ] = None,
-    model: ModelName = "s",
+    model: live_options.Model = None,
     saturation: Saturation = None,
     threads: Threads = None,
     engine: Annotated[
@@ -109,8 +130,8 @@ def run(
       edgecolor run film.mp4 -o film-in-color.mp4
       edgecolor run --list-cameras
       edgecolor run --camera
-      edgecolor run --camera /dev/video0 --width 1280 --height 720 -o door.mp4 --timeout 60
-      edgecolor run --camera 0 -o door.mp4 --segment 600 --quota 20000
+      edgecolor run --camera /dev/video0 --width 1280 -o door.mp4 -t 10min
+      edgecolor run --camera 0 -o door.mp4 --segment 10min --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
     from edgecolor_runtime.errors import PictureError, UsageError
@@ -158,7 +179,7 @@ def run(
             raise UsageError(f"--camera takes one camera, not {len(names)}")
         return run_camera(names[0] if names else None, shared, arguments)
     if not names:
-        raise typer.BadParameter("name a photograph, a folder or a video, or add --camera")
+        raise UsageError(_missing_input())
     if addresses := [hide_secrets(name) for name in names if is_address(name)]:
         raise UsageError(f"{addresses[0]}: to color a stream, run: edgecolor run --camera {addresses[0]}")
     if any(_is_video(name) for name in names):
@@ -172,6 +193,16 @@ def run(
     return _run_photos([Path(name) for name in names], shared, engine)
 
 
+def _missing_input() -> str:
+    """Return what to add to `edgecolor run`, with an example that runs."""
+    from edgecolor.cli.common.samples import sample_photograph
+
+    return (
+        "Name a photograph, a folder or a video, or add --camera. "
+        f"For example: edgecolor run {shlex.quote(str(sample_photograph()))} -o colored.jpg"
+    )
+
+
 def _is_video(name: str) -> bool:
     from edgecolor_runtime.sources.video import SUFFIXES
 
@@ -179,6 +210,8 @@ def _is_video(name: str) -> bool:
 
 
 def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> None:
+    from edgecolor_runtime.models.shipped import PHOTO_MODEL, describe_name
+
     begun = time.monotonic()
     summary = _color_photos(inputs, shared, engine)
     if shared.as_json:
@@ -193,12 +226,14 @@ def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> Non
         if len(summary.results) > 1:
             earlier = f", {summary.resumed} of them earlier" if summary.resumed else ""
             counts = f"{len(summary.colored)} of {len(summary.results)} colored"
-            print_line(f"{counts} in {time.monotonic() - begun:.1f} s{earlier}")
+            model = describe_name(shared.model or PHOTO_MODEL)
+            print_line(f"{counts} in {time.monotonic() - begun:.1f} s{earlier}, with model {model}")
     _raise_failures(summary)
 
 
 def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> ColoringSummary:
     from edgecolor.batch.folder_run import color_pictures
+    from edgecolor_runtime.models.shipped import PHOTO_MODEL
 
     done, total = 0, 0
     with ExitStack() as stack:
@@ -216,7 +251,7 @@ def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> C
             return color_pictures(
                 inputs,
                 shared.output,
-                model=shared.model,
+                model=shared.model or PHOTO_MODEL,
                 saturation=shared.saturation,
                 engine=engine,
                 workers=shared.threads,

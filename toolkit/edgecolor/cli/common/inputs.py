@@ -66,3 +66,25 @@ def verify_files(*paths: Path) -> None:
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path}: no such file.")
+
+
+def has_calibration() -> bool:
+    """Return whether the current folder has a folder calibration/ with a manifest."""
+    from edgecolor.data.calibration import MANIFEST
+
+    return (Path("calibration") / MANIFEST).is_file()
+
+
+def calibration_folder(folder: Path | None) -> Path:
+    """Return the folder of calibration photographs: the named one, or ./calibration if it has a manifest.
+
+    Raises:
+        UsageError: no folder is named, and ./calibration has no manifest.
+    """
+    from edgecolor_runtime.errors import UsageError
+
+    if folder is None and not has_calibration():
+        raise UsageError(
+            "No ./calibration with a manifest here. Name a folder of pictures with --calibration."
+        )
+    return folder or Path("calibration")

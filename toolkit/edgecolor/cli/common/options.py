@@ -8,12 +8,29 @@ from typing import Annotated
 
 import typer
 
-Force = Annotated[bool, typer.Option("--force", help="Replace existing output files.")]
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the names of shipped models, and the model files, that begin with the incomplete word."""
+    from edgecolor_runtime.models.shipped import SHIPPED
+
+    names = [name for name in sorted(SHIPPED, reverse=True) if name.startswith(incomplete)]
+    files = (str(path) for path in Path(incomplete).parent.glob("*.tflite"))
+    return names + sorted(path for path in files if path.startswith(incomplete))
+
+
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace existing output files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not print progress.")]
 OutputFile = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 ModelName = Annotated[
-    str, typer.Option("--model", metavar="MODEL", help="Name of a shipped model, or model file.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="s (small, fast), m (medium, better colors), or a model file.",
+        autocompletion=complete_model,
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Number of CPU threads (default: all cores).")
@@ -41,7 +58,7 @@ Saturation = Annotated[
     float | None,
     typer.Option(min=0, metavar="GAIN", help="Gain on the colors; 0 is gray (default: the model's own)."),
 ]
-Quality = Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")]
+Quality = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="JPEG and WebP quality.")]
 PreparedData = Annotated[
     Path, typer.Argument(metavar="DATA", help="Prepared dataset, made by `edgecolor dataset`.")
 ]
@@ -59,7 +76,9 @@ Host = Annotated[
         metavar="ADDRESS", help="Address that the page listens on; any but 127.0.0.1 needs a token."
     ),
 ]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page (0: any free port).")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="PORT", help="Port of the page (0: any free port).")
+]
 Token = Annotated[
     str | None,
     typer.Option(
@@ -93,21 +112,3 @@ def read_token(token: str | None, file: Path | None) -> str | None:
         raise UsageError(f"--token-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UsageError(f"--token-file {file}: not a text file") from None
-
-
-def calibration_folder(folder: Path | None) -> Path:
-    """Return the folder of calibration photographs: the named one, or ./calibration if it has a manifest.
-
-    Raises:
-        UsageError: no folder is named, and ./calibration has no manifest.
-    """
-    from edgecolor.data.calibration import MANIFEST
-    from edgecolor_runtime.errors import UsageError
-
-    if folder is not None:
-        return folder
-    if not (Path("calibration") / MANIFEST).is_file():
-        raise UsageError(
-            "No ./calibration with a manifest here. Name a folder of pictures with --calibration."
-        )
-    return Path("calibration")

@@ -27,11 +27,12 @@ def bundle(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Pack everything that a device without a network needs: wheels, model, installer and service.
+    r"""Pack an archive for a device without a network.
 
-    This machine needs a network: pip and apt fetch the packages for the device. On the device, unpack the
-    archive and run `sudo sh install.sh`, or without root rights `sh install.sh --prefix FOLDER`. The service
-    colors with --model. On the device, `dpkg --print-architecture` and /etc/os-release name the target.
+    The archive holds wheels, model, installer and service. This machine needs a network: pip and apt fetch
+    the packages for the device. On the device, unpack the archive and run `sudo sh install.sh`, or without
+    root rights `sh install.sh --prefix FOLDER`. The service colors with --model. On the device, `dpkg
+    --print-architecture` and /etc/os-release name the target.
 
     \b
     Examples:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines
-from edgecolor.cli.common.inputs import verify_models
+from edgecolor.cli.common.inputs import calibration_folder, verify_models
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, calibration_folder
+from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, complete_model
 
 if TYPE_CHECKING:
     from edgecolor import ModelCheck
@@ -24,7 +24,14 @@ SHOWN_DEVIATIONS = 12
 
 
 def check(
-    model: Annotated[str, typer.Argument(metavar="FILE", help="Model file, or the name of a shipped model.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Model file, or the name of a shipped model.",
+            autocompletion=complete_model,
+        ),
+    ],
     *,
     reference: Annotated[
         Path | None,
@@ -45,12 +52,13 @@ def check(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Check that a model file is intact and that this machine reproduces its reference outputs.
+    r"""Verify a model file and its outputs on this machine.
 
-    The hashes of the file are verified. Then the golden vectors run through the interpreter, and raw outputs
-    are compared. This needs no TensorFlow. With --reference, on a workstation, the export is made again and
-    compared value by value, and colors are compared with those of the float network, on a GPU if there is
-    one. The exit code is 3 if anything misses its limit, and 5 if the file is broken.
+    The file must be intact, and this machine must reproduce its reference outputs. The hashes of the file
+    are verified. Then the golden vectors run through the interpreter, and raw outputs are compared. This
+    needs no TensorFlow. With --reference, on a workstation, the export is made again and compared value by
+    value, and colors are compared with those of the float network, on a GPU if there is one. The exit code
+    is 3 if anything misses its limit, and 5 if the file is broken.
 
     \b
     Examples:

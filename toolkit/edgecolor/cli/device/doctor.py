@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    r"""Examine this machine: what works, what does not work, and the command that fixes it.
+    r"""Show what does not work on this machine, and how to fix it.
 
     The examinations cover Python, the interpreter and numpy; the shipped models; cameras and the right to
     open them; a Coral Edge TPU, its library and its driver; power, heat and clock; memory and disk. What may

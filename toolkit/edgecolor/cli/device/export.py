@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.inputs import verify_network
+from edgecolor.cli.common.inputs import calibration_folder, has_calibration, verify_network
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet, calibration_folder
+from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet
+from edgecolor.cli.common.samples import sample_network, sample_photographs
 
 if TYPE_CHECKING:
     from edgecolor import ExportReport
+    from edgecolor_runtime import Precision
 
 
 def export(
     model: Annotated[
-        Path, typer.Argument(help="A .keras file; with --edgetpu also an exported int8 .tflite.")
-    ],
+        Path | None,
+        typer.Argument(metavar="MODEL", help="A .keras file; with --edgetpu also an exported int8 .tflite."),
+    ] = None,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .tflite file to write.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The .tflite file to write (default: beside MODEL, as MODEL_int8.tflite).",
+        ),
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Integers throughout, for any device (default).")
     ] = False,
@@ -58,16 +70,16 @@ def export(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Export a network to one .tflite file that carries its own check.
+    r"""Export a network to one .tflite file with its own check.
 
     The calibration pictures set the int8 ranges. The file is compared with the float network on other
     photographs, which come with edgecolor, and written only if both give the same colors. An int8 file that
-    misses this gate is
-    repaired: the few layers that cost most stay in float, and are named. Golden vectors in the file let a
-    device repeat the comparison.
+    misses this gate is repaired: the few layers that cost most stay in float, and are named. Golden vectors
+    in the file let a device repeat the comparison.
 
     \b
     Examples:
+      edgecolor export mine.keras
       edgecolor export models/s/s.keras -o s.tflite
       edgecolor export mine.keras --int8 --calibration camera-pictures/ -o mine.tflite
       edgecolor export mine.keras --edgetpu -o mine_edgetpu.tflite
@@ -84,13 +96,16 @@ def export(
         raise UsageError("--min-mapped is about an Edge TPU: add --edgetpu.")
     if edgetpu and chosen not in ([], ["int8"]):
         raise UsageError(f"An Edge TPU computes in int8: remove --{chosen[0]}.")
+    precision = Precision(chosen[0]) if chosen else Precision.INT8
+    if model is None:
+        raise UsageError(_missing_model(precision))
     is_exported = edgetpu and model.suffix == ".tflite"
     if not is_exported:
         verify_network(model)
     report = export_model(
         model,
-        output,
-        precision=Precision(chosen[0]) if chosen else Precision.INT8,
+        output or _default_output(model, "edgetpu" if edgetpu else precision.value),
+        precision=precision,
         calibration=None if is_exported else calibration_folder(calibration),
         name=name,
         saturation=saturation,
@@ -100,6 +115,28 @@ def export(
         on_progress=progress_printer(quiet),
     )
     print(_json(report) if as_json else _text(report))
+
+
+def _default_output(model: Path, kind: str) -> Path:
+    """Return the file beside the model that is written without -o, as MODEL_int8.tflite."""
+    return model.with_name(f"{model.stem}_{kind}.tflite")
+
+
+def _missing_model(precision: Precision) -> str:
+    """Return what to add to `edgecolor export`, with an example for a network in the current folder."""
+    network = sample_network()
+    if network is None:
+        return (
+            f"Name the network to export: edgecolor export --{precision.value} MODEL.keras. "
+            "`edgecolor train` writes .keras files, and the repository of edgecolor has them in models/."
+        )
+    words = ["edgecolor", "export", f"--{precision.value}", network.as_posix()]
+    output = _default_output(network, precision.value)
+    if output.exists():
+        words += ["-o", output.name] if output.name != str(output) else ["--force"]
+    if not has_calibration():
+        words += ["--calibration", sample_photographs().as_posix()]
+    return f"Name the network to export. For example: {shlex.join(words)}"
 
 
 def _json(report: ExportReport) -> str:

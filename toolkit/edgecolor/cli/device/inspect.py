@@ -20,10 +20,11 @@ def inspect(
     layers: Annotated[bool, typer.Option("--layers", help="Also list the kernel of each layer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    r"""Show what a model file holds: metadata, sizes, inputs and outputs, operators, hashes.
+    r"""Show what is in a model file.
 
-    The network does not run; `edgecolor check` runs it. A .tflite file of another origin is described too,
-    without the metadata of edgecolor.
+    The output lists metadata, sizes, inputs and outputs, operators and hashes. The network does not run;
+    `edgecolor check` runs it. A .tflite file of another origin is described too, without the metadata of
+    edgecolor.
 
     \b
     Examples:
@@ -56,7 +57,7 @@ def _file_lines(inspection: Inspection) -> Iterator[str]:
 
 
 def _own_lines(inspection: Inspection) -> Iterator[str]:
-    from edgecolor_runtime.models.shipped import SHIPPED, WEIGHTS_LICENSE
+    from edgecolor_runtime.models.shipped import MODEL_TITLES, SHIPPED, WEIGHTS_LICENSE
 
     info = inspection.info
     if info is None:
@@ -66,6 +67,8 @@ def _own_lines(inspection: Inspection) -> Iterator[str]:
         f"model        {info.name} {info.version}, {info.precision}, alpha {info.alpha:g}, "
         f"saturation {info.saturation:g}"
     )
+    if title := MODEL_TITLES.get(inspection.file):
+        yield f"{'':13}{title}"
     if info.float_layers:
         yield f"in float     {', '.join(info.float_layers)}"
     yield f"made by      {info.created_by}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecolor.cli.common.durations import duration_parser
 from edgecolor.cli.common.inputs import verify_models
 from edgecolor.cli.common.messages import print_line, progress_printer
 from edgecolor.cli.common.options import (
@@ -19,6 +20,7 @@ from edgecolor.cli.common.options import (
     FrameWidth,
     Quiet,
     ThreadCounts,
+    complete_model,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def bench(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MODEL", help="Model files, or names of shipped models (default: all shipped models)."
+            metavar="MODEL",
+            help="Model files, or names of shipped models (default: all shipped models).",
+            autocompletion=complete_model,
         ),
     ] = None,
     *,
@@ -50,24 +54,30 @@ def bench(
     width: FrameWidth = 640,
     height: FrameHeight = 480,
     sustained: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Then run continuously for SECONDS (0: skip).")
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=duration_parser("s"),
+            help="Then run continuously for this time: 10min, 600s; a bare number is in seconds (0: skip).",
+        ),
     ] = 0,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Measure models on this machine: inference alone, a whole frame and its stages, peak memory.
+    r"""Measure speed and memory of models on this machine.
 
-    Each model and number of threads is measured in processes of its own: 200 inferences and 200 frames after
-    a warm-up, in four rounds. The models take turns within a round. --sustained adds a continuous run with
-    the last number of threads, and records temperature, clock, throttling and power every second; 600 seconds
-    heat a small board as far as it goes. If the board throttled at any time, the record is void.
+    The record holds inference alone, a whole frame with its stages, and peak memory. Each model and number
+    of threads is measured in processes of its own: 200 inferences and 200 frames after a warm-up, in four
+    rounds. The models take turns within a round. --sustained adds a continuous run with the last number of
+    threads, and records temperature, clock, throttling and power every second; 600 seconds heat a small
+    board as far as it goes. If the board throttled at any time, the record is void.
 
     \b
     Examples:
       edgecolor bench
       edgecolor bench s mine.tflite --threads 1 --threads 4 --width 1280 --height 720
-      edgecolor bench s --sustained 600 -o raspberry-pi-5.json
+      edgecolor bench s --sustained 10min -o raspberry-pi-5.json
       edgecolor bench model_edgetpu.tflite --delegate edgetpu
     """
     import edgecolor

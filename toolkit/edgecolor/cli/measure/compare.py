@@ -9,7 +9,7 @@ import typer
 
 from edgecolor.cli.common.inputs import verify_models, verify_photographs
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import Force, FrameHeight, FrameWidth, Quiet, ThreadCounts
+from edgecolor.cli.common.options import Force, FrameHeight, FrameWidth, Quiet, ThreadCounts, complete_model
 from edgecolor.cli.measure.options import (
     MAX_LOSS_DECIBELS,
     FiguresJson,
@@ -23,7 +23,11 @@ from edgecolor.cli.measure.verdict import print_verdict
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL", help=".tflite or .keras files, or names of shipped models."),
+        typer.Argument(
+            metavar="MODEL",
+            help=".tflite or .keras files, or names of shipped models.",
+            autocompletion=complete_model,
+        ),
     ],
     *,
     data: Annotated[
@@ -48,7 +52,7 @@ def compare(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Evaluate and time files on this machine, and report which one to take.
+    r"""Evaluate and time models here, and report which one to take.
 
     Does what evaluate, bench and report do for each file. The records are kept in a folder beside the page
     (report.records for report.html). A record of the same file, photographs and machine is used again; delete

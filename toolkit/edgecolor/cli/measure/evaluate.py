@@ -13,7 +13,7 @@ import typer
 from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
 from edgecolor.cli.common.inputs import verify_models, verify_photographs
 from edgecolor.cli.common.messages import progress_printer
-from edgecolor.cli.common.options import AsJson, Force, Quiet
+from edgecolor.cli.common.options import AsJson, Force, Quiet, complete_model
 from edgecolor_runtime.system import files
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ SHEET_PHOTOGRAPHS = 24
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="An exported .tflite, a .keras, or the name of a shipped model.")
+        str,
+        typer.Argument(
+            help="An exported .tflite, a .keras, or the name of a shipped model.",
+            autocompletion=complete_model,
+        ),
     ],
     data: Annotated[
         Path, typer.Argument(help="A folder of color photographs that the model was not trained on.")
@@ -70,11 +74,11 @@ def evaluate(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how well a model colors photographs whose color is known.
+    """Measure how well a model colors photographs.
 
-    More color costs PSNR. Therefore no single figure ranks models. The curve gives, for each saturation, the
-    colorfulness as a share of the originals' and the PSNR gain over gray. G56 and G83 are the gains where
-    that share is 56 % and 83 %.
+    The true colors of the photographs must be known. More color costs PSNR. Therefore no single figure ranks
+    models. The curve gives, for each saturation, the colorfulness as a share of the originals' and the PSNR
+    gain over gray. G56 and G83 are the gains where that share is 56 % and 83 %.
 
     \b
     Examples:

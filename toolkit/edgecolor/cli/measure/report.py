@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from edgecolor.cli.common.inputs import verify_files
 from edgecolor.cli.common.options import Force
+from edgecolor.cli.common.samples import sample_photographs
 from edgecolor.cli.measure.options import (
     MAX_LOSS_DECIBELS,
     FiguresJson,
@@ -21,10 +23,12 @@ from edgecolor.cli.measure.verdict import print_verdict
 
 def report(
     records: Annotated[
-        list[Path], typer.Argument(metavar="RECORD", help="Files that evaluate -o and bench -o wrote.")
-    ],
+        list[Path] | None, typer.Argument(metavar="RECORD", help="Files that evaluate -o and bench -o wrote.")
+    ] = None,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="HTML page to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="HTML page to write.")
+    ] = Path("report.html"),
     markdown: Markdown = None,
     as_json: FiguresJson = None,
     within: Within = MAX_LOSS_DECIBELS,
@@ -32,12 +36,13 @@ def report(
     force: Force = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print warnings.")] = False,
 ) -> None:
-    r"""Choose between files: one page that shows what each costs and what it loses.
+    r"""Write a page of measurements that helps to choose a model.
 
-    Takes records of any number of files, and benchmarks of any number of devices. The page needs no network
-    and can be printed. It shows the choice for each device, accuracy against latency, the time of each stage,
-    every photograph's gain, pictures (of records made with evaluate --pictures) and hashes. Evaluations of
-    different photographs or protocols are refused. Times of different devices or frame sizes stand apart.
+    The page shows what each file costs and what it loses. The command takes records of any number of files,
+    and benchmarks of any number of devices. The page needs no network and can be printed. It shows the
+    choice for each device, accuracy against latency, the time of each stage, every photograph's gain,
+    pictures (of records made with evaluate --pictures) and hashes. Evaluations of different photographs or
+    protocols are refused. Times of different devices or frame sizes stand apart.
 
     \b
     Examples:
@@ -46,6 +51,14 @@ def report(
       edgecolor report a.json b.json raspberry-pi-5.json -o report.html
       edgecolor report records/*.json -o report.html --within 0.05 --markdown report.md
     """
+    if not records:
+        from edgecolor_runtime.errors import UsageError
+
+        raise UsageError(
+            "Name the records to compare: files that `edgecolor evaluate -o` and `edgecolor bench -o` wrote. "
+            "To measure the shipped models and write the page with one command: edgecolor compare s m --data "
+            + shlex.quote(str(sample_photographs()))
+        )
     from edgecolor.report.output_files import report_records
 
     verify_files(*records)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
+from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
@@ -18,7 +18,6 @@ from edgecolor.cli.common.options import (
     PreparedData,
     Quiet,
     RunFolder,
-    calibration_folder,
 )
 
 if TYPE_CHECKING:
@@ -49,10 +48,11 @@ def prune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Prune a trained network by magnitude while it trains. Run the command again to resume a killed run.
+    r"""Prune a trained network while it trains.
 
-    Zeros compress: pruning makes the download smaller. It does not make the int8 file faster; the report says
-    what was measured. For speed, make the network narrower with `edgecolor tune`.
+    The smallest weights become zero. Run the command again to resume a killed run. Zeros compress: pruning
+    makes the download smaller. It does not make the int8 file faster; the report says what was measured. For
+    speed, make the network narrower with `edgecolor tune`.
 
     \b
     Examples:

@@ -80,10 +80,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = Recipe.seed,
     quiet: Quiet = False,
 ) -> None:
-    r"""Train the fusion network. Run the command again to resume a killed run after its last checkpoint.
+    r"""Train the fusion network.
 
-    After every epoch, or as --keep-every says, the folder holds model.keras, pictures of val photographs, and
-    curves for TensorBoard.
+    Run the command again to resume a killed run after its last checkpoint. After every epoch, or as
+    --keep-every says, the folder holds model.keras, pictures of val photographs, and curves for TensorBoard.
 
     \b
     Examples:

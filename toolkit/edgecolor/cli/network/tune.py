@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
+from edgecolor.cli.common.durations import duration_parser
+from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
 from edgecolor.cli.common.messages import progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
@@ -17,7 +18,6 @@ from edgecolor.cli.common.options import (
     PreparedData,
     Quiet,
     RunFolder,
-    calibration_folder,
 )
 
 if TYPE_CHECKING:
@@ -29,9 +29,22 @@ def tune(
     data: PreparedData,
     output: RunFolder,
     trials: Annotated[int, typer.Option(help="Number of trials, including those of earlier calls.")] = 8,
-    minutes: Annotated[float | None, typer.Option(help="Begin no further trial after MINUTES.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="TIME",
+            parser=duration_parser("min"),
+            help="Begin no further trial after this time: 30min, 2h; a bare number is in minutes.",
+        ),
+    ] = None,
     max_latency: Annotated[
-        float | None, typer.Option(help="Milliseconds of one int8 inference on one thread of this machine.")
+        float | None,
+        typer.Option(
+            metavar="TIME",
+            parser=duration_parser("ms"),
+            help="Longest time of one int8 inference on one thread of this machine: 2ms; a bare number is "
+            "in milliseconds.",
+        ),
     ] = None,
     max_size: Annotated[float | None, typer.Option(help="Kilobytes of the int8 file.")] = None,
     max_macs: Annotated[float | None, typer.Option(help="Millions of multiply-adds.")] = None,
@@ -57,16 +70,17 @@ def tune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Make a trained network narrower: choose the widths of its MobileNet and of its decoder.
+    r"""Make a trained network narrower, which makes it faster.
 
-    Each trial keeps the best channels of the network, trains them with the network as teacher, and measures
-    the int8 file. Without limits the result may cost half the multiply-adds. Several processes can share one
-    folder, and several machines one --storage. Run the command again to resume.
+    The search chooses the widths of the MobileNet and of the decoder. Each trial keeps the best channels of
+    the network, trains them with the network as teacher, and measures the int8 file. Without limits the
+    result may cost half the multiply-adds. Several processes can share one folder, and several machines one
+    --storage. Run the command again to resume.
 
     \b
     Examples:
       edgecolor tune models/m/m.keras prepared/ -o runs/narrow
-      edgecolor tune models/m/m.keras prepared/ -o runs/fast --max-latency 2.0 --minutes 30
+      edgecolor tune models/m/m.keras prepared/ -o runs/fast --max-latency 2ms --minutes 30
     """
     from edgecolor.support.extras import need_keras, need_module
 
