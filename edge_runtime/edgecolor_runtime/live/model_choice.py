@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from edgecolor_runtime.inference.colorizer import Colorizer
-from edgecolor_runtime.models.shipped import describe_name, read_shipped
+from edgecolor_runtime.models.shipped import describe_name
+
+if TYPE_CHECKING:
+    from edgecolor_runtime.inference.colorizer import Colorizer
 
 BETTER_MODEL = "m"
 FASTER_MODEL = "s"
@@ -36,27 +40,16 @@ class ModelChoice:
     reason: str
 
 
-def choose_model(
-    size: tuple[int, int], *, threads: int, delegate: str | None = None, saturation: float | None = None
-) -> ModelChoice:
+def choose_model(open_colorizer: Callable[[str], Colorizer], size: tuple[int, int]) -> ModelChoice:
     """Choose `m` if this machine colors a frame with it in 40 ms, and `s` otherwise.
 
-    The measurement colors a few frames of noise with `m`. It takes less than a second, on a slow machine one
-    frame.
+    The measurement colors a few frames of noise with `m`. It takes less than a second; a slow machine colors
+    one frame.
 
     Args:
+        open_colorizer: opens the shipped model of a name.
         size: width and height of a frame in pixels.
-        threads: number of CPU threads of one inference.
-        delegate: as for `Colorizer`.
-        saturation: as for `Colorizer`.
-
-    Raises:
-        UsageError, MissingError, ModelFileError: as for `Colorizer`.
     """
-
-    def open_colorizer(name: str) -> Colorizer:
-        return Colorizer(read_shipped(name), threads=threads, delegate=delegate, saturation=saturation)
-
     better = open_colorizer(BETTER_MODEL)
     seconds = measure_frame(better, size)
     name = BETTER_MODEL if seconds <= FRAME_SECONDS else FASTER_MODEL

@@ -236,19 +236,22 @@ class LiveSession:
     def _open_model(self) -> Colorizer:
         """Open the model of the options, or the one that this machine is fast enough for."""
         options = self._options
-        threads = options.threads or count_cores()
         if options.model is not None:
-            return Colorizer(
-                open_model(options.model),
-                threads=threads,
-                delegate=options.delegate,
-                saturation=options.saturation,
-            )
-        size = self._video.size if self._video is not None else (options.width or 640, options.height or 480)
-        self._choice = choose_model(
-            size, threads=threads, delegate=options.delegate, saturation=options.saturation
+            return self._open_colorizer(options.model)
+        size = (
+            self._video.size if self._video is not None else CameraRequest(options.width, options.height).size
         )
+        self._choice = choose_model(self._open_colorizer, size)
         return self._choice.colorizer
+
+    def _open_colorizer(self, model: str | Path) -> Colorizer:
+        options = self._options
+        return Colorizer(
+            open_model(model),
+            threads=options.threads or count_cores(),
+            delegate=options.delegate,
+            saturation=options.saturation,
+        )
 
     def _open_preview(self, colorizer: Colorizer) -> Preview | None:
         options = self._options

@@ -29,7 +29,7 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[tuple[int
 
 def test_a_fast_machine_takes_the_better_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_choice, "FRAME_SECONDS", 10)
-    choice = model_choice.choose_model((640, 480), threads=1)
+    choice = model_choice.choose_model(Colorizer.shipped, (640, 480))
     assert (choice.name, choice.colorizer.model.info.name) == ("m", "m")
     assert choice.reason.startswith("model m (medium, better colors): with m, a frame of 640 x 480 takes ")
 
@@ -38,7 +38,7 @@ def test_a_fast_machine_takes_the_better_model(monkeypatch: pytest.MonkeyPatch) 
 def test_a_slow_machine_takes_the_fast_model(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     sizes = slow_down(monkeypatch, seconds)
     begun = time.monotonic()
-    choice = model_choice.choose_model((320, 240), threads=1)
+    choice = model_choice.choose_model(Colorizer.shipped, (320, 240))
     assert time.monotonic() - begun < 1
     assert (choice.name, choice.colorizer.model.info.name) == ("s", "s")
     assert choice.reason.startswith("model s (small, fast): ") and "25 frames per second" in choice.reason

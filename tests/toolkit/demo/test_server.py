@@ -77,7 +77,7 @@ def test_a_browser_is_opened_only_with_the_option(
     def serve(
         model: str, *, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
     ) -> None:
-        assert (model, token) == ("s", None)
+        assert (model, token) == ("m", None)
         on_ready(f"http://{host}:{port}/")
 
     monkeypatch.setattr(server, "serve", serve)
