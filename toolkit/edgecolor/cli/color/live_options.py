@@ -78,8 +78,8 @@ Segment = Annotated[
     typer.Option(
         metavar="TIME",
         parser=duration_parser("s", minimum=1),
-        help="Divide a recording into files of this length: 10min, 600s; a bare number is in seconds. The "
-        "files are door-000001.mp4, ...",
+        help="Divide a recording into numbered files of this length: 10min, 600s; a bare number is in "
+        "seconds.",
     ),
 ]
 Quota = Annotated[
