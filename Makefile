@@ -3,15 +3,21 @@ PYTHON ?= python3
 
 VENV := .venv
 BIN  := $(VENV)/bin
+# Both marker files belong to one environment: the base install, and the development tools on top of it.
+BASE  := $(VENV)/.edgecolor-base
 READY := $(VENV)/.edgecolor-installed
 
 # Hide TensorFlow's notes on processor features.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-fast test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
+.PHONY: demo demo-export test test-fast test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
 
-demo: $(READY)
+# Needs no TensorFlow: colors with the shipped model.
+demo: $(BASE)
 	$(BIN)/python examples/color_photographs.py
+
+demo-export: $(READY)
+	$(BIN)/python examples/color_photographs.py --export
 
 # Two processes: each test of a training holds 3 GB.
 test: $(READY)
@@ -83,16 +89,27 @@ runs/report/s_%.tflite: models/s/s.keras | $(READY)
 runs/report/m_%.tflite: models/m/m.keras | $(READY)
 	$(BIN)/edgecolor export $< --$* --calibration calibration -o $@ --force
 
+# What a release uploads: a wheel and a source archive of each package.
 wheels: $(READY)
-	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist ./edge_runtime .
-	@ls dist/*.whl
+	rm -rf dist
+	cd edge_runtime && ../$(BIN)/python -m hatchling build -d ../dist
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m twine check --strict dist/*
 
 # Install again when a pyproject.toml changes.
-$(READY): pyproject.toml edge_runtime/pyproject.toml
+$(BASE): pyproject.toml edge_runtime/pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
-	  sys.exit(0 if (3, 10) <= v <= (3, 13) else "edgecolor: TensorFlow needs Python 3.10 to 3.13, and $(PYTHON) is " \
-	  "%d.%d. Name another one: make PYTHON=python3.11" % v)'
+	  sys.exit(0 if v >= (3, 10) else "edgecolor: needs Python 3.10 or newer, and $(PYTHON) is %d.%d. \
+	Name another one: make PYTHON=python3.11" % v)'
+	@echo "This is what you get: the command edgecolor in $(BIN)/, about 320 MB on disk, in about a minute."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "edgecolor: $(PYTHON) cannot create a virtual environment. On Debian, run: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -e ./edge_runtime -e .
+	@touch $@
+
+$(READY): $(BASE)
+	@$(BIN)/python -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(0 if v <= (3, 13) else "edgecolor: TensorFlow needs Python 3.10 to 3.13, and $(VENV) has %d.%d. \
+	Delete $(VENV) and name another one: make PYTHON=python3.11" % v)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./edge_runtime -e '.[dev]'
 	@touch $@

@@ -1,13 +1,15 @@
-"""Export the trained network to int8 and color 12 photographs with it: the demonstration of `make demo`.
+"""Color 12 photographs with the shipped model: the demonstration of `make demo`.
 
-    python examples/color_photographs.py [OUT]
+    python examples/color_photographs.py [--export] [OUT]
 
 The program runs the same commands that a user types and prints each of them. It writes to the folder OUT
-(default: examples/out/).
+(default: examples/out/). With --export it first exports the trained network to int8 and colors with that
+file, which needs TensorFlow: `make demo-export`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -66,24 +68,33 @@ def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> Non
     contact_sheet(pairs).save(out / "gray-beside-colored.jpg", quality=92)
 
 
-def main(out: Path) -> None:
-    """Export the network, color the photographs and draw the sheets."""
+def main(out: Path, *, export: bool) -> None:
+    """Color the photographs and draw the sheets.
+
+    Args:
+        out: folder to write to.
+        export: first export the trained network, and color with the exported file.
+    """
     gray, colored, sheets = out / "gray", out / "colored", out / "sheets"
+    photos = sorted((DEMO / "photographs").glob("*.jpg"))
+    print(f"This is what you get: {len(photos)} gray photographs in color, in {shown(out)}/.", flush=True)
     for folder in (gray, colored, sheets):
         folder.mkdir(parents=True, exist_ok=True)
 
-    exported = out / "s_int8.tflite"
-    edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", exported, "--force")
+    model: str | Path = "s"
+    if export:
+        model = out / "s_int8.tflite"
+        edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", model, "--force")
 
-    photos = sorted((DEMO / "photographs").glob("*.jpg"))
     for photo in photos:
-        with open_image(photo) as picture:
+        with Image.open(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")
-    edgecolor("run", gray, "--model", exported, "-o", colored, "--force")
+    edgecolor("run", gray, "--model", model, "-o", colored, "--force")
     draw_sheets(photos, gray, colored, out)
 
+    if export:
+        print(f"{'exported model:':24}{shown(out / 's_int8.tflite')}")
     for what, where in (
-        ("exported model", exported),
         ("colored pictures", colored),
         ("gray | ours | original", sheets),
         ("all on one sheet", out / "sheet.jpg"),
@@ -92,4 +103,10 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEMO / "out")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, nargs="?", default=DEMO / "out", help="default: examples/out")
+    parser.add_argument("--export", action="store_true", help="first export the trained network")
+    arguments = parser.parse_args()
+    main(arguments.out.resolve(), export=arguments.export)
