@@ -76,8 +76,6 @@ def main(out: Path, *, export: bool) -> None:
         export: first export the trained network, and color with the exported file.
     """
     gray, colored, sheets = out / "gray", out / "colored", out / "sheets"
-    photos = sorted((DEMO / "photographs").glob("*.jpg"))
-    print(f"This is what you get: {len(photos)} gray photographs in color, in {shown(out)}/.", flush=True)
     for folder in (gray, colored, sheets):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -86,6 +84,7 @@ def main(out: Path, *, export: bool) -> None:
         model = out / "s_int8.tflite"
         edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", model, "--force")
 
+    photos = sorted((DEMO / "photographs").glob("*.jpg"))
     for photo in photos:
         with Image.open(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")

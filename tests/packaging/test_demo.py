@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from edgecolor_runtime import Precision, read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
 
 def color_photographs(out: Path, *options: str) -> str:
     """Run the program and return what it prints."""
@@ -22,7 +27,6 @@ def color_photographs(out: Path, *options: str) -> str:
         [sys.executable, program, *options, out], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("This is what you get: 12 gray photographs in color")
     for place in ("colored", "sheets", "sheet.jpg"):
         assert f"{out.name}/{place}\n" in done.stdout
     return done.stdout
@@ -51,6 +55,54 @@ def test_demo_with_export_makes_the_same_pictures(tmp_path: Path) -> None:
     assert (exported / "sheet.jpg").read_bytes() == (shipped / "sheet.jpg").read_bytes()
 
 
-def test_make_demo_needs_only_the_base_install() -> None:
-    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
-    assert "\ndemo: $(BASE)\n" in makefile and "\ndemo-export: $(READY)\n" in makefile
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The Makefile and both pyproject.toml files, without an environment."""
+    for name in ("Makefile", "pyproject.toml", "edge_runtime/pyproject.toml"):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, target)
+        os.utime(target, (1000, 1000))
+    (tmp_path / ".venv").mkdir()
+    return tmp_path
+
+
+def planned_installs(checkout: Path, target: str) -> list[str]:
+    """Return what `make TARGET` would install: "base", "dev" or both."""
+    commands = subprocess.run(
+        ["make", "--dry-run", target], cwd=checkout, capture_output=True, text=True, check=True
+    ).stdout
+    return ["dev" if "[dev]" in line else "base" for line in commands.splitlines() if "pip install" in line]
+
+
+@needs_make
+def test_make_demo_installs_only_the_base(checkout: Path) -> None:
+    assert planned_installs(checkout, "demo") == ["base"]
+    assert planned_installs(checkout, "test") == ["base", "dev"]
+
+
+@needs_make
+def test_demo_and_test_share_one_environment(checkout: Path) -> None:
+    base, ready = (checkout / f".venv/.edgecolor-{name}" for name in ("base", "installed"))
+    base.touch()
+    assert planned_installs(checkout, "demo") == []
+    assert planned_installs(checkout, "test") == ["dev"]
+    ready.touch()
+    assert planned_installs(checkout, "demo") == planned_installs(checkout, "test") == []
+
+
+@needs_make
+def test_a_changed_project_is_installed_again(checkout: Path) -> None:
+    for name in ("base", "installed"):
+        (checkout / f".venv/.edgecolor-{name}").touch()
+    future = time.time() + 60
+    os.utime(checkout / "pyproject.toml", (future, future))
+    assert planned_installs(checkout, "demo") == ["base"]
+    assert planned_installs(checkout, "test") == ["base", "dev"]
+
+
+@needs_make
+def test_make_demo_opens_with_what_one_gets(checkout: Path) -> None:
+    (checkout / ".venv/.edgecolor-base").touch()
+    done = subprocess.run(["make", "demo"], cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("This is what you get: 12 gray photographs in color")

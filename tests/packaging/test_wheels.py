@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -108,6 +109,30 @@ def test_runtime_wheel_names_and_contains_the_license_of_the_weights(runtime_whe
     assert len(copies) == 2  # beside the models, and in .dist-info
     for name in copies:
         assert runtime_wheel.read(name) == (REPOSITORY / "models/LICENSE-WEIGHTS").read_bytes()
+
+
+@pytest.mark.parametrize("project", [REPOSITORY / "edge_runtime", REPOSITORY], ids=lambda path: path.name)
+def test_source_archive_builds_the_same_wheel(project: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path],
+        cwd=project,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path)
+    from_archive = build_wheel(tmp_path / archive.name.removesuffix(".tar.gz"), tmp_path / "from-archive")
+    from_checkout = build_wheel(project, tmp_path / "from-checkout")
+    assert from_archive.namelist() == from_checkout.namelist()
+    assert all(from_archive.read(name) == from_checkout.read(name) for name in from_checkout.namelist())
+
+
+def test_packages_pass_the_checks_of_an_index(
+    runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile
+) -> None:
+    pytest.importorskip("twine", reason="part of the [dev] extra")
+    files = [str(wheel.filename) for wheel in (runtime_wheel, toolkit_wheel)]
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *files], check=True)
 
 
 def test_versions_agree(runtime_wheel: zipfile.ZipFile, toolkit_wheel: zipfile.ZipFile) -> None:
