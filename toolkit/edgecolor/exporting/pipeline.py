@@ -125,6 +125,7 @@ def export(
     need_tensorflow()
     pictures = read_calibration(Path(calibration))
     on_progress(f"{len(pictures.names)} calibration pictures")
+    on_progress(f"converting to {precision}; this takes half a minute or more")
     converted = convert(model, pictures.gray, precision, halves=precision is Precision.INT8)
     on_progress(f"converted to {precision}")
     corrected = correct(converted, pictures.gray)

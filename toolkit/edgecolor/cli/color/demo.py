@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from edgecolor.cli.common.messages import print_address
+from edgecolor.cli.common.messages import print_address, working
 from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token, TokenFile, read_token
 
 
@@ -44,11 +45,15 @@ def demo(
     from edgecolor.demo.coloring import open_models
     from edgecolor.demo.server import serve
 
-    def announce(address: str) -> None:
-        print_address("open", address, quiet=quiet)
-        if browser:
-            webbrowser.open(address)
+    with ExitStack() as start:
+        start.enter_context(working("starting the page", quiet=quiet))
 
-    token = read_token(token, token_file)
-    open_models(model)  # report a model that is not intact before the page is served
-    serve(model, host=host, port=port, token=token, on_ready=announce)
+        def announce(address: str) -> None:
+            start.close()
+            print_address("open", address, quiet=quiet)
+            if browser:
+                webbrowser.open(address)
+
+        token = read_token(token, token_file)
+        open_models(model)  # report a model that is not intact before the page is served
+        serve(model, host=host, port=port, token=token, on_ready=announce)

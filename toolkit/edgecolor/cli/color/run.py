@@ -16,7 +16,7 @@ import typer
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
-from edgecolor.cli.common.messages import print_line, progress_bar
+from edgecolor.cli.common.messages import print_line, progress_bar, working
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
@@ -236,13 +236,16 @@ def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> C
     from edgecolor_runtime.models.shipped import PHOTO_MODEL
 
     done, total = 0, 0
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as start:
+        start.enter_context(working("coloring", quiet=shared.quiet))
         advance: Callable[[], None] | None = None
 
         def on_progress(pictures_done: int, pictures: int) -> None:
             nonlocal done, total, advance
             done, total = pictures_done, pictures
             if advance is None:
+                if total > 1:
+                    start.close()  # the progress bar replaces the spinner
                 advance = stack.enter_context(progress_bar("coloring", total - done, quiet=shared.quiet))
             else:
                 advance()

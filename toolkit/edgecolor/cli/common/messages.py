@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edgecolor.support.progress import PrintLine, print_nothing
+
+_SPINNER_SECONDS = 1.0  # before a command shows a spinner
 
 
 def print_line(line: str) -> None:
@@ -23,6 +26,42 @@ def progress_printer(quiet: bool) -> PrintLine:
 def print_note(text: str) -> None:
     """Print a note of edgecolor on stderr."""
     print_line(f"edgecolor: note: {text}")
+
+
+@contextmanager
+def working(text: str, *, quiet: bool) -> Iterator[PrintLine]:
+    """Show on a terminal that a command works, once that takes over a second: a spinner with the time.
+
+    Leave the context before printing on stdout.
+
+    Args:
+        text: what the command does, such as "loading the model".
+        quiet: show nothing.
+
+    Yields:
+        The function that prints a line of progress.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield progress_printer(quiet)
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    progress = Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    progress.add_task(text, total=None)
+    timer = threading.Timer(_SPINNER_SECONDS, progress.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+    finally:
+        timer.cancel()
+        timer.join()  # a spinner that starts at this moment is also stopped
+        progress.stop()
 
 
 @contextmanager

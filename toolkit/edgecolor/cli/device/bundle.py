@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import progress_printer, working
 from edgecolor.cli.common.options import AsJson, Force, ModelName, OutputFile, Quiet
 
 
@@ -49,11 +49,11 @@ def bundle(
     if not output.name.endswith((".tar.gz", ".tgz")):
         raise UsageError(f"{output}: the name of a bundle must end with .tar.gz or .tgz")
     refuse_existing(output, force)
-    print_progress = progress_printer(quiet)
-    packed = make_bundle(model, target, print_progress)
-    write_bytes(output, packed.data, force=force)
+    with working(f"making a bundle for {target}", quiet=quiet) as print_progress:
+        packed = make_bundle(model, target, print_progress)
+        write_bytes(output, packed.data, force=force)
     if as_json:
         print(json.dumps({"output": str(output), "bytes": len(packed.data), "files": packed.files}, indent=1))
     else:
         print(output)
-    print_progress(f"{len(packed.files)} files, {len(packed.data) / 1e6:.0f} MB")
+    progress_printer(quiet)(f"{len(packed.files)} files, {len(packed.data) / 1e6:.0f} MB")

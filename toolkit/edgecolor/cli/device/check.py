@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines
 from edgecolor.cli.common.inputs import calibration_folder, verify_models
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import working
 from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, complete_model
 
 if TYPE_CHECKING:
@@ -70,16 +70,17 @@ def check(
     from edgecolor_runtime import GateError
 
     verify_models(model, *([] if reference is None else [str(reference)]))
-    result = check_model(
-        model,
-        reference=reference,
-        calibration=calibration if reference is None else calibration_folder(calibration),
-        data=data,
-        layers=layers,
-        threads=threads,
-        delegate=delegate,
-        on_progress=progress_printer(quiet),
-    )
+    with working(f"checking {model}", quiet=quiet) as print_progress:
+        result = check_model(
+            model,
+            reference=reference,
+            calibration=calibration if reference is None else calibration_folder(calibration),
+            data=data,
+            layers=layers,
+            threads=threads,
+            delegate=delegate,
+            on_progress=print_progress,
+        )
     print(json.dumps(_report(result), indent=1) if as_json else "\n".join(_lines(result)), flush=True)
     if result.failures:
         raise GateError(" ".join(result.failures))

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edgecolor.cli.common.options import AsJson
+from edgecolor.cli.common.messages import working
+from edgecolor.cli.common.options import AsJson, Quiet
 
 if TYPE_CHECKING:
     from edgecolor.doctor import Finding
 
 
-def doctor(*, as_json: AsJson = False) -> None:
+def doctor(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
     r"""Show what does not work on this machine, and how to fix it.
 
     The examinations cover Python, the interpreter and numpy; the shipped models; cameras and the right to
@@ -31,8 +32,13 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     from edgecolor.doctor import HostMachine, diagnose
 
-    findings = []
-    for finding in diagnose(HostMachine()):
+    findings: list[Finding] = []
+    examinations = diagnose(HostMachine())
+    while True:
+        with working("examining this machine", quiet=quiet):
+            finding = next(examinations, None)
+        if finding is None:
+            break
         findings.append(finding)
         if not as_json:
             print("\n".join(_lines(finding)), flush=True)  # at once: an examination may take seconds

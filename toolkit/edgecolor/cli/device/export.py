@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.inputs import calibration_folder, has_calibration, verify_network
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import working
 from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet
 from edgecolor.cli.common.samples import sample_network, sample_photographs
 
@@ -102,18 +102,19 @@ def export(
     is_exported = edgetpu and model.suffix == ".tflite"
     if not is_exported:
         verify_network(model)
-    report = export_model(
-        model,
-        output or _default_output(model, "edgetpu" if edgetpu else precision.value),
-        precision=precision,
-        calibration=None if is_exported else calibration_folder(calibration),
-        name=name,
-        saturation=saturation,
-        repair=not no_repair,
-        min_mapped=(1.0 if min_mapped is None else min_mapped) if edgetpu else None,
-        force=force,
-        on_progress=progress_printer(quiet),
-    )
+    with working(f"exporting {model}", quiet=quiet) as print_progress:
+        report = export_model(
+            model,
+            output or _default_output(model, "edgetpu" if edgetpu else precision.value),
+            precision=precision,
+            calibration=None if is_exported else calibration_folder(calibration),
+            name=name,
+            saturation=saturation,
+            repair=not no_repair,
+            min_mapped=(1.0 if min_mapped is None else min_mapped) if edgetpu else None,
+            force=force,
+            on_progress=print_progress,
+        )
     print(_json(report) if as_json else _text(report))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import progress_printer, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -64,7 +64,8 @@ def prune(
     verify_network(model)
     verify_prepared_data(data)
     folder = calibration_folder(calibration)
-    need_keras("prune", backend="tensorflow")
+    with working("loading TensorFlow", quiet=quiet):
+        need_keras("prune", backend="tensorflow")
     for module in ("tf_keras", "tensorflow_model_optimization"):
         need_module("prune", module)
     import edgecolor

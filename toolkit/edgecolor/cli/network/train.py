@@ -9,7 +9,7 @@ import typer
 
 from edgecolor import Augmentation, LossWeights, Recipe
 from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import progress_printer, working
 from edgecolor.cli.common.options import PreparedData, Quiet, RunFolder
 
 
@@ -96,7 +96,8 @@ def train(
     verify_prepared_data(data)
     for network in ([start] if start else []) + (teacher or []):
         verify_network(Path(network))
-    need_keras("train")
+    with working("loading TensorFlow", quiet=quiet):
+        need_keras("train")
     import edgecolor
 
     recipe = Recipe(

@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.durations import duration_parser
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import progress_printer, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -87,7 +87,8 @@ def tune(
     verify_network(model)
     verify_prepared_data(data)
     folder = calibration_folder(calibration)
-    need_keras("tune")
+    with working("loading TensorFlow", quiet=quiet):
+        need_keras("tune")
     need_module("tune", "optuna")
     import edgecolor
 
