@@ -77,7 +77,7 @@ class Colorizer:
 
     @classmethod
     def shipped(cls, name: str = "s", **options: Any) -> Colorizer:
-        """Open a model of this package. `options` are the arguments of the class."""
+        """Open a model of this package (default: the small, fast one). `options` are those of the class."""
         return cls(read_shipped(name), **options)
 
     def colorize(self, gray: Image.Image) -> ColorFrame:

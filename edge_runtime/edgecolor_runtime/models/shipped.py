@@ -29,7 +29,7 @@ MODEL_TITLES = {"m": "medium, better colors", "s": "small, fast"}
 """Name -> size and purpose in a few words, for people who choose a model."""
 
 PHOTO_MODEL = "m"
-"""The default for photographs: it colors better than `s`, and a photograph takes 8 % longer."""
+"""The default for photographs. It colors better than `s`; the network is a small part of the time."""
 
 
 def describe_name(name: str) -> str:

@@ -153,7 +153,8 @@ def test_the_named_model_is_selected_at_the_start() -> None:
     page = visit(str(MODEL))
     (models,) = [radio for radio in page.radio if radio.label == "Model"]
     assert models.value == str(MODEL)
-    assert [read(option) for option in models.options] == ["tiny-int8.tflite", "s", "m"]
+    labels = ["tiny-int8.tflite", "s (small, fast)", "m (medium, better colors)"]
+    assert [read(option) for option in models.options] == labels
     facts = read(page.caption[0].value)
     for fact in ("**Precision** int8", "**Alpha** 0.25", "**Trained on** not stated", "226 parameters"):
         assert fact in facts

@@ -17,6 +17,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.images.reader import Picture, parse_picture
 from edgecolor_runtime.models.model_file import ModelFile
+from edgecolor_runtime.models.shipped import describe_name
 from edgecolor_runtime.preview.server import MAX_SATURATION
 
 ABOUT = """
@@ -134,7 +135,7 @@ def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
     name = st.radio(
         "Model",
         list(models),
-        format_func=lambda name: _escape(Path(name).name),
+        format_func=lambda name: _escape(describe_name(Path(name).name)),
         horizontal=True,
         help="m needs three times the computation of s, and its colors are closer to the truth.",
     )

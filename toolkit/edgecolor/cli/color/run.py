@@ -77,7 +77,7 @@ def run(
     threads: Threads = None,
     engine: Annotated[
         Engine,
-        typer.Option(help="What colors a folder: this process, or the Ray cluster at RAY_ADDRESS."),
+        typer.Option(help="Color in this process, or on the Ray cluster at RAY_ADDRESS."),
     ] = Engine.LOCAL,
     delegate: Delegate = None,
     quality: Quality = 95,
