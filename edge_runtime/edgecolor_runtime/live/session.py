@@ -92,11 +92,14 @@ class LiveResult:
         output: the video file or folder that was written; None if nothing was written.
         notes: what the user should know about the output, one sentence each.
         statistics: number of frames, speed and latency.
+        missing_frames: number of frames that are missing at the end of the video, because its file is cut
+            off; 0 for a camera, and if the session ended before the end of the video.
     """
 
     output: Path | None
     notes: tuple[str, ...]
     statistics: LiveStatistics
+    missing_frames: int = 0
 
 
 class LiveSession:
@@ -287,7 +290,8 @@ class LiveSession:
         output = None
         if self._writer is not None and statistics.frames > 0 and not is_discarded:
             output = self._writer.path
-        return LiveResult(output, tuple(notes), statistics)
+        missing = self._video.missing if self._video is not None else 0
+        return LiveResult(output, tuple(notes), statistics, missing)
 
 
 _CAMERA_OPTIONS = (

@@ -17,6 +17,7 @@ from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import Orientation
 from edgecolor_runtime.sources.stepwise import StepwiseSource
+from edgecolor_runtime.sources.truncation import ReadPackets, count_missing_frames
 from edgecolor_runtime.sources.v4l2 import describe_busy
 
 SUFFIXES = frozenset(
@@ -40,6 +41,8 @@ class VideoFile(StepwiseSource):
         full_range: whether its luma is 0 to 255, not 16 to 235. Known after the first frame.
         pixel_aspect: width of a pixel divided by its height; None if the file does not specify it.
         damaged: number of packets that could not be decoded up to now. They are skipped.
+        missing: number of frames that the file promises and that are not in it, because it is cut off. Known
+            at its end; 0 before.
 
     Raises:
         MissingError: PyAV is not installed.
@@ -47,7 +50,7 @@ class VideoFile(StepwiseSource):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path, self.damaged = Path(path), 0
+        self.path, self.damaged, self.missing = Path(path), 0, 0
         av = pyav.load()
         if not self.path.exists():  # FFmpeg takes what precedes a colon for a protocol
             raise PictureError(f"{path}: No such file or directory")
@@ -80,13 +83,15 @@ class VideoFile(StepwiseSource):
         return self._stream.width, self._stream.height
 
     def _decode(self) -> Iterator[Any]:
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
+        read = ReadPackets(self._stream)
         while True:
             try:
-                yield from next(packets).decode()
-            except StopIteration:
-                return
-            except self._av.error.EOFError:
+                packet = next(packets)
+                if read.add(packet):
+                    yield from packet.decode()
+            except (StopIteration, self._av.error.EOFError):
+                self.missing = count_missing_frames(self.path, self._container, read)
                 return
             except (self._av.error.InvalidDataError, self._av.error.PatchWelcomeError):
                 self.damaged += 1

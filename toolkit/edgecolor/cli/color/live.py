@@ -69,7 +69,7 @@ def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments)
 def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color every frame of a video file into another video, or into a folder of pictures."""
     from edgecolor.batch.plan import MARK
-    from edgecolor_runtime import LiveSession, UsageError
+    from edgecolor_runtime import LiveSession, PictureError, UsageError
     from edgecolor_runtime.outputs.encoder import FORMATS
 
     suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
@@ -81,6 +81,11 @@ def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> Non
     if received:
         raise typer.Exit(128 + received)
     _print_result(result, shared, arguments, label=str(path))
+    if missing := result.missing_frames:
+        raise PictureError(
+            f"{path}: the file is cut off: {missing} of {missing + result.statistics.frames} frames are "
+            f"missing. {result.output} has the others. Copy the video again from its source."
+        )
 
 
 def _build_options(
