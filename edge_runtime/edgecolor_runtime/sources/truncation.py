@@ -72,7 +72,7 @@ def count_missing_frames(path: Path, container: Any, packets: ReadPackets) -> in
 
 
 def _missing_from_index(stream: Any, packets: ReadPackets) -> int:
-    entries = getattr(stream, "index_entries", ())  # not in old versions of PyAV
+    entries: Any = getattr(stream, "index_entries", ())  # not in old versions of PyAV
     last = packets.last_dts
     if not len(entries) or (last is not None and entries[-1].timestamp <= last):
         return 0
