@@ -136,10 +136,11 @@ def emulate(name: str, folder: Path, bundle: Path, qemu: Path) -> DeviceResult:
     if not golden["interpreter"].startswith(device.interpreter):
         raise EdgecolorError(f"{name} runs {golden['interpreter']} instead of {device.interpreter}")
     here, there = folder / "here", folder / f"{name}.colored"
-    root.run(command, "run", folder / "photograph.png", "-o", there / "photograph.png")
+    root.run(command, "run", folder / "photograph.png", "-o", there / "photograph.png", "--model", "s")
     frames = "video" if device.video else "frames"
     source = "video.mkv" if device.video else "frames"
-    root.run(command, "run", folder / source, "-o", there / frames, "--threads", "1")
+    options = ("--model", "s", "--threads", "1")  # the default for a film depends on the speed of the machine
+    root.run(command, "run", folder / source, "-o", there / frames, *options)
     versions = [
         root.run(python, "-c", f"from importlib.metadata import version as v; print(v('{package}'))").strip()
         for package in ("numpy", "pillow")
@@ -212,8 +213,8 @@ def prepare_pictures(folder: Path) -> None:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame), format="gray")))
         video.mux(stream.encode())
     for source in ("photograph.png", "frames"):
-        _edgecolor("run", folder / source, "-o", folder / "here" / source)
-    _edgecolor("run", folder / "video.mkv", "-o", folder / "here/video")
+        _edgecolor("run", folder / source, "-o", folder / "here" / source, "--model", "s")
+    _edgecolor("run", folder / "video.mkv", "-o", folder / "here/video", "--model", "s")
 
 
 def _edgecolor(*words: str | Path) -> None:

@@ -96,6 +96,12 @@ def test_a_folder(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not list(out.rglob("*.part"))
 
 
+def test_a_folder_names_its_model(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, model in ((["-m", "s"], "s (small, fast)"), (["-f"], "m (medium, better colors)")):
+        assert main(["run", str(photos), "-o", str(tmp_path / model[0]), *words]) == 0
+        assert capsys.readouterr().err.splitlines()[-1].endswith(f", with model {model}")
+
+
 def test_a_name_that_is_not_utf_8_and_damaged_tags(photos: Path) -> None:
     """The name is printed unchanged, without warnings of Pillow."""
     name = photos / os.fsdecode(b"\xff.jpg")

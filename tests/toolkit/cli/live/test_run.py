@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecolor.cli import main
 from edgecolor_runtime.sources import picamera, v4l2
 
 MODEL = Path(__file__).parents[3] / "edge_runtime" / "data" / "tiny-int8.tflite"
@@ -82,6 +83,16 @@ def test_a_video_beside_the_input(
     assert "film.color.mp4: exists already; use --force to replace it" in capsys.readouterr().err
     assert run("film.mp4", "--force", "--quiet") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_video_names_the_model_that_was_measured(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run_frames(*words: str) -> str:
+        assert main(["run", "film.mp4", "--frames", "2", "--force", *words]) == 0
+        return capsys.readouterr().err
+
+    model, _ = run_frames().splitlines()
+    assert re.fullmatch(r"model [sm] \(.*\): with m, a frame of 64 x 48 takes \d+ ms here; .*", model)
+    assert "model" not in run_frames("-m", "s") and run_frames("-q") == ""
 
 
 def test_json_and_a_part_of_a_video(
