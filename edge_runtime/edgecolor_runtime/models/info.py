@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.models.signature import INPUT_SHAPE, OUTPUT_SHAPE
 
+MAX_NUMBER = 1e15  # no number in edgecolor.json is larger
 MAX_SATURATION = 100  # gain on the predicted ab that a model file may ask for
 
 _REQUIRED_KEYS = (
@@ -291,6 +292,8 @@ def _find_wrong_keys(kind: type, values: Mapping[str, Any]) -> list[str]:
         accepted = _JSON_TYPES.get(str(member.type))
         if accepted is None or key not in values:
             continue
-        if isinstance(values[key], bool) or not isinstance(values[key], accepted):
+        value: Any = values[key]
+        is_other_type = isinstance(value, bool) or not isinstance(value, accepted)
+        if is_other_type or (isinstance(value, (int, float)) and not abs(value) <= MAX_NUMBER):  # or NaN
             wrong.append(key)
     return wrong

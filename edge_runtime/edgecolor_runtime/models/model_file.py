@@ -24,9 +24,11 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.models.info import ModelInfo, Precision
 from edgecolor_runtime.models.signature import INPUT_SHAPE, OUTPUT_SHAPE
+from edgecolor_runtime.system.strict_json import parse_json
 
 FORMAT = 1  # of edgecolor.json; it rises when an older reader would misread a new file
 MAX_GOLDEN_BYTES = 100_000  # size of golden.npz
+MAX_INFO_BYTES = 1 << 20  # size of edgecolor.json
 MAX_FILE_BYTES = 256 << 20  # a larger file is not an edgecolor model
 INFO_MEMBER = "edgecolor.json"  # zip member by which an edgecolor model is recognized
 
@@ -200,8 +202,11 @@ def _split(data: bytes, where: str) -> tuple[bytes, dict[str, bytes]]:
 
 
 def _read_info(member: bytes, digest: str, where: str) -> ModelInfo:
+    if len(member) > MAX_INFO_BYTES:
+        raise ModelFileError(f"{where}: edgecolor.json has more than {MAX_INFO_BYTES} bytes")
     try:
-        document = json.loads(member)
+        document = parse_json(member)
+        json.dumps(document, ensure_ascii=False).encode()  # raises if a text is not Unicode
     except ValueError as error:
         raise ModelFileError(f"{where}: edgecolor.json is not JSON ({error})") from error
     file_format = document.get("format") if isinstance(document, dict) else type(document).__name__

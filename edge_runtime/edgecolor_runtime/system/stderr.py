@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _STDERR_LOCK = threading.Lock()  # the process has one stderr
 
@@ -33,4 +33,5 @@ def stderr_without(*notes: bytes) -> Iterator[None]:
             os.close(kept)
             with held:
                 held.seek(0)
-                os.write(2, b"".join(line for line in held if not line.startswith(notes)))
+                with suppress(OSError):  # stderr is closed or full: the work continues
+                    os.write(2, b"".join(line for line in held if not line.startswith(notes)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import io
-import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import cleandoc
 from itertools import chain
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 import edgecolor_runtime
 from edgecolor.cli.color.demo import demo
 from edgecolor.cli.color.run import PANELS, run
+from edgecolor.cli.common.messages import discard_stream, escape_controls, open_closed_streams, print_line
 from edgecolor.cli.common.panels import command_with_panels
 from edgecolor.cli.device.bundle import bundle
 from edgecolor.cli.device.check import check
@@ -46,8 +47,29 @@ COMMAND_GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
 COMMANDS = tuple(chain.from_iterable(COMMAND_GROUPS.values()))
 
 
+@contextmanager
+def _escaped_usage_errors() -> Iterator[None]:
+    """Escape control characters in errors of usage: a shell's pattern may expand to any file name."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            vars(error)["message"] = escape_controls(message)
+        raise
+
+
 class _GroupedCommands(TyperGroup):
     """The commands, listed in the help under the titles of their groups."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the words before the command."""
+        with _escaped_usage_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the words of the command, and run it."""
+        with _escaped_usage_errors():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # click's types; newer Typers have their own
         for title, functions in COMMAND_GROUPS.items():
@@ -119,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 success, 1 failure, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
         5 bad model file, 130 interrupted.
     """
+    open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("edgecolor", _encode_any_name)
         sys.stdout.reconfigure(errors="edgecolor")
@@ -135,13 +158,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader closed the pipe. Buffered text must not raise again when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stream(1)  # the reader closed the pipe; buffered text must not raise again when Python exits
         return 1
     except OSError as error:
+        _discard_unwritable_stdout()
         reason = error.strerror or str(error)
         return _print_error(f"{error.filename}: {reason}" if error.filename else reason, 1)
     return 0
+
+
+def _discard_unwritable_stdout() -> None:
+    """Drop the buffered text if stdout cannot be written: Python would raise again when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        discard_stream(1)
 
 
 def _encode_any_name(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -153,5 +184,5 @@ def _encode_any_name(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _print_error(text: str, code: int) -> int:
-    print(f"edgecolor: {' '.join(text.split())}", file=sys.stderr)
+    print_line(f"edgecolor: {' '.join(text.split())}")
     return code

@@ -30,6 +30,7 @@ from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
 from edgecolor_runtime.system.files import staged_folder
+from edgecolor_runtime.system.strict_json import parse_json
 
 DATASET_FORMAT = 1
 NEAR_GRAY_CHROMA = 3.0  # mean chroma in Lab units; a photograph below teaches no color
@@ -235,7 +236,7 @@ def open_dataset(path: Path) -> Dataset:
     """
     load = partial(np.load, mmap_mode="r", allow_pickle=False)
     try:
-        info = json.loads((path / "info.json").read_text(encoding="utf-8"))
+        info = parse_json((path / "info.json").read_text(encoding="utf-8"))
         if info["format"] != DATASET_FORMAT:
             raise DataError(f"{path}: format {info['format']}; expected {DATASET_FORMAT}. Prepare it again.")
         return Dataset(

@@ -16,7 +16,6 @@ optional:
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from edgecolor.data.coverage import Histograms
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.system import files
+from edgecolor_runtime.system.strict_json import parse_json
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_sidecar(model: Path) -> Sidecar:
     if not path.is_file() or path == model:
         return Sidecar()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: the sidecar of {model.name} is unreadable: {error}") from error
     if not isinstance(values, dict):

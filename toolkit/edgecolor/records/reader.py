@@ -7,7 +7,6 @@ contradict.
 
 from __future__ import annotations
 
-import json
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from edgecolor.records.types import (
 from edgecolor.support.json_records import JsonObject, from_json
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.models.signature import INPUT_SIZE
+from edgecolor_runtime.system.strict_json import parse_json
 
 MAX_RECORD_BYTES = 64 << 20  # 321 photographs take half a megabyte
 MAX_NUMBER = 1e15  # no number of a record is larger: a petabyte, thirty million years of milliseconds
@@ -73,10 +73,10 @@ def _parse(path: Path) -> Any:
     if path.stat().st_size > MAX_RECORD_BYTES:
         raise DataError(f"{path}: larger than {MAX_RECORD_BYTES >> 20} MiB: not a record of edgecolor.")
     try:
-        return json.loads(
+        return parse_json(
             path.read_text("utf-8"), parse_constant=_number, parse_float=_number, parse_int=_integer
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split())[:100]
         raise DataError(f"{path}: not a JSON record: {reason}.") from error
 

@@ -15,6 +15,7 @@ from edgecolor.support.file_lock import lock_file
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, UsageError
 from edgecolor_runtime.system import files
+from edgecolor_runtime.system.strict_json import parse_json
 
 RECIPE = "recipe.json"
 STATE = "state.json"
@@ -134,7 +135,7 @@ def lock_folder(folder: Path, name: str = "lock") -> Iterator[None]:
 
 def _read_json(path: Path) -> JsonObject:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: unreadable ({error}). Name another folder with -o.") from error
     if not isinstance(value, dict):

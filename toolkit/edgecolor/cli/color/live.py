@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgecolor.cli.color.live_options import LiveArguments
-from edgecolor.cli.common.messages import print_address, print_line, progress_bar, progress_printer
+from edgecolor.cli.common.messages import (
+    print_address,
+    print_line,
+    print_lines,
+    progress_bar,
+    progress_printer,
+)
 from edgecolor.cli.common.options import read_token
 
 if TYPE_CHECKING:
@@ -50,7 +56,8 @@ def print_cameras(as_json: bool) -> None:
         print(json.dumps([{"name": c.name, "path": c.path, "formats": c.formats} for c in cameras], indent=1))
     else:
         for index, camera in enumerate(cameras):
-            print(f"{index}  {camera.name}  {camera.path}", *camera.formats, sep="\n     ")
+            formats = [f"     {pixel_format}" for pixel_format in camera.formats]
+            print_lines(f"{index}  {camera.name}  {camera.path}", *formats)
         if not cameras:
             print_line(describe_no_camera())
 
@@ -196,7 +203,7 @@ def _print_result(result: LiveResult, shared: RunArguments, arguments: LiveArgum
     elif shared.as_json:
         print(json.dumps({"output": output, "notes": result.notes, **statistics.to_json()}, indent=1))
     elif output is not None:
-        print(output)
+        print_lines(output)
     print_progress = progress_printer(shared.quiet)
     for note in result.notes:
         print_progress(f"{label}: {note}")

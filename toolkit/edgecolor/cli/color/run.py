@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ import typer
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
-from edgecolor.cli.common.messages import print_line, progress_bar, working
+from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, working
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
@@ -218,7 +217,7 @@ def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> Non
         print(json.dumps(_report(summary), indent=1))
     else:
         for result in summary.colored:
-            print(result.job.target)
+            print_lines(result.job.target)
     if not shared.quiet:
         for result in summary.colored:
             for note in result.notes:
@@ -277,7 +276,7 @@ def _raise_failures(summary: ColoringSummary) -> None:
     if errors and len(summary.results) == 1:
         raise errors[0]
     for error in errors:
-        print(f"edgecolor: {error}", file=sys.stderr)
+        print_line(f"edgecolor: {error}")
     if errors:
         only_existing = all(isinstance(error, UsageError) for error in errors)
         kind = UsageError if only_existing else EdgecolorError

@@ -1,21 +1,82 @@
-"""Messages on stderr: progress lines, a progress bar, notes, and the address of a page."""
+"""Everything that is printed: results on stdout; progress, notes, errors and addresses on stderr.
+
+Names and texts come from files of strangers. They pass through `escape_controls`: a file name cannot move the
+cursor, retitle the terminal or forge a line of its own.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from edgecolor.support.progress import PrintLine, print_nothing
 
 _SPINNER_SECONDS = 1.0  # before a command shows a spinner
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, delete and C1: line ends, the cursor, colors, titles
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of text
+    "\u2028\u2029"  # line and paragraph separator
+    "\ud800-\udc7f\udd00-\udfff]"  # halves of characters, except bytes of a file name that is not UTF-8
+)
+
+
+def escape_controls(text: object) -> str:
+    r"""Return text for one line of a terminal: a control character is written as \n, \x1b or \u202e."""
+    line = _CONTROLS.sub(_escape, str(text)).encode("utf-8", "surrogateescape")
+    # Bytes of a file name that is not UTF-8 are kept. Two of them can form a control character.
+    return _CONTROLS.sub(_escape, line.decode("utf-8", "surrogateescape"))
+
+
+def _escape(control: re.Match[str]) -> str:
+    return repr(control.group())[1:-1]
+
+
+def print_lines(*lines: object) -> None:
+    """Print lines on stdout, at once."""
+    print("\n".join(map(escape_controls, lines)), flush=True)
 
 
 def print_line(line: str) -> None:
-    """Print one line on stderr, at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line on stderr, at once. If stderr cannot be written, the work continues."""
+    try:
+        print(escape_controls(line), file=sys.stderr, flush=True)
+    except OSError:  # the reader of a pipe has gone, or a disk is full
+        with suppress(OSError):
+            discard_stream(2)
+
+
+def discard_stream(number: int) -> None:
+    """Send what is written to a standard stream to nowhere.
+
+    Args:
+        number: file descriptor: 0 for stdin, 1 for stdout, 2 for stderr.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def open_closed_streams() -> None:
+    """Open the standard streams that are closed, as by `2>&-`, to nowhere.
+
+    Otherwise the next file that is opened gets the number of the stream and receives its messages, and Python
+    prints to stdout what is meant for stderr.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            discard_stream(number)
+        if getattr(sys, name) is None:
+            stream = os.fdopen(
+                number, "w" if number else "r", encoding="utf-8", errors="replace", closefd=False
+            )
+            setattr(sys, name, stream)
 
 
 def progress_printer(quiet: bool) -> PrintLine:
@@ -52,12 +113,12 @@ def working(text: str, *, quiet: bool) -> Iterator[PrintLine]:
     progress = Progress(
         *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     )
-    progress.add_task(text, total=None)
+    progress.add_task(escape_controls(text), total=None)
     timer = threading.Timer(_SPINNER_SECONDS, progress.start)
     timer.daemon = True
     timer.start()
     try:
-        yield lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+        yield lambda line: console.print(escape_controls(line), markup=False, highlight=False, soft_wrap=True)
     finally:
         timer.cancel()
         timer.join()  # a spinner that starts at this moment is also stopped

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.common.messages import progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, working
 from edgecolor.cli.common.options import AsJson, Force, ModelName, OutputFile, Quiet
 
 
@@ -55,5 +55,5 @@ def bundle(
     if as_json:
         print(json.dumps({"output": str(output), "bytes": len(packed.data), "files": packed.files}, indent=1))
     else:
-        print(output)
+        print_lines(output)
     progress_printer(quiet)(f"{len(packed.files)} files, {len(packed.data) / 1e6:.0f} MB")

@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines
 from edgecolor.cli.common.inputs import calibration_folder, verify_models
-from edgecolor.cli.common.messages import working
+from edgecolor.cli.common.messages import print_lines, working
 from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, complete_model
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def check(
             delegate=delegate,
             on_progress=print_progress,
         )
-    print(json.dumps(_report(result), indent=1) if as_json else "\n".join(_lines(result)), flush=True)
+    if as_json:
+        print(json.dumps(_report(result), indent=1), flush=True)
+    else:
+        print_lines(*_lines(result))
     if result.failures:
         raise GateError(" ".join(result.failures))
 

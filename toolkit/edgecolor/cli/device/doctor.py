@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edgecolor.cli.common.messages import working
+from edgecolor.cli.common.messages import print_lines, working
 from edgecolor.cli.common.options import AsJson, Quiet
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def doctor(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
             break
         findings.append(finding)
         if not as_json:
-            print("\n".join(_lines(finding)), flush=True)  # at once: an examination may take seconds
+            print_lines(*_lines(finding))  # at once: an examination may take seconds
     if as_json:
         print(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=1), flush=True)
     _raise_problems(findings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.inputs import calibration_folder, has_calibration, verify_network
-from edgecolor.cli.common.messages import working
+from edgecolor.cli.common.messages import print_lines, working
 from edgecolor.cli.common.options import AsJson, Calibration, Force, Quiet
 from edgecolor.cli.common.samples import sample_network, sample_photographs
 
@@ -115,7 +115,10 @@ def export(
             force=force,
             on_progress=print_progress,
         )
-    print(_json(report) if as_json else _text(report))
+    if as_json:
+        print(_json(report))
+    else:
+        print_lines(*_lines(report))
 
 
 def _default_output(model: Path, kind: str) -> Path:
@@ -146,7 +149,7 @@ def _json(report: ExportReport) -> str:
     return json.dumps(asdict(report), indent=1)
 
 
-def _text(report: ExportReport) -> str:
+def _lines(report: ExportReport) -> list[str]:
     fidelity = report.fidelity
     operators = ", ".join(f"{count} {name}" for name, count in report.operators.items())
     lines = [
@@ -180,4 +183,4 @@ def _text(report: ExportReport) -> str:
             f"{compilation.on_chip / 1e6:.2f} MB on the chip, "
             f"{compilation.off_chip / 1e6:.2f} MB sent with every picture"
         )
-    return "\n".join(lines)
+    return lines

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgecolor.cli.common.messages import print_lines
+
 if TYPE_CHECKING:
     from edgecolor.tflite.inspection import Inspection
 
@@ -44,7 +46,7 @@ def inspect(
     lines = [*_file_lines(inspection), *_own_lines(inspection), *_graph_lines(inspection)]
     if layers:
         lines += _layer_lines(inspection)
-    print("\n".join(lines))
+    print_lines(*lines)
 
 
 def _file_lines(inspection: Inspection) -> Iterator[str]:

@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.durations import duration_parser
 from edgecolor.cli.common.inputs import verify_models
-from edgecolor.cli.common.messages import print_line, progress_printer
+from edgecolor.cli.common.messages import print_line, print_lines, progress_printer
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
@@ -100,7 +100,10 @@ def bench(
     text = json.dumps(record.to_json(), indent=1) + "\n"
     if output is not None:
         write_bytes(output, text.encode(), force=force)
-    print(text if as_json else "\n".join(_table(record)), end="" if as_json else "\n", flush=True)
+    if as_json:
+        print(text, end="", flush=True)
+    else:
+        print_lines(*_table(record))
     if record.verdict.result is Verdict.VOID:
         print_line(
             f"edgecolor: the board was throttled ({', '.join(record.verdict.because)}): the times are void. "

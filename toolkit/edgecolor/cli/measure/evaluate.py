@@ -12,7 +12,7 @@ import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
 from edgecolor.cli.common.inputs import verify_models, verify_photographs
-from edgecolor.cli.common.messages import progress_printer
+from edgecolor.cli.common.messages import print_lines, progress_printer
 from edgecolor.cli.common.options import AsJson, Force, Quiet, complete_model
 from edgecolor_runtime.system import files
 
@@ -125,7 +125,10 @@ def evaluate(
         by_name = {one.photograph.name: one for one in colored}
         names = (*record.evaluation.worst, *record.evaluation.best)
         _draw(extremes, draw_sheet([by_name[name] for name in names]), force)
-    typer.echo(text if as_json else table(record.evaluation))
+    if as_json:
+        print(text)
+    else:
+        print_lines(*table(record.evaluation))
 
 
 def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
@@ -136,8 +139,8 @@ def _draw(path: Path, sheet: Image.Image, force: bool) -> None:
     files.write_bytes(path, encoded.getvalue(), force=force)
 
 
-def table(result: Evaluation) -> str:
-    """Return the evaluation as a table of about 40 lines."""
+def table(result: Evaluation) -> list[str]:
+    """Return the evaluation as the lines of a table, about 40."""
     plane = result.plane
     lines = [
         f"model        {result.model}, saturation {result.saturation:g}",
@@ -167,7 +170,7 @@ def table(result: Evaluation) -> str:
     lines += ["", f"least gain   {', '.join(result.worst)}", f"most gain    {', '.join(result.best)}"]
     if result.fidelity:
         lines += ["", *fidelity_lines(result.fidelity)]
-    return "\n".join(lines)
+    return lines
 
 
 def _without_its_own(result: Evaluation) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.common.messages import print_line, progress_printer
+from edgecolor.cli.common.messages import print_line, print_lines, progress_printer
 from edgecolor.cli.common.options import AsJson, Quiet
 
 PROGRESS_EVERY = 500  # photographs between two lines of progress
@@ -61,7 +61,7 @@ def dataset(
         return
     for name in summary.unreadable:
         print_line(f"{name}: not readable; left out")
-    print(
+    print_lines(
         f"{output}: {summary.train} train, {summary.val} val of {summary.photographs} photographs; left out "
         f"{summary.near_gray} near-gray, {summary.toned} of one tint, {len(summary.unreadable)} unreadable."
     )

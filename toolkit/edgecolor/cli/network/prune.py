@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -84,7 +84,10 @@ def prune(
     result = edgecolor.prune(
         model, data, output, options, calibration=folder, on_progress=progress_printer(quiet)
     )
-    print(_json(result) if as_json else _text(result))
+    if as_json:
+        print(_json(result))
+    else:
+        print_lines(*_lines(result))
 
 
 def _json(result: PruneResult) -> str:
@@ -97,9 +100,9 @@ def _json(result: PruneResult) -> str:
     return json.dumps(values, indent=1)
 
 
-def _text(result: PruneResult) -> str:
+def _lines(result: PruneResult) -> list[str]:
     gain = _gain_lines(result.gain) if result.gain else []
-    return "\n".join([str(result.path), "", *_kernel_lines(result.kernels, result.sparsity), "", *gain])
+    return [str(result.path), "", *_kernel_lines(result.kernels, result.sparsity), "", *gain]
 
 
 def _kernel_lines(kernels: Sequence[KernelSparsity], sparsity: float) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from edgecolor import Augmentation, LossWeights, Recipe
 from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, working
 from edgecolor.cli.common.options import PreparedData, Quiet, RunFolder
 
 
@@ -129,4 +129,4 @@ def train(
         workers=workers,
         keep_every=keep_every,
     )
-    print(path)
+    print_lines(path)

@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.durations import duration_parser
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -112,19 +112,20 @@ def tune(
         storage=storage,
         on_progress=progress_printer(quiet),
     )
-    print(json.dumps(asdict(result), indent=1) if as_json else _text(result, output))
+    if as_json:
+        print(json.dumps(asdict(result), indent=1))
+    else:
+        print_lines(*_lines(result, output))
 
 
-def _text(result: TuneResult, folder: Path) -> str:
-    return "\n".join(
-        [
-            result.path,
-            "",
-            f"the network  {result.wide.describe()}",
-            *(f"{'not beaten' if i == 0 else '':13}{c.describe()}" for i, c in enumerate(result.pareto)),
-            f"chosen       {result.chosen.describe()}",
-            f"finished     {result.finished.describe()}",
-            "",
-            f"{len(result.trials)} trials, {result.minutes:.0f} minutes; plot: {folder / 'pareto.svg'}",
-        ]
-    )
+def _lines(result: TuneResult, folder: Path) -> list[str]:
+    return [
+        result.path,
+        "",
+        f"the network  {result.wide.describe()}",
+        *(f"{'not beaten' if i == 0 else '':13}{c.describe()}" for i, c in enumerate(result.pareto)),
+        f"chosen       {result.chosen.describe()}",
+        f"finished     {result.finished.describe()}",
+        "",
+        f"{len(result.trials)} trials, {result.minutes:.0f} minutes; plot: {folder / 'pareto.svg'}",
+    ]
