@@ -196,7 +196,7 @@ def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None
 
 def test_saturation_and_model(page: Page, photograph: Path) -> None:
     give(page, photograph)
-    page.get_by_role("radio", name="m", exact=True).check(force=True)
+    page.get_by_role("radio", name="m (medium, better colors)", exact=True).check(force=True)
     page.get_by_text("1,214,378 parameters").wait_for()
     saturation = page.get_by_role("slider", name="Saturation")
     assert saturation.get_attribute("value") == "1.25"

@@ -127,7 +127,7 @@ for _command in COMMANDS:
     # A raw docstring has the two characters \b where lines must not be joined; Typer expects a backspace.
     app.command(
         help=cleandoc(_command.__doc__ or "").replace("\\b", "\b"),
-        cls=command_with_panels(PANELS) if _command is run else None,
+        cls=command_with_panels(PANELS if _command is run else {}),
     )(_command)
 
 

@@ -28,12 +28,16 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="An exported .tflite, a .keras, or the name of a shipped model.",
             autocompletion=complete_model,
         ),
     ],
     data: Annotated[
-        Path, typer.Argument(help="A folder of color photographs that the model was not trained on.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="A folder of color photographs that the model was not trained on."
+        ),
     ],
     *,
     reference: Annotated[

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def prune(
-    model: Annotated[Path, typer.Argument(help=".keras file to prune. It is also the teacher.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help=".keras file to prune. It is also the teacher.")
+    ],
     data: PreparedData,
     output: RunFolder,
     sparsity: Annotated[

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def tune(
-    model: Annotated[Path, typer.Argument(help="Trained .keras file, the widest possible result.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Trained .keras file, the widest possible result.")
+    ],
     data: PreparedData,
     output: RunFolder,
     trials: Annotated[int, typer.Option(help="Number of trials, including those of earlier calls.")] = 8,
