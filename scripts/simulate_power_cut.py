@@ -8,10 +8,12 @@ simulated. Root, mkfs and loop devices are needed.
     sudo python scripts/simulate_power_cut.py run --cuts 20 --file-system ext4
     sudo python scripts/simulate_power_cut.py run --cuts 20 --file-system xfs
     sudo python scripts/simulate_power_cut.py train --cuts 10
+    sudo python scripts/simulate_power_cut.py record --cuts 20 --file-system ext4
 
 `run` colors a folder of photographs, is cut at a random moment, and is repeated: afterwards every photograph
 has its result, byte for byte as in an undisturbed run, and nothing else is in the folder. `train` is cut
-again and again at random moments and resumed: no epoch that was reported as done is lost.
+again and again at random moments and resumed: no epoch that was reported as done is lost. `record` records a
+camera and is cut at a random moment: the file plays, and at most two seconds are missing at its end.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
+from PIL import Image
+
 REPOSITORY = Path(__file__).parents[1]
 PHOTOGRAPHS = REPOSITORY / "calibration"
 EDGECOLOR = (sys.executable, "-m", "edgecolor")
@@ -42,6 +47,8 @@ DISK_BYTES = 400 << 20  # XFS refuses less than 300 MB
 TRAIN_EPOCHS = 12
 TRAIN_OPTIONS = ("--trunk", "none", "--full-size-epochs", "1", "--size", "64", "--batch", "32")
 EPOCH_DONE = re.compile(r"epoch (\d+)/\d+ done")
+RECORDING_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+MAX_MISSING_SECONDS = 2.0
 RESUMED = re.compile(r"resumed after epoch (\d+) ")
 
 
@@ -173,6 +180,47 @@ def cut_train(work: Path, *, cuts: int, file_system: str, chance: random.Random)
     return wrong
 
 
+def cut_record(work: Path, *, cuts: int, file_system: str, chance: random.Random) -> int:
+    """Cut the recording of a camera several times; return the number of cuts that lost too much."""
+    camera, wrong = work / "camera", 0
+    camera.mkdir()
+    for path in sorted(PHOTOGRAPHS.glob("*.jpg"))[:20]:
+        with Image.open(path) as picture:
+            picture.convert("L").resize((320, 240)).save(camera / f"{path.stem}.png")
+    command = [*EDGECOLOR, "run", "--camera", str(camera), "--framerate", "15", "--no-preview", "-o"]
+    with mounted_disk(work / "disk", file_system) as disk:
+        for number in range(1, cuts + 1):
+            output = disk.folder / f"out{RECORDING_SUFFIXES[number % len(RECORDING_SUFFIXES)]}"
+            process = start([*command, str(output)])
+            while not output.exists():
+                if process.poll() is not None:
+                    raise SystemExit(process.communicate()[1])
+                time.sleep(0.005)
+            begun = time.monotonic()
+            time.sleep(chance.uniform(2.5, 10))
+            recorded = time.monotonic() - begun
+            disk.cut(process)
+            missing = recorded - last_frame_time(output)
+            wrong += missing > MAX_MISSING_SECONDS
+            print(
+                f"cut {number}: {output.name}, {recorded:.2f} s recorded, {missing:.2f} s missing", flush=True
+            )
+            output.unlink(missing_ok=True)
+    return wrong
+
+
+def last_frame_time(path: Path) -> float:
+    """Return the time stamp of the last frame of a video that can be decoded; 0 if there is none."""
+    last = 0.0
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                last = frame.time or 0.0
+    except (av.error.FFmpegError, IndexError):
+        pass  # what comes after the last whole part
+    return last
+
+
 def start(command: Sequence[str]) -> subprocess.Popen[str]:
     """Start a command whose messages can be read."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -207,12 +255,12 @@ def follow(process: subprocess.Popen[str], seconds: float | None) -> tuple[int, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Cut one command several times; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("command", choices=("run", "train"))
+    parser.add_argument("command", choices=("run", "train", "record"))
     parser.add_argument("--cuts", type=int, default=20, help="number of power cuts (default: 20)")
     parser.add_argument("--file-system", choices=("ext4", "xfs"), default="ext4")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments (default: 0)")
     options = parser.parse_args(arguments)
-    work = {"run": cut_run, "train": cut_train}[options.command]
+    work = {"run": cut_run, "train": cut_train, "record": cut_record}[options.command]
     with tempfile.TemporaryDirectory(prefix="power-cut-") as folder:
         wrong = work(
             Path(folder),
