@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from edgecolor.cli.common.messages import print_address, working
-from edgecolor.cli.common.options import Host, ModelName, Port, Quiet, Token, TokenFile, read_token
+from edgecolor.cli.common.options import (
+    Host,
+    ModelName,
+    Port,
+    Quiet,
+    Token,
+    TokenFile,
+    printable_address,
+    read_token,
+)
 
 
 def demo(
@@ -50,10 +59,11 @@ def demo(
 
         def announce(address: str) -> None:
             start.close()
-            print_address("open", address, quiet=quiet)
+            printed = printable_address(address, token, token_file)
+            print_address("open", printed, quiet=quiet)
             if browser:
                 webbrowser.open(address)
 
-        token = read_token(token, token_file)
+        page_token = read_token(token, token_file)
         open_models(model)  # report a model that is not intact before the page is served
-        serve(model, host=host, port=port, token=token, on_ready=announce)
+        serve(model, host=host, port=port, token=page_token, on_ready=announce)

@@ -23,7 +23,7 @@ from edgecolor.cli.common.messages import (
     progress_bar,
     progress_printer,
 )
-from edgecolor.cli.common.options import read_token
+from edgecolor.cli.common.options import printable_address, read_token
 
 if TYPE_CHECKING:
     from edgecolor_runtime import LiveOptions, LiveResult, LiveSession, Shot
@@ -137,14 +137,14 @@ def _run(
         _stopped_by_signals(session.stop) as received,
         progress_bar("coloring", session.frame_count, quiet=shared.quiet or not has_bar) as advance,
     ):
-        on_frame = _frame_reporter(session, advance, quiet=shared.quiet, has_stats=arguments.stats)
+        on_frame = _frame_reporter(session, advance, arguments, quiet=shared.quiet)
         result = session.run(on_frame=on_frame, on_message=progress_printer(shared.quiet))
     systemd.notify_stopping()
     return result, received[0] if received else 0
 
 
 def _frame_reporter(
-    session: LiveSession, advance: Callable[[], None], *, quiet: bool, has_stats: bool
+    session: LiveSession, advance: Callable[[], None], arguments: LiveArguments, *, quiet: bool
 ) -> Callable[[Shot], None]:
     """Return the function that reports each frame to the terminal and to systemd."""
     from edgecolor_runtime.system import systemd
@@ -155,11 +155,12 @@ def _frame_reporter(
         nonlocal next_stats
         if shot.number == 0:
             if session.address is not None:  # printed now, because now there is something to see
-                print_address("watch", session.address, quiet=quiet)
+                address = printable_address(session.address, arguments.token, arguments.token_file)
+                print_address("watch", address, quiet=quiet)
             systemd.notify_ready()
         systemd.notify_alive()
         advance()
-        if has_stats and time.monotonic() >= next_stats:
+        if arguments.stats and time.monotonic() >= next_stats:
             next_stats = time.monotonic() + _STATS_SECONDS
             print(json.dumps(session.statistics.to_json()), flush=True)
 

@@ -112,3 +112,15 @@ def read_token(token: str | None, file: Path | None) -> str | None:
         raise UsageError(f"--token-file {file}: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UsageError(f"--token-file {file}: not a text file") from None
+
+
+def printable_address(address: str, token: str | None, file: Path | None) -> str:
+    """Return the address of the page as it is printed, with a token from a file or the environment hidden.
+
+    Args:
+        address: the address with its token.
+        token: the option --token.
+        file: the option --token-file.
+    """
+    secret = read_token(None, file) if token is None else None
+    return address.replace(f"token={secret}", "token=***") if secret else address
