@@ -106,9 +106,11 @@ def staged_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         UsageError: `path` exists.
-        EdgecolorError: the folder cannot be made.
+        EdgecolorError: the folder cannot be made, or another process of this machine is making it.
     """
     _refuse_existing_folder(path)
+    if process := living_process(path):
+        raise EdgecolorError(f"{path}: process {process} is making this folder. Wait until it has ended.")
     with _failures_named(path), temporary_beside(path) as folder:
         folder.mkdir()
         yield folder

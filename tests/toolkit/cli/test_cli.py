@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -201,3 +203,49 @@ def test_a_closed_pipe_prints_no_error() -> None:
     )
     os.close(writer)
     assert done.stderr == b"" and done.returncode == 1
+
+
+ENDLESS = """
+import sys, time
+from edgecolor import cli
+from edgecolor.batch import folder_run
+def color_pictures(*_, on_progress, **__):
+    on_progress(3, 7)
+    print("started", flush=True)
+    time.sleep(60)
+folder_run.color_pictures = color_pictures
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_signals_end_a_command_with_one_line(tmp_path: Path, name: str, code: int, in_folder: bool) -> None:
+    (tmp_path / "a.jpg").touch()
+    words = [tmp_path, "-o", tmp_path / "out"] if in_folder else [tmp_path / "a.jpg"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, "run", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "started\n"
+        process.send_signal(getattr(signal, name))
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == code
+    if in_folder:
+        assert error == "3 of 7 done; the same command resumes this run\n"
+    else:
+        assert error == ("" if name == "SIGINT" else f"edgecolor: stopped by {name}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_nohup_is_respected() -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from edgecolor import cli\n"
+        "cli.app = lambda **_: signal.raise_signal(signal.SIGHUP)\n"
+        "raise SystemExit(cli.main([]))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ from edgecolor.cli import main
 from edgecolor.data.dataset import Split, choose_held_out, open_dataset, prepare_dataset
 from edgecolor.data.training_sources import NPY_AB, NPY_L, planes_of_rgb
 from edgecolor.training.run_folder import RunIdentity, begin_run, open_run
-from edgecolor_runtime.errors import DataError, UsageError
+from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 
 CALIBRATION = Path(__file__).parents[3] / "calibration"
 
@@ -199,3 +201,27 @@ def test_command_refuses_a_folder_without_a_usable_photograph(
 def test_a_folder_that_is_not_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="edgecolor dataset"):
         open_dataset(tmp_path)
+
+
+def test_a_second_process_that_makes_the_same_dataset_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "photos" / "a.png")
+    code = (
+        "import pathlib; from edgecolor_runtime.system.files import staged_folder\n"
+        "with staged_folder(pathlib.Path('out')): print('started', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "started\n"
+        with pytest.raises(EdgecolorError, match=rf"out: process {other.pid} is making this folder"):
+            prepare_dataset(tmp_path / "photos", tmp_path / "out")
+        other.kill()
+    with pytest.raises(DataError, match="no usable photograph"):
+        prepare_dataset(tmp_path / "photos", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"], "the files of the killed process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +134,76 @@ def test_a_child_ends_when_its_parent_is_killed(child: Child, tmp_path: Path) ->
         assert parent.stdout is not None and parent.stdout.readline() == "started\n"
         parent.kill()
     assert is_unlocked(lock)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux can kill a child that holds the lock")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_child_in_native_code_ends_when_its_parent_is_killed(
+    child: Child, tmp_path: Path, number: int
+) -> None:
+    """A converter computes for a minute and holds the interpreter's lock: no Python thread runs."""
+    module = child("""
+        import ctypes
+        lock = hold_lock(request)
+        send(None)
+        ctypes.PyDLL(None).sleep(60)
+    """)
+    lock, script = tmp_path / "lock", tmp_path / "parent.py"
+    script.write_text(
+        "from edgecolor.support.child_process import run_module\n"
+        f"run_module({module!r}, {str(lock)!r}, what='', on_record=lambda r: print('started', flush=True))\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == "started\n"
+        parent.send_signal(number)
+    assert is_unlocked(lock)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux kills a program with its parent")
+def test_a_program_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "from edgecolor.support.child_process import run_program\n"
+        "run_program(['sh', '-c', 'echo $$ > number; exec sleep 60'])\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as parent:
+        while not (tmp_path / "number").exists() or not (tmp_path / "number").read_text().endswith("\n"):
+            assert parent.poll() is None
+            time.sleep(0.01)
+        parent.kill()
+    assert has_ended(int((tmp_path / "number").read_text()))
+
+
+POOL = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from edgecolor.support.child_process import end_worker_with_parent
+with ProcessPoolExecutor(2, initializer=end_worker_with_parent) as pool:
+    list(pool.map(time.sleep, [0.2] * 2))
+    print(*pool._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_workers_of_a_pool_end_when_their_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        parent.kill()
+    assert all(map(has_ended, workers))
+
+
+def has_ended(process: int) -> bool:
+    """Wait up to 10 s until a process has ended."""
+    for _ in range(1000):
+        try:
+            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_a_program_that_works_and_one_that_fails() -> None:

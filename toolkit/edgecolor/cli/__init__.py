@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import codecs
 import io
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import cleandoc
 from itertools import chain
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +21,13 @@ from typer.core import TyperGroup
 import edgecolor_runtime
 from edgecolor.cli.color.demo import demo
 from edgecolor.cli.color.run import PANELS, run
-from edgecolor.cli.common.messages import discard_stream, escape_controls, open_closed_streams, print_line
+from edgecolor.cli.common.messages import (
+    InterruptedRunError,
+    discard_stream,
+    escape_controls,
+    open_closed_streams,
+    print_line,
+)
 from edgecolor.cli.common.panels import command_with_panels
 from edgecolor.cli.device.bundle import bundle
 from edgecolor.cli.device.check import check
@@ -34,6 +43,9 @@ from edgecolor.cli.network.prune import prune
 from edgecolor.cli.network.train import train
 from edgecolor.cli.network.tune import tune
 from edgecolor_runtime.errors import EdgecolorError
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended: 128 and the number of SIGINT."""
 
 # The command modules are light: each imports what is heavy inside its function.
 COMMAND_GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -139,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 success, 1 failure, 2 wrong usage, 3 a gate failed, 4 this machine lacks something,
-        5 bad model file, 130 interrupted.
+        5 bad model file, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
     """
     open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -148,15 +160,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         # Pillow warns of damaged tags, with a line of its source; our own messages name what matters.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+    with _stopped_by_signals() as received:
+        try:
+            return _run_command(argv)
+        except InterruptedRunError as interruption:
+            print_line(str(interruption))
+        except KeyboardInterrupt:
+            if received:
+                _print_error(f"stopped by {received[0].name}", INTERRUPTED)
+        return 128 + received[0] if received else INTERRUPTED
+
+
+def _run_command(argv: Sequence[str] | None) -> int:
     try:
         app(args=None if argv is None else list(argv), prog_name="edgecolor")
         sys.stdout.flush()
     except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer turns KeyboardInterrupt into this code
+            raise KeyboardInterrupt from None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except EdgecolorError as error:
         return _print_error(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         discard_stream(1)  # the reader closed the pipe; buffered text must not raise again when Python exits
         return 1
@@ -165,6 +189,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = error.strerror or str(error)
         return _print_error(f"{error.filename}: {reason}" if error.filename else reason, 1)
     return 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[list[signal.Signals]]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does. An ignored signal stays ignored, as with nohup.
+
+    Yields:
+        The signals received up to now.
+    """
+    received: list[signal.Signals] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if not received:  # systemd and terminals send both; the second must not stop the work on the first
+            received.append(signal.Signals(number))
+            raise KeyboardInterrupt
+
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, handle)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _discard_unwritable_stdout() -> None:

@@ -7,7 +7,8 @@ A run is a folder like that of `train`:
 
     recipe.json               what the run does
     state.json                epochs done, the checkpoint after them, and the figures of every epoch
-    epoch-0002.*              weights, masks and optimizer state after that epoch
+    state-older.json          the same for the checkpoint before
+    epoch-0002.*              weights, masks and optimizer state after that epoch; the last two are kept
     model.keras, model.json   the pruned network and its sidecar, once all epochs are done
 """
 
@@ -43,7 +44,7 @@ from edgecolor.training.loss import bin_prior, chroma_loss, teacher_loss
 from edgecolor.training.optimizer import MAX_GRADIENT_NORM
 from edgecolor.training.publish import MODEL, val_figures
 from edgecolor.training.recipe import LossWeights, Schedule, verify_steps
-from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run
+from edgecolor.training.run_folder import RunFolder, RunIdentity, RunState
 from edgecolor_runtime.errors import GateError, UsageError
 
 MIN_PRUNABLE_WEIGHTS = 1000  # the zeros of a smaller kernel save little and cost the most accuracy
@@ -175,15 +176,16 @@ def _train_pruned(
     network = resized(load_network(model), None)
     recipe = asdict(options) | {"model": fingerprint(network)}
     identity = RunIdentity(recipe, **prepared.identity)
-    state = open_run(output, identity)
-    if state.done == options.epochs and _is_complete(output):
-        on_progress(f"{output} is complete")
-        return state
-    keras.utils.set_random_seed(options.seed)
-    batches = Batches(prepared, batch=options.batch, size=options.size, seed=options.seed, outputs=2)
-    trainee = PrunedTrainee(network, batches, model, options, data=prepared, folder=output)
-    begin_run(output, identity)
-    return run_epochs(trainee, prepared, output, options.schedule, state=state, on_progress=on_progress)
+    with RunFolder(output, identity, on_progress) as folder:
+        state = folder.state
+        if state.done == options.epochs and _is_complete(output):
+            on_progress(f"{output} is complete")
+            return state
+        keras.utils.set_random_seed(options.seed)
+        batches = Batches(prepared, batch=options.batch, size=options.size, seed=options.seed, outputs=2)
+        trainee = PrunedTrainee(network, batches, model, options, data=prepared, folder=output)
+        folder.begin()
+        return run_epochs(trainee, prepared, output, options.schedule, state=state, on_progress=on_progress)
 
 
 def _is_complete(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgecolor.data.photographs import list_photographs
+from edgecolor.support.child_process import end_worker_with_parent
 from edgecolor_runtime.colors.spaces import F32, U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError
 from edgecolor_runtime.images.formats import open_image
@@ -87,7 +88,7 @@ class PhotoFolder:
 
     def planes(self, workers: int | None) -> Iterator[TrainingPlanes | None]:
         """Yield the prepared photographs in order; None for a photograph that cannot be read."""
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=end_worker_with_parent) as pool:
             yield from pool.map(_read_photo, self._files, chunksize=32)
 
 
@@ -149,7 +150,7 @@ class NpyLayout:
 
     def planes(self, workers: int | None) -> Iterator[TrainingPlanes | None]:
         """Yield the prepared photographs in order."""
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=end_worker_with_parent) as pool:
             for start in range(0, len(self.names), ROWS_AT_ONCE):
                 stop = min(start + ROWS_AT_ONCE, len(self.names))
                 yield from pool.map(planes_of_lab, self._labs(range(start, stop)), chunksize=16)

@@ -7,11 +7,17 @@ child keeps this protocol:
 - An error of `edgecolor_runtime.errors` ends the child with the exit code of its class, as it ends a command.
   The last line on stderr is then "edgecolor: MESSAGE". The parent raises the class of that exit code.
 - stdin is a pipe from the parent and stays empty. When the parent ends, the pipe closes and the child ends.
+
+No child outlives its parent, also if the parent is killed. On Linux the kernel kills the child, even while it
+computes in native code that holds the interpreter's lock.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -31,6 +37,7 @@ ERROR_OF_CODE = {
 """Exit code -> the most general error class that ends with it."""
 
 _MESSAGE = "edgecolor: "  # how a message of ours begins on stderr
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 # A numpy.py in the user's folder is not imported instead of numpy.
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 
@@ -86,6 +93,25 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the thread that started it ends. Linux only; else do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def end_worker_with_parent() -> None:
+    """Let a worker of a process pool end when its parent has ended: the initializer of a pool."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    # Not `die_with_parent`: a pool may start a worker from a thread that ends before the pool.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
 def run_program(command: Sequence[str | Path], *, time_limit: float | None = None) -> ChildResult:
     """Run a program to its end; if this process is interrupted, the program is killed.
 
@@ -107,6 +133,7 @@ def run_program(command: Sequence[str | Path], *, time_limit: float | None = Non
             check=False,
             env=os.environ | _SAFE_PATH,
             timeout=time_limit,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
     except subprocess.TimeoutExpired:
         return ChildResult(1, "", f"it did not end within {time_limit:g} s")
@@ -175,6 +202,7 @@ def answer_request(answer: Callable[[Any, Callable[[object], None]], object]) ->
         The exit code: 0, or that of the error.
     """
     protocol = os.fdopen(os.dup(1), "w")
+    die_with_parent()
     os.dup2(2, 1)  # what a library prints on stdout is not a line of the protocol
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 import keras
 
 from edgecolor.data.dataset import Dataset, Split
+from edgecolor.support.child_process import end_worker_with_parent
 from edgecolor.training.augmentation import F16, AugmentedCrops
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.errors import MissingError
@@ -55,7 +56,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._crops = AugmentedCrops(data, min(batch, self._rows), seed, augment or Augmentation())
         # Spawned, because a forked process would inherit the backend's threads and locks.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(workers, context) if workers else None
+        self._pool = None
+        if workers:
+            self._pool = ProcessPoolExecutor(workers, context, initializer=end_worker_with_parent)
         self._pending: dict[int, Future[CropBatch]] = {}
         self.start_epoch(0, size)
 

@@ -20,7 +20,7 @@ from edgecolor.training import validation
 from edgecolor.training.batches import Batches
 from edgecolor.training.progress import EpochProgress, epoch_line
 from edgecolor.training.recipe import Schedule
-from edgecolor.training.run_folder import RunState, write_state
+from edgecolor.training.run_folder import RunState, secure_checkpoint, verify_present, write_state
 
 AfterBatch = Callable[[int, float], None]  # takes the number of batches that are done, and the mean loss
 
@@ -128,12 +128,15 @@ def _choose_size(trainee: Trainee, schedule: Schedule, epoch: int) -> None:
 
 
 def _keep(trainee: Trainee, folder: Path, state: RunState) -> RunState:
-    """Write the checkpoint, then the state that names it; then delete the previous checkpoint."""
+    """Write the checkpoint, then the state that names it; then delete all but the last two checkpoints."""
+    verify_present(folder)
+    older = replace(state, epochs=state.epochs[: state.done])
     done = len(state.epochs)
     stem = f"epoch-{done:04d}"
-    state = replace(state, done=done, checkpoint=trainee.save_checkpoint(folder, stem))
-    write_state(folder, state)
+    checkpoint = trainee.save_checkpoint(folder, stem)
+    state = replace(state, done=done, checkpoint=checkpoint, sha256=secure_checkpoint(folder, stem))
+    write_state(folder, state, older)
     for file in folder.glob("epoch-*"):
-        if not file.name.startswith(f"{stem}."):
+        if not file.name.startswith((f"{stem}.", f"epoch-{older.done:04d}.")):
             file.unlink()
     return state

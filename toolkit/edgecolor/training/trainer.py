@@ -4,7 +4,8 @@ A run is a folder:
 
     recipe.json               what the run does; a resumed run must have the same recipe and data
     state.json                epochs done, the checkpoint after them, and the figures of every epoch
-    epoch-0007.weights.h5     weights and optimizer state after that epoch
+    state-older.json          the same for the checkpoint before
+    epoch-0007.weights.h5     weights and optimizer state after that epoch; the last two are kept
     model.keras, model.json   the network so far, as `edgecolor export` reads it, and its sidecar
     val-0007.jpg              gray, ours and original of a few val photographs
     tensorboard/              curves
@@ -45,7 +46,7 @@ from edgecolor.training.loss import bin_prior, chroma_loss, class_loss, teacher_
 from edgecolor.training.optimizer import make_optimizer
 from edgecolor.training.publish import is_published, publish, published_network
 from edgecolor.training.recipe import SIZE_STEP, Recipe
-from edgecolor.training.run_folder import RunIdentity, RunState, begin_run, open_run
+from edgecolor.training.run_folder import RunFolder, RunIdentity, RunState
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.signature import CHROMA_STRIDE
 from edgecolor_runtime.system import files
@@ -82,14 +83,40 @@ def train(
         MissingError: a worker process was killed.
         ModelFileError: `recipe.start` or a teacher is not a fusion network.
         UsageError: the folder holds a run with another recipe or other data.
+        EdgecolorError: another process works in the folder, or the folder was removed meanwhile.
     """
     output = Path(output)
     prepared = open_dataset(Path(data))
     identity = RunIdentity(asdict(recipe), **prepared.identity)
-    state = open_run(output, identity)
+    with RunFolder(output, identity, on_progress) as folder:
+        _train_in(
+            folder,
+            prepared,
+            output,
+            recipe,
+            on_progress=on_progress,
+            devices=devices,
+            workers=workers,
+            keep_every=keep_every,
+        )
+    return output / "model.keras"
+
+
+def _train_in(
+    folder: RunFolder,
+    prepared: Dataset,
+    output: Path,
+    recipe: Recipe,
+    *,
+    on_progress: PrintLine,
+    devices: str,
+    workers: int,
+    keep_every: int,
+) -> None:
+    state = folder.state
     if state.done == recipe.epochs and is_published(output, state):
         on_progress(f"{output} is complete")
-        return output / "model.keras"
+        return
     keras.utils.set_random_seed(recipe.seed)
     all_batches = Batches(
         prepared,
@@ -107,7 +134,7 @@ def train(
             # Without this, loading a checkpoint would reset the optimizer with only a warning.
             model.optimizer.build(model.trainable_variables)
         validation.report_missing(prepared, on_progress)
-        begin_run(output, identity)  # only now: a run that cannot begin must not bind the folder
+        folder.begin()  # only now: a run that cannot begin must not bind the folder
         trainee = FusionTrainee(network, model, batches=batches, recipe=recipe, data=prepared, folder=output)
         run_epochs(
             trainee,
@@ -118,7 +145,6 @@ def train(
             keep_every=keep_every,
             on_progress=on_progress,
         )
-    return output / "model.keras"
 
 
 @contextmanager

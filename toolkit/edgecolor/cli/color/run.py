@@ -15,7 +15,7 @@ import typer
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
-from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, working
+from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, resumable, working
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
@@ -249,23 +249,20 @@ def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> C
             else:
                 advance()
 
-        try:
-            return color_pictures(
-                inputs,
-                shared.output,
-                model=shared.model or PHOTO_MODEL,
-                saturation=shared.saturation,
-                engine=engine,
-                workers=shared.threads,
-                delegate=shared.delegate,
-                quality=shared.quality,
-                force=shared.force,
-                on_progress=on_progress,
-            )
-        except KeyboardInterrupt:
-            if (len(inputs) > 1 or inputs[0].is_dir()) and shared.output and not shared.quiet:
-                print_line(f"{done} of {total} done; the same command resumes this run")
-            raise
+        if (len(inputs) > 1 or inputs[0].is_dir()) and shared.output and not shared.quiet:
+            stack.enter_context(resumable(lambda: f"{done} of {total} done"))
+        return color_pictures(
+            inputs,
+            shared.output,
+            model=shared.model or PHOTO_MODEL,
+            saturation=shared.saturation,
+            engine=engine,
+            workers=shared.threads,
+            delegate=shared.delegate,
+            quality=shared.quality,
+            force=shared.force,
+            on_progress=on_progress,
+        )
 
 
 def _raise_failures(summary: ColoringSummary) -> None:

@@ -40,6 +40,19 @@ def print_lines(*lines: object) -> None:
     print("\n".join(map(escape_controls, lines)), flush=True)
 
 
+class InterruptedRunError(Exception):
+    """Ctrl-C, SIGTERM or SIGHUP ended a command; the text says how to resume it."""
+
+
+@contextmanager
+def resumable(describe: Callable[[], str]) -> Iterator[None]:
+    """Raise InterruptedRunError instead of KeyboardInterrupt; `describe` says what the command has done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(f"{describe()}; the same command resumes this run") from None
+
+
 def print_line(line: str) -> None:
     """Print one line on stderr, at once. If stderr cannot be written, the work continues."""
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import print_lines, progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, resumable, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -83,9 +83,10 @@ def prune(
         learning_rate=learning_rate,
         seed=seed,
     )
-    result = edgecolor.prune(
-        model, data, output, options, calibration=folder, on_progress=progress_printer(quiet)
-    )
+    with resumable(lambda: f"{output} is not complete"):
+        result = edgecolor.prune(
+            model, data, output, options, calibration=folder, on_progress=progress_printer(quiet)
+        )
     if as_json:
         print(_json(result))
     else:

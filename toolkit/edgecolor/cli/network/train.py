@@ -9,7 +9,7 @@ import typer
 
 from edgecolor import Augmentation, LossWeights, Recipe
 from edgecolor.cli.common.inputs import verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import print_lines, progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, resumable, working
 from edgecolor.cli.common.options import PreparedData, Quiet, RunFolder
 
 
@@ -120,13 +120,14 @@ def train(
         loss=LossWeights(teacher=teacher_weight),
         augment=Augmentation(mixed=mixed),
     )
-    path = edgecolor.train(
-        data,
-        output,
-        recipe,
-        on_progress=progress_printer(quiet),
-        devices=devices,
-        workers=workers,
-        keep_every=keep_every,
-    )
+    with resumable(lambda: f"{output} is not complete"):
+        path = edgecolor.train(
+            data,
+            output,
+            recipe,
+            on_progress=progress_printer(quiet),
+            devices=devices,
+            workers=workers,
+            keep_every=keep_every,
+        )
     print_lines(path)

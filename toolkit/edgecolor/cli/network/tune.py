@@ -11,7 +11,7 @@ import typer
 
 from edgecolor.cli.common.durations import duration_parser
 from edgecolor.cli.common.inputs import calibration_folder, verify_network, verify_prepared_data
-from edgecolor.cli.common.messages import print_lines, progress_printer, working
+from edgecolor.cli.common.messages import print_lines, progress_printer, resumable, working
 from edgecolor.cli.common.options import (
     AsJson,
     Calibration,
@@ -104,16 +104,18 @@ def tune(
         learning_rate=learning_rate,
         seed=seed,
     )
-    result = edgecolor.tune(
-        model,
-        data,
-        output,
-        options,
-        calibration=folder,
-        limits=edgecolor.CandidateLimits(latency=max_latency, size=max_size, macs=max_macs, psnr=min_psnr),
-        storage=storage,
-        on_progress=progress_printer(quiet),
-    )
+    limits = edgecolor.CandidateLimits(latency=max_latency, size=max_size, macs=max_macs, psnr=min_psnr)
+    with resumable(lambda: f"{output} is not complete"):
+        result = edgecolor.tune(
+            model,
+            data,
+            output,
+            options,
+            calibration=folder,
+            limits=limits,
+            storage=storage,
+            on_progress=progress_printer(quiet),
+        )
     if as_json:
         print(json.dumps(asdict(result), indent=1))
     else:
