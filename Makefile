@@ -10,7 +10,7 @@ READY := $(VENV)/.edgecolor-installed
 # Hide TensorFlow's notes on processor features.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-export test test-fast test-slow check bench bench-live bench-ray bench-training models variants report wheels emulated
+.PHONY: demo demo-export test test-fast test-slow check docs bench bench-live bench-ray bench-training models variants report wheels emulated
 
 # Needs no TensorFlow: colors with the shipped model.
 demo:
@@ -41,6 +41,11 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Build the documentation site in build/site. A broken link ends the build.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "The site is in build/site. To read it with its search: $(BIN)/python -m http.server -d build/site"
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py

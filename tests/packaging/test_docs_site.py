@@ -1,0 +1,70 @@
+"""The documentation site: its navigation is complete, and links to files outside docs/ are adjusted."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
+HOOKS = runpy.run_path(str(REPOSITORY / "scripts/docs_site.py"))
+
+
+def read_settings() -> dict[str, Any]:
+    yaml = pytest.importorskip("yaml", reason="MkDocs and Ray bring it with the [dev] extra")
+    settings: dict[str, Any] = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text("utf-8"))
+    return settings
+
+
+def pages_of(entry: Any) -> Iterator[str]:
+    """Yield the pages of an entry of the navigation."""
+    if isinstance(entry, str):
+        yield entry
+    for inner in entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ():
+        yield from pages_of(inner)
+
+
+def test_navigation_has_every_page_once() -> None:
+    pages = list(pages_of(read_settings()["nav"]))
+    assert len(pages) == len(set(pages))
+    documents = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert {page for page in pages if not page.startswith("repository/")} == documents
+    outside = {page.removeprefix("repository/") for page in pages if page.startswith("repository/")}
+    assert outside <= set(HOOKS["find_outside_files"]())
+
+
+def test_site_is_strict_and_loads_nothing_from_other_hosts() -> None:
+    settings = read_settings()
+    assert settings["strict"] is True
+    assert settings["theme"]["font"] is False
+    assert not any(key.startswith("extra_") for key in settings)  # no scripts or styles of others
+    for element in ('<script src="https://a.example/b.js">', "<link rel=stylesheet href=//a.example/c.css>"):
+        with pytest.raises(ValueError, match=r"a\.example"):
+            HOOKS["refuse_other_hosts"](element, "index.html")
+    HOOKS["refuse_other_hosts"]('<a href="https://a.example"><script src="d.js">', "index.html")
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "after"),
+    [
+        ("README.md", "[a](../ARCHITECTURE.md#data)", "[a](repository/ARCHITECTURE.md#data)"),
+        ("concepts/gates.md", "[m](../../models/m/README.md)", "[m](../repository/models/m/README.md)"),
+        ("concepts/gates.md", "[c](calibration.md)", "[c](calibration.md)"),
+        ("how-to/raspberry-pi.md", "[e](../../tests/emulated/emulate.py)", "e"),
+        ("repository/models/README.md", "[s](s/README.md)", "[s](s/README.md)"),
+        ("repository/models/m/README.md", "![sheet](sheet.jpg)", "![sheet](sheet.jpg)"),
+        (
+            "repository/models/README.md",
+            "[d](../docs/concepts/gates.md)",
+            "[d](../../concepts/gates.md)",
+        ),
+        ("README.md", "[gone](gone.md)", "[gone](gone.md)"),  # the build reports it
+        ("README.md", "[web](https://example.org/a.md)", "[web](https://example.org/a.md)"),
+    ],
+)
+def test_links_lead_to_the_site(page: str, before: str, after: str) -> None:
+    assert HOOKS["adjust_links"](before, page) == after
