@@ -79,9 +79,14 @@ def test_hosted_files_are_yaml(path: Path) -> None:
 def test_hosted_checks_cover_the_supported_systems_and_pythons() -> None:
     yaml = pytest.importorskip("yaml", reason="Ray brings it with the [dev] extra")
     jobs = yaml.safe_load((REPOSITORY / ".github/workflows/checks.yml").read_text("utf-8"))["jobs"]
-    for name in ("toolkit", "runtime"):
+    for name, expected in (("runtime", {"ubuntu", "windows", "macos"}), ("desktop", {"windows", "macos"})):
         systems = {system.partition("-")[0] for system in jobs[name]["strategy"]["matrix"]["os"]}
-        assert systems == {"ubuntu", "windows", "macos"}
+        assert systems == expected
+    commands = [step["run"] for job in ("desktop", "runtime") for step in jobs[job]["steps"] if "run" in step]
+    assert not any(command.startswith(("make", "bash", "./")) for command in commands)
+    for word in " ".join(commands).split():
+        if word.startswith(("tests/", "examples/")):
+            assert (REPOSITORY / word).exists()
     assert jobs["runtime"]["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
