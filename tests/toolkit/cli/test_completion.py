@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shells of POSIX systems")
+
 BASH = shutil.which("bash")
 
 

@@ -182,6 +182,19 @@ def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], words: li
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("words", [[], ["--int8"]])
+def test_without_an_output_the_file_is_beside_the_network(
+    folder: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", *words, str(folder / "tiny.keras"), "--calibration", str(folder / "pictures")]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[0] == str(folder / "tiny_int8.tflite")
+    assert read(folder / "tiny_int8.tflite").info.name == "t"
+    assert main(command) == 2
+    assert "tiny_int8.tflite: exists already; use --force" in capsys.readouterr().err
+
+
 def test_calibration_has_no_hidden_default(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
