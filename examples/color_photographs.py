@@ -86,7 +86,7 @@ def main(out: Path, *, export: bool) -> None:
 
     photos = sorted((DEMO / "photographs").glob("*.jpg"))
     for photo in photos:
-        with Image.open(photo) as picture:
+        with open_image(photo) as picture:
             picture.convert("L").save(gray / f"{photo.stem}.png")
     edgecolor("run", gray, "--model", model, "-o", colored, "--force")
     draw_sheets(photos, gray, colored, out)
