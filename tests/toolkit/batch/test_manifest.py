@@ -169,6 +169,47 @@ def test_the_output_folder_vanishes(album: Path, capsys: pytest.CaptureFixture[s
         color_folder("album", "out", model=str(MODEL), on_result=vanish)
 
 
+def test_an_empty_result_without_a_line_is_replaced(album: Path) -> None:
+    """A power cut left it, of a version that did not flush its results."""
+    Path("out").mkdir()
+    Path("out/a.jpg").touch()
+    assert run() == 0
+    assert Path("out/a.jpg").stat().st_size and len(lines()) == 6
+
+
+def test_verify_checks_a_finished_folder(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--verify") == 2
+    assert "--verify needs -o with a folder of results" in capsys.readouterr().err
+    assert run() == 0
+    before = stamps()
+    capsys.readouterr()
+    assert run("--verify") == 0
+    assert capsys.readouterr() == ("", "6 results are intact\n")
+    data = Path("out/a.jpg").read_bytes()
+    Path("out/a.jpg").write_bytes(data[:50] + b"x" + data[51:])
+    Path("out/a.png").write_bytes(b"short")
+    Path("out/sub/a.jpg").unlink()
+    Image.new("L", (9, 9)).save(album / "new.png")
+    (album / "a.bmp").touch()
+    assert run("--verify", "--json") == 1
+    output, error = capsys.readouterr()
+    stored = {entry["result"]: entry["stored"] for entry in lines()}["a.png"]
+    faults = {fault["output"]: fault["fault"] for fault in json.loads(output)["faults"]}
+    assert faults == {
+        "out/a.jpg": "has other bytes than were written",
+        "out/a.png": f"has 5 bytes instead of {stored}",
+        "out/sub/a.jpg": "is missing",
+        "out/new.png": "has no line in the manifest: its picture has not been colored",
+        "out/a.bmp.png": "is older than its picture, which has changed",
+    }
+    assert "edgecolor: out/a.png: has 5 bytes" in error
+    assert "5 of 7 results are not intact. To repair them, run the same command without --verify." in error
+    kept = ("out/a.bmp.png", "out/two\nlines.jpg", "out/ä ß.jpg")
+    assert all(stamps()[name] == before[name] for name in kept), "nothing is written"
+    assert run() == 0
+    assert run("--verify") == 0
+
+
 def test_lines_of_older_versions_are_read(album: Path) -> None:
     assert run() == 0
     before, entries = stamps(), lines()

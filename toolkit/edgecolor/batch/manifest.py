@@ -173,6 +173,10 @@ class Manifest:
         for folder, own in names.items():
             remove_stale(folder, own=own)
         resumed = ResumedResults()
+        # Older versions did not flush their results: a power cut left empty files without a line.
+        for job in jobs:
+            if (status := _stat(job.target)) is not None and status.st_size == 0:
+                resumed.replaceable.add(job.target)
         recorded = [job for job in jobs if self._result_name(job) in self._before]
         with ThreadPoolExecutor(count_cores()) as pool:
             for job, damage in zip(recorded, pool.map(self._describe_damage, recorded), strict=True):

@@ -15,6 +15,7 @@ import typer
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
+from edgecolor.cli.color.verify import verify_photos
 from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, resumable, working
 from edgecolor.cli.common.options import (
     AsJson,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate"),
-    "Photographs": ("engine", "quality"),
+    "Photographs": ("engine", "quality", "verify"),
     "Videos and cameras": ("frames", "hflip", "vflip", "rotation", "stabilize", "stats"),
     "Cameras": (
         "camera",
@@ -80,6 +81,14 @@ def run(
     ] = Engine.LOCAL,
     delegate: Delegate = None,
     quality: Quality = 95,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Color nothing. Check that every photograph has its result in the folder -o, with the "
+            "length and the SHA-256 of its line in manifest.jsonl.",
+        ),
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -112,8 +121,8 @@ def run(
     extension is a folder of numbered pictures.
 
     The file manifest.jsonl in a folder of results records the result of each photograph. The same command
-    resumes an interrupted run and tries failed photographs again. With --engine ray a cluster shares the
-    work; all its machines must see both folders under the same names.
+    resumes an interrupted run, tries failed photographs again, and repairs damaged results. With --engine
+    ray a cluster shares the work; all its machines must see both folders under the same names.
 
     With --camera, INPUT is an index or a part of a name from --list-cameras, a device such as /dev/video0,
     the address of a stream, or a folder of pictures or a video to play like a camera. Without -o the result
@@ -125,6 +134,7 @@ def run(
       edgecolor run grandfather.jpg
       edgecolor run scan.tif -o colored.png --saturation 1.2
       edgecolor run photos/ -o colored/
+      edgecolor run photos/ -o colored/ --verify
       edgecolor run /mnt/photos -o /mnt/colored --engine ray
       edgecolor run film.mp4 -o film-in-color.mp4
       edgecolor run --list-cameras
@@ -171,6 +181,8 @@ def run(
     )
     if list_cameras:
         return print_cameras(as_json)
+    if verify and (camera or any(_is_video(name) for name in names)):
+        raise UsageError("--verify is for photographs")
     if engine is not Engine.LOCAL and (camera or any(_is_video(name) for name in names)):
         raise UsageError("--engine is for photographs")
     if camera:
@@ -189,6 +201,8 @@ def run(
     arguments.refuse_for_photos()
     if len(names) == 1 and not Path(names[0]).exists():
         raise PictureError(f"{names[0]}: No such file or directory")
+    if verify:
+        return verify_photos([Path(name) for name in names], shared)
     return _run_photos([Path(name) for name in names], shared, engine)
 
 
