@@ -16,20 +16,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
-from edgecolor.support.contact_sheet import contact_sheet
+from edgecolor.support.contact_sheet import MARGIN, PAPER, contact_sheet
 from edgecolor_runtime.images.formats import open_image
 
 DEMO = Path(__file__).resolve().parent
 REPOSITORY = DEMO.parent
-TRAINED = REPOSITORY / "models/s/s.keras"
+TRAINED = REPOSITORY / "models/m/m.keras"
 CALIBRATION = REPOSITORY / "calibration"
 EDGECOLOR = Path(sys.executable).with_name("edgecolor")
 
 COLUMNS = ("gray", "ours", "original")
 CELL = 256  # pixels a side of one picture on a sheet
-README_PHOTOS = ("kodim13", "kodim04", "kodim21", "kodim22")  # stream, face, lighthouse, barn
+README_PHOTOS = ("kodim21", "kodim23", "kodim13", "kodim16")  # lighthouse, parrots, stream, island
+README_SIZE = 480, 320  # pixels of one photograph
+GALLERY = {
+    "scenes": ("kodim13", "kodim16", "kodim21"),
+    "people": ("kodim04", "kodim15", "kodim12"),
+    "paint": ("kodim03", "kodim22", "kodim05"),
+    "things": ("kodim23", "kodim07", "kodim09"),
+}
+"""Sheets of docs/gallery.md, with the photographs on each."""
+
+Triple = tuple[Image.Image, Image.Image, Image.Image]  # gray, ours, original
 
 
 def edgecolor(*arguments: str | Path) -> None:
@@ -51,8 +61,8 @@ def shown(path: Path) -> str:
 
 
 def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> None:
-    """Draw gray, ours and original side by side: per photograph, of all, and the README's picture of four."""
-    triples: dict[str, tuple[Image.Image, Image.Image, Image.Image]] = {}
+    """Draw gray, ours and original side by side: per photograph, of all, and the pictures of the documents."""
+    triples: dict[str, Triple] = {}
     for photo in photos:
         (ours,) = colored.glob(f"{photo.stem}.*")
         before = gray / f"{photo.stem}.png"
@@ -64,8 +74,24 @@ def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> Non
     contact_sheet(list(triples.values()), captions=COLUMNS, cell=CELL, columns=2).save(
         out / "sheet.jpg", quality=92
     )
-    pairs = [[triples[name][column] for name in README_PHOTOS] for column in (0, 1)]
-    contact_sheet(pairs).save(out / "gray-beside-colored.jpg", quality=92)
+    for name, stems in GALLERY.items():
+        contact_sheet([triples[stem] for stem in stems], captions=COLUMNS, cell=CELL).save(
+            out / f"gallery/{name}.jpg", quality=85
+        )
+    draw_halves([triples[stem] for stem in README_PHOTOS]).save(out / "gray-beside-colored.jpg", quality=88)
+
+
+def draw_halves(triples: list[Triple]) -> Image.Image:
+    """Draw photographs in two columns, each with a gray left half and a colored right half."""
+    width, height = README_SIZE
+    sheet = Image.new("RGB", (2 * width + MARGIN, -(-len(triples) // 2) * (height + MARGIN) - MARGIN), PAPER)
+    for i, (gray, ours, _) in enumerate(triples):
+        picture = ImageOps.fit(ours, README_SIZE, Image.Resampling.LANCZOS)
+        left = ImageOps.fit(gray, README_SIZE, Image.Resampling.LANCZOS).crop((0, 0, width // 2, height))
+        picture.paste(left)
+        picture.paste(PAPER, (width // 2 - 1, 0, width // 2 + 1, height))
+        sheet.paste(picture, (i % 2 * (width + MARGIN), i // 2 * (height + MARGIN)))
+    return sheet
 
 
 def main(out: Path, *, export: bool) -> None:
@@ -76,12 +102,12 @@ def main(out: Path, *, export: bool) -> None:
         export: first export the trained network, and color with the exported file.
     """
     gray, colored, sheets = out / "gray", out / "colored", out / "sheets"
-    for folder in (gray, colored, sheets):
+    for folder in (gray, colored, sheets, out / "gallery"):
         folder.mkdir(parents=True, exist_ok=True)
 
-    model: str | Path = "s"
+    model: str | Path = "m"
     if export:
-        model = out / "s_int8.tflite"
+        model = out / "m_int8.tflite"
         edgecolor("export", TRAINED, "--int8", "--calibration", CALIBRATION, "-o", model, "--force")
 
     photos = sorted((DEMO / "photographs").glob("*.jpg"))
@@ -92,7 +118,7 @@ def main(out: Path, *, export: bool) -> None:
     draw_sheets(photos, gray, colored, out)
 
     if export:
-        print(f"{'exported model:':24}{shown(out / 's_int8.tflite')}")
+        print(f"{'exported model:':24}{shown(out / 'm_int8.tflite')}")
     for what, where in (
         ("colored pictures", colored),
         ("gray | ours | original", sheets),

@@ -34,9 +34,12 @@ def color_photographs(out: Path, *options: str) -> str:
 
 def test_demo_colors_twelve_photographs_with_the_shipped_model(tmp_path: Path) -> None:
     color_photographs(tmp_path)
-    assert not (tmp_path / "s_int8.tflite").exists()
+    assert not (tmp_path / "m_int8.tflite").exists()
     colored = sorted((tmp_path / "colored").glob("*.png"))
     assert len(colored) == len(list((tmp_path / "sheets").iterdir())) == 12
+    assert (tmp_path / "gray-beside-colored.jpg").is_file()
+    drawn = {path.name for path in (tmp_path / "gallery").iterdir()}
+    assert drawn == {path.name for path in (REPOSITORY / "docs/gallery").iterdir()}
     for path in colored:
         with Image.open(path) as after, Image.open(tmp_path / "gray" / path.name) as before:
             assert after.size == before.size
@@ -49,9 +52,9 @@ def test_demo_colors_twelve_photographs_with_the_shipped_model(tmp_path: Path) -
 @pytest.mark.slow
 def test_demo_with_export_makes_the_same_pictures(tmp_path: Path) -> None:
     exported, shipped = tmp_path / "exported", tmp_path / "shipped"
-    assert "exported/s_int8.tflite\n" in color_photographs(exported, "--export")
+    assert "exported/m_int8.tflite\n" in color_photographs(exported, "--export")
     color_photographs(shipped)
-    assert read(exported / "s_int8.tflite").info.precision is Precision.INT8
+    assert read(exported / "m_int8.tflite").info.precision is Precision.INT8
     assert (exported / "sheet.jpg").read_bytes() == (shipped / "sheet.jpg").read_bytes()
 
 
