@@ -61,7 +61,7 @@ def shown(path: Path) -> str:
 
 
 def draw_sheets(photos: list[Path], gray: Path, colored: Path, out: Path) -> None:
-    """Draw gray, ours and original side by side: per photograph, of all, and the pictures of the documents."""
+    """Draw gray, ours and original side by side: per photograph, of all, and the documents' pictures."""
     triples: dict[str, Triple] = {}
     for photo in photos:
         (ours,) = colored.glob(f"{photo.stem}.*")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +70,13 @@ def test_site_is_strict_and_loads_nothing_from_other_hosts() -> None:
 )
 def test_links_lead_to_the_site(page: str, before: str, after: str) -> None:
     assert HOOKS["adjust_links"](before, page) == after
+
+
+@pytest.mark.parametrize("name", ["s", "m"])
+def test_readme_shows_the_measured_quality(name: str) -> None:
+    folder = REPOSITORY / "models" / name
+    plane = json.loads((folder / "measurements.json").read_text("utf-8"))["plane"]
+    size = (folder / f"{name}_int8.tflite").stat().st_size
+    (row,) = re.findall(rf"^\| `{name}`: .*$", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert f"| {size / 1000:.0f} kB |" in row
+    assert f"| {plane['g56']:+.2f} dB |" in row
