@@ -6,6 +6,7 @@ import errno
 import io
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections import Counter
@@ -236,7 +237,7 @@ class HttpServer(socketserver.TCPServer):
         MissingError: the port is in use, or the address does not belong to this machine.
     """
 
-    allow_reuse_address = True
+    allow_reuse_address = sys.platform != "win32"  # there, two programs could then listen on one port
     request_queue_size = MAX_CONNECTIONS + MAX_PENDING
 
     def __init__(self, host: str, port: int, handle: Callable[[Any, Any, Any], RequestHandler]) -> None:

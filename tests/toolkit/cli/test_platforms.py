@@ -113,6 +113,17 @@ def test_a_folder_with_names_that_the_code_page_lacks(run: Run, tmp_path: Path, 
 
 
 @on_linux
+@pytest.mark.parametrize(("system", "reused"), [("win32", "False"), ("darwin", "True")])
+def test_on_windows_no_port_is_shared(system: str, reused: str) -> None:
+    """There, SO_REUSEADDR would let a second preview listen on the port of the first one."""
+    code = "from edgecolor_runtime.preview.http_server import HttpServer as S; print(S.allow_reuse_address)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(system), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == reused
+
+
+@on_linux
 def test_two_runs_in_one_folder_on_windows(tmp_path: Path) -> None:
     (tmp_path / "album").mkdir()
     (tmp_path / "out").mkdir()

@@ -228,3 +228,7 @@ def test_a_program_that_is_missing_or_too_slow(tmp_path: Path) -> None:
         run_program([tmp_path / "no-such-program"])
     done = run_program([sys.executable, "-c", "import time; time.sleep(600)"], time_limit=0.3)
     assert (done.code, done.reason) == (1, "it did not end within 0.3 s")
+
+
+def test_a_crash_on_windows_is_named() -> None:
+    assert ChildResult(0xC0000005, "", "").reason == "it crashed (0xc0000005)"

@@ -36,6 +36,7 @@ ERROR_OF_CODE = {
 }
 """Exit code -> the most general error class that ends with it."""
 
+_FIRST_NTSTATUS_ERROR = 0xC0000000  # exit codes of programs that crashed on Windows
 _MESSAGE = "edgecolor: "  # how a message of ours begins on stderr
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 # A numpy.py in the user's folder is not imported instead of numpy.
@@ -67,6 +68,8 @@ class ChildResult:
         """Why the child failed, in one line: our message, the signal, or the last line on stderr."""
         if self.code < 0:
             return f"it crashed ({_signal_name(-self.code)})"
+        if self.code >= _FIRST_NTSTATUS_ERROR:
+            return f"it crashed ({self.code:#x})"
         lines = self.stderr.strip().splitlines() or [f"it ended with exit code {self.code}"]
         return self.message or lines[-1]
 
