@@ -10,7 +10,7 @@ READY := $(VENV)/.edgecolor-installed
 # Hide TensorFlow's notes on processor features.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-export test test-fast test-slow check docs bench bench-live bench-ray bench-training models variants report wheels emulated
+.PHONY: demo demo-export test test-fast test-slow check docs bench bench-live bench-ray bench-training models variants report wheels home-assistant emulated
 
 # Needs no TensorFlow: colors with the shipped model.
 demo:
@@ -102,6 +102,14 @@ wheels: $(READY)
 	cd edge_runtime && ../$(BIN)/python -m hatchling build -d ../dist
 	$(BIN)/python -m hatchling build -d dist
 	$(BIN)/python -m twine check --strict dist/*
+
+# The app for Home Assistant, in build/home-assistant/edgecolor/: copy this folder to /addons of the device.
+home-assistant:
+	rm -rf build/home-assistant
+	mkdir -p build/home-assistant/edgecolor
+	cp -R pyproject.toml README.md LICENSE CHANGELOG.md toolkit edge_runtime home-assistant/config.yaml \
+	  home-assistant/start_camera.py build/home-assistant/edgecolor
+	cat Containerfile home-assistant/Containerfile.app > build/home-assistant/edgecolor/Dockerfile
 
 # Install again when a pyproject.toml changes.
 $(BASE): pyproject.toml edge_runtime/pyproject.toml
