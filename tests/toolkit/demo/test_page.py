@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
+from edgecolor.demo.memory import LEFT_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -51,15 +52,24 @@ PIXELS = """([gray, color]) => [gray, color].map(image => {
 @contextmanager
 def served(folder: Path, *words: str) -> Iterator[str]:
     """Run the command in a process of its own until Ctrl-C; yield the address that it prints."""
+    with served_process(folder, *words) as (address, _):
+        yield address
+
+
+@contextmanager
+def served_process(folder: Path, *words: str, file_bytes: int | None = None) -> Iterator[tuple[str, int]]:
+    """Yield the address and the process number; the process can write no file of more than `file_bytes`."""
     (folder / ".streamlit").mkdir()  # settings of another Streamlit page, which must have no effect
     (folder / ".streamlit/config.toml").write_text("[browser]\ngatherUsageStats = true\n", "utf-8")
     command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
+    if file_bytes is not None:
+        command = ["prlimit", f"--fsize={file_bytes}", *command]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stderr
         try:
             line = process.stderr.readline()
             assert line.startswith("open it at http://"), line + process.stderr.read()
-            yield line.removeprefix("open it at ").strip()
+            yield line.removeprefix("open it at ").strip(), process.pid
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
@@ -388,3 +398,57 @@ def test_other_sites_are_refused(address: str) -> None:
     assert answer_to(address, "/_stcore/stream", **upgrade)[0] == 101
     assert answer_to(address, "/_stcore/stream", Origin="http://evil.example", **upgrade)[0] == 403
     assert answer_to(address, "/_stcore/stream", Host="evil.example", **upgrade)[0] == 403
+
+
+def noise(path: Path, side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def resident_megabytes(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_uploads_stay_in_memory_and_are_freed(context: BrowserContext, tmp_path: Path) -> None:
+    """The server can write no file of 1 MB. A photograph of 64 MB is colored, and freed afterwards."""
+    noise(tmp_path / "scan.tif", 8000)
+    with served_process(tmp_path, file_bytes=1_000_000) as (address, pid):
+        with opened(context, address) as page:
+            give(page, PHOTOGRAPH)
+            pictures(page)
+            before = resident_megabytes(pid)
+            give(page, tmp_path / "scan.tif")
+            page.get_by_role("button", name="Download in color, 8000 × 8000").wait_for()
+            pictures(page)
+            assert resident_megabytes(pid) > before + 100  # the file and its pixels
+        time.sleep(LEFT_SECONDS + 2)
+        with opened(context, address):  # idle threads of the server keep their last work until the next visit
+            assert resident_megabytes(pid) < before + 80
+
+
+def test_visitors_see_only_their_own_photographs(browser: Browser, address: str, tmp_path: Path) -> None:
+    """Two visitors use files of the same name at the same time."""
+    files = []
+    for folder, name in (("first", "kodim23.jpg"), ("second", "kodim04.jpg")):
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder / "photo.jpg")
+        files[-1].write_bytes((PHOTOGRAPH.parent / name).read_bytes())
+    with opened(browser.new_context(), address) as first, opened(browser.new_context(), address) as second:
+        give(first, files[0])
+        give(second, files[1])
+        sources = []
+        for page, file in ((first, files[0]), (second, files[1])):
+            pictures(page)
+            assert download(page) == ("photo.color.jpg", ran(file))
+            sources.append(page.get_by_role("img", name="in gray").get_attribute("src"))
+        assert sources[0] != sources[1]
+        second.reload()  # a new session: nothing of an earlier one is shown
+        second.get_by_role("region", name="Drop a photograph here").wait_for()
+        assert second.get_by_role("img", name="in gray").count() == 0
+        slider = first.get_by_role("slider", name="Saturation")
+        slider.focus()
+        first.keyboard.press("Home")
+        assert eventually(lambda: pictures(first)[1]["color"] == 0, first)
+        assert first.get_by_role("img", name="in gray").get_attribute("src") == sources[0]

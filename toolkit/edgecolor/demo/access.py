@@ -49,7 +49,7 @@ class AccessMiddleware:
             await send(event)
 
         token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        headers = _headers(scope)
+        headers = read_headers(scope)
         if scope["type"] == "http" and self._guard.expects_host(headers) and self._guard.is_token(token):
             return await self._accept_token(token, scope["path"], send_safely)
         refusal = self._refusal(scope["path"], headers)
@@ -61,7 +61,7 @@ class AccessMiddleware:
             await asyncio.sleep(self._failed_tokens.count(str(client[0])))
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
-        return await _answer(send_safely, refusal[0], refusal[1])
+        return await answer(send_safely, refusal[0], refusal[1])
 
     def _refusal(self, path: str, headers: Message) -> tuple[HTTPStatus, str] | None:
         if not self._guard.expects_host(headers):
@@ -78,17 +78,19 @@ class AccessMiddleware:
     async def _accept_token(self, token: str, path: str, send: Send) -> None:
         """Move the token from the address bar to a cookie that no script can read."""
         cookie = f"{self._cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
-        await _answer(send, HTTPStatus.SEE_OTHER, "", {"location": "/", "set-cookie": cookie})
+        await answer(send, HTTPStatus.SEE_OTHER, "", {"location": "/", "set-cookie": cookie})
 
 
-def _headers(scope: Event) -> Message:
+def read_headers(scope: Event) -> Message:
+    """Return the headers of a request."""
     headers = Message()
     for name, value in scope["headers"]:
         headers[name.decode("latin-1")] = value.decode("latin-1")
     return headers
 
 
-async def _answer(send: Send, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
+async def answer(send: Send, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
+    """Answer a request with a line of text."""
     body = f"{text}\n".encode()
     named = {
         "content-type": "text/plain; charset=utf-8",

@@ -27,13 +27,13 @@ network adds color. The colors are plausible, not true: no network can tell the 
 UPLOAD_HELP = """
 Any photograph works, gray or in color: the network only sees its brightness. The page reads JPEG, PNG, TIFF,
 WebP and the other formats of Pillow, including 16-bit scans and transparency. The photograph is sent only to
-the program that serves this page. It is kept in memory, not on a disk.
+the program that serves this page. It is kept in memory, not on a disk, until you close the page.
 """
 CAMERA_HELP = (
     "A browser gives a webcam only to an encrypted page, or to 127.0.0.1, for example over an SSH tunnel."
 )
 PHOTOGRAPH, WEBCAM, SAMPLE = INPUTS = ("A photograph", "The webcam", "A sample")
-MAX_PHOTOGRAPHS = 4  # kept in memory, for all visitors together
+MAX_PREDICTIONS = 8  # kept in memory for each visitor
 FOLDER = Path(__file__).parent
 
 
@@ -79,9 +79,10 @@ def load_colorizer(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
     return coloring.SharedColorizer(_model)
 
 
-@st.cache_resource(max_entries=MAX_PHOTOGRAPHS, show_spinner="Reading the photograph")
+# A visitor's photograph is kept for this visitor only, and freed when the visitor leaves.
+@st.cache_resource(scope="session", max_entries=1, show_spinner="Reading the photograph")
 def open_photo(_file: PhotoFile, sha256: str) -> OpenedPhoto:
-    """Read a photograph, once for all visitors."""
+    """Read a photograph, once for each visitor."""
     begun = time.perf_counter()
     whole = parse_picture(_file.data, _file.name)
     seconds = time.perf_counter() - begun
@@ -90,7 +91,7 @@ def open_photo(_file: PhotoFile, sha256: str) -> OpenedPhoto:
     return OpenedPhoto(whole, scaled, gray_address, seconds)
 
 
-@st.cache_resource(max_entries=8 * MAX_PHOTOGRAPHS, show_spinner="Coloring")
+@st.cache_resource(scope="session", max_entries=MAX_PREDICTIONS, show_spinner="Coloring")
 def predict(
     _photo: OpenedPhoto, _colorizer: coloring.SharedColorizer, sha256: str, model_sha256: str
 ) -> coloring.Prediction:

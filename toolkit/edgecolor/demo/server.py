@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from edgecolor.demo.access import AccessMiddleware
+from edgecolor.demo.memory import MAX_UPLOAD_BYTES, MemoryLimits, keep_uploads_in_memory
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.preview.access import AccessRules
 from edgecolor_runtime.preview.http_server import reachable_host, resolve_address
 
-MAX_UPLOAD_MB = 300  # per file: an uncompressed scan with as many pixels as a picture may have
 SHUTDOWN_SECONDS = 2  # time for open pages at the end
 
 _SETTINGS = {
@@ -23,7 +24,7 @@ _SETTINGS = {
     "logger.level": "warning",
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": MAX_UPLOAD_MB,
+    "server.maxUploadSize": MAX_UPLOAD_BYTES >> 20,
 }
 """Settings of Streamlit; a user's config.toml does not override them."""
 
@@ -69,16 +70,16 @@ def _run(script: Path, listening: socket.socket, guard: AccessRules, on_ready: C
     from streamlit.starlette import App
     from streamlit.web.bootstrap import load_config_options
 
-    from edgecolor.demo.access import AccessMiddleware
-
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         on_ready()
         yield
 
     load_config_options(_SETTINGS)
+    keep_uploads_in_memory()
     cookie = f"edgecolor-demo-{listening.getsockname()[1]}"
-    app = App(script, middleware=[Middleware(AccessMiddleware, guard, cookie)], lifespan=lifespan)
+    middleware = [Middleware(AccessMiddleware, guard, cookie), Middleware(MemoryLimits)]
+    app = App(script, middleware=middleware, lifespan=lifespan)
     config = uvicorn.Config(
         app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS
     )

@@ -1,0 +1,130 @@
+"""What visitors keep in the memory of the server: it is limited, and freed when a visitor leaves.
+
+Streamlit keeps uploads by session, and a session for minutes after its page is closed, without a limit on the
+sum. Starlette writes uploads of more than 1 MB to a file in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from edgecolor.demo.access import App, Event, Receive, Send, answer, read_headers
+
+MAX_UPLOAD_BYTES = 300 << 20  # of a file: an uncompressed scan with as many pixels as a picture may have
+MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES  # of a visitor: a new file arrives before the old one goes
+MAX_SESSION_FILES = 100
+MAX_TOTAL_BYTES = 4 * MAX_UPLOAD_BYTES  # of the uploads of all visitors
+MAX_VISITORS = 16  # pages that are open at the same time
+LEFT_SECONDS = 12  # a page that lost its connection may come back within this time
+FORM_BYTES = 1 << 20  # what a browser may add to the file that it uploads
+
+_UPLOADS = "/_stcore/upload_file/"  # then the session, "/", and the file
+
+
+def keep_uploads_in_memory() -> None:
+    """Let Starlette parse uploads of the allowed size without a file."""
+    from starlette.formparsers import MultiPartParser
+
+    MultiPartParser.spool_max_size = MAX_UPLOAD_BYTES + FORM_BYTES
+
+
+def kept_uploads() -> Mapping[str, Mapping[str, int]]:
+    """Return the uploads that Streamlit keeps: session -> file -> bytes."""
+    from streamlit.runtime import get_instance
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+
+    manager = get_instance().uploaded_file_mgr
+    assert isinstance(manager, MemoryUploadedFileManager)
+    sessions = list(manager.file_storage.items())
+    return {session: {name: len(file.data) for name, file in files.items()} for session, files in sessions}
+
+
+def left_sessions() -> list[str]:
+    """Return the sessions that Streamlit keeps although their pages are closed."""
+    from streamlit.runtime import get_instance
+
+    manager = get_instance()._session_mgr
+    sessions = [info.session.id for info in manager.list_sessions()]
+    return [session for session in sessions if not manager.is_active_session(session)]
+
+
+def close_sessions(sessions: list[str]) -> None:
+    """Free what the sessions keep, except sessions whose page has come back."""
+    from streamlit.runtime import get_instance
+
+    for session in set(sessions) & set(left_sessions()):
+        get_instance().close_session(session)
+
+
+async def free_memory(sessions: list[str]) -> None:
+    """Free what the sessions keep, if their pages do not come back."""
+    from anyio import to_thread
+
+    await asyncio.sleep(LEFT_SECONDS)
+    close_sessions(sessions)
+    # Objects of a session refer to each other. An idle thread keeps its last work until the next one.
+    await to_thread.run_sync(gc.collect)
+
+
+class MemoryLimits:
+    """ASGI middleware that limits uploads and visitors, and frees the memory of visitors who have left."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._visitors = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._arriving: Counter[str] = Counter()  # session -> bytes of the uploads that are being received
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        """Answer one request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._visit(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS):
+            await self._upload(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _visit(self, scope: Event, receive: Receive, send: Send) -> None:
+        if self._visitors >= MAX_VISITORS:
+            return await send({"type": "websocket.close", "code": 1013})  # try again later
+        self._visitors += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._visitors -= 1
+            task = asyncio.create_task(free_memory(left_sessions()))
+            self._tasks.add(task)  # asyncio itself keeps no reference
+            task.add_done_callback(self._tasks.discard)
+
+    async def _upload(self, scope: Event, receive: Receive, send: Send) -> None:
+        session = scope["path"].removeprefix(_UPLOADS).partition("/")[0]
+        length = read_headers(scope).get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            return await answer(send, HTTPStatus.LENGTH_REQUIRED, "the upload has no length")
+        size = int(length)
+        if problem := self._refusal(session, size):
+            return await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
+        self._arriving[session] += size
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._arriving[session] -= size
+            self._arriving += Counter()  # drops sessions without uploads
+
+    def _refusal(self, session: str, size: int) -> str | None:
+        uploads = kept_uploads()
+        own = uploads.get(session, {})
+        if size > MAX_UPLOAD_BYTES + FORM_BYTES:
+            return "this file is too large"
+        if len(own) >= MAX_SESSION_FILES or (
+            sum(own.values()) + self._arriving[session] + size > MAX_SESSION_BYTES + FORM_BYTES
+        ):
+            return "your uploads are too large together; reload the page to remove them"
+        total = sum(sum(files.values()) for files in uploads.values()) + self._arriving.total()
+        if total + size > MAX_TOTAL_BYTES:
+            return "the uploads of all visitors are too large together; try again later"
+        return None
