@@ -13,6 +13,7 @@ import functools
 import io
 import multiprocessing.connection
 import os
+import pathlib
 import platform
 import select
 import signal
@@ -55,7 +56,7 @@ if SYSTEM == "win32":
         "uname",
         "mkfifo",
     ]
-    _OS += ["getpgid", "chown", "O_NONBLOCK", "O_DIRECTORY", "posix_spawn"]
+    _OS += ["getpgid", "chown", "O_NONBLOCK", "O_DIRECTORY"]
 
 
 def _is_hidden(path: Any) -> bool:
@@ -92,6 +93,11 @@ for _holder, _name in (
     (builtins, "open"),
 ):
     setattr(_holder, _name, _without_hidden_files(getattr(_holder, _name)))
+_accessor: Any = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10 keeps the functions there
+if _accessor is not None:
+    for _name in ("stat", "listdir", "scandir", "readlink"):
+        setattr(_accessor, _name, staticmethod(getattr(os, _name)))
+    _accessor.open = staticmethod(io.open)
 for _name in _MODULES:
     sys.modules[_name] = None  # type: ignore[assignment]
 for _name in _OS:
