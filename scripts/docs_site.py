@@ -100,6 +100,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     return adjust_links(markdown, page.file.src_uri)
 
 
-def on_post_page(html: str, page: Any, **_: Any) -> None:
-    """Refuse a page that loads something from another host. MkDocs calls this function."""
+def on_post_page(html: str, page: Any, **_: Any) -> str:
+    """Refuse a page that loads something from another host, and name its search. MkDocs calls this function.
+
+    The theme gives the search no name, which a screen reader needs.
+    """
     refuse_other_hosts(html, page.file.src_uri)
+    return html.replace('role="dialog"', 'role="dialog" aria-label="Search"')

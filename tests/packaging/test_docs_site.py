@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -80,3 +81,29 @@ def test_readme_shows_the_measured_quality(name: str) -> None:
     (row,) = re.findall(rf"^\| `{name}`: .*$", (REPOSITORY / "README.md").read_text("utf-8"), re.MULTILINE)
     assert f"| {size / 1000:.0f} kB |" in row
     assert f"| {plane['g56']:+.2f} dB |" in row
+
+
+def strings_of_the_code() -> list[str]:
+    """Return the strings in the code of both packages; a NUL stands for each value of an f-string."""
+    strings = []
+    for folder in ("toolkit/edgecolor", "edge_runtime/edgecolor_runtime"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                    strings.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    strings.append(node.value)
+    return strings
+
+
+def test_troubleshooting_quotes_messages_of_the_code() -> None:
+    text = (DOCS / "troubleshooting.md").read_text("utf-8")
+    messages = re.findall(r"^### `(.*)`$", text, re.MULTILINE)
+    assert len(messages) >= 20
+    assert text.count("\nCause: ") == len(messages)
+    strings = strings_of_the_code()
+    for message in messages:
+        parts = [re.escape(part) for part in message.split("...")]
+        pattern = re.compile(".*".join(parts), re.DOTALL)
+        assert any(pattern.search(string) for string in strings), message
