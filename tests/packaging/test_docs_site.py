@@ -44,7 +44,8 @@ def test_site_is_strict_and_loads_nothing_from_other_hosts() -> None:
     settings = read_settings()
     assert settings["strict"] is True
     assert settings["theme"]["font"] is False
-    assert not any(key.startswith("extra_") for key in settings)  # no scripts or styles of others
+    assert "extra_javascript" not in settings
+    assert all((DOCS / style).is_file() for style in settings["extra_css"])
     for element in ('<script src="https://a.example/b.js">', "<link rel=stylesheet href=//a.example/c.css>"):
         with pytest.raises(ValueError, match=r"a\.example"):
             HOOKS["refuse_other_hosts"](element, "index.html")
