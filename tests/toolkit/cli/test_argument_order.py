@@ -21,7 +21,7 @@ from edgecolor.cli import main
         ("bench gone.tflite -o taken.json", "gone.tflite: no such model file"),
         ("compare s gone.tflite --data nowhere -o taken.json", "gone.tflite: no such model file"),
         ("compare s --data nowhere -o taken.json", "nowhere: no such folder"),
-        ("report gone.json -o taken.json", "gone.json: no such file"),
+        ("report gone.json -o taken.json", "gone.json: No such file"),
         ("tune gone.keras nowhere -o out", "gone.keras: no such file"),
         ("prune gone.keras nowhere -o out", "gone.keras: no such file"),
         ("train nowhere -o out --start gone.keras", "nowhere: not a prepared dataset"),

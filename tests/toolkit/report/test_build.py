@@ -248,6 +248,9 @@ def test_wrong_calls(
 def test_a_missing_package_is_named_before_the_work(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.json").touch()
+    (tmp_path / "x").mkdir()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main([*command, "-o", str(tmp_path / "page.html")]) == 4
     message = capsys.readouterr().err

@@ -252,13 +252,13 @@ def test_the_folder_of_another_recipe_is_refused(
     assert "holds a run with another learning-rate, mixed. Name" in capsys.readouterr().err
 
 
-def test_missing_data_and_a_missing_backend_are_one_line(tmp_path: Path) -> None:
-    for backend, code, message in (
-        ("tensorflow", 1, "not a prepared dataset. Make one with `edgecolor dataset`"),
-        ("no_such_backend", 4, "[train]' no_such_backend"),
+def test_missing_data_and_a_missing_backend_are_one_line(prepared: Path, tmp_path: Path) -> None:
+    for data, backend, code, message in (
+        (tmp_path, "tensorflow", 1, "not a prepared dataset. Make one with `edgecolor dataset`"),
+        (prepared, "no_such_backend", 4, "[train]' no_such_backend"),
     ):
         done = subprocess.run(
-            [*EDGECOLOR, "train", str(tmp_path), "-o", str(tmp_path / "run")],
+            [*EDGECOLOR, "train", str(data), "-o", str(tmp_path / "run")],
             env={**os.environ, "KERAS_BACKEND": backend},
             capture_output=True,
             text=True,

@@ -65,7 +65,7 @@ def verify_files(*paths: Path) -> None:
 
     for path in paths:
         if not path.is_file():
-            raise DataError(f"{path}: no such file.")
+            raise DataError(f"{path}: No such file or directory")
 
 
 def has_calibration() -> bool:
