@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import re
+import resource
+import signal
 import socket
+import subprocess
 import sys
+import time
 import webbrowser
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,3 +194,50 @@ def test_every_sample_exists_and_is_free() -> None:
         licenses = {row["file"]: row["licence"] for row in csv.DictReader(file)}
     assert {licenses[path.name] for path in coloring.SAMPLES.values()} == {"CC0-1.0"}
     assert all(path.is_file() and path.parent == CHECK_PICTURES for path in coloring.SAMPLES.values())
+
+
+@contextmanager
+def served(*words: str) -> Iterator[int]:
+    """Serve the page in a process with 256 open files at most; yield its port."""
+    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),  # noqa: PLW1509
+    ) as process:
+        assert process.stderr
+        try:
+            line = process.stderr.readline()
+            match = re.search(r":(\d+)/", line)
+            assert match, line
+            yield int(match[1])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_connections_without_a_token_do_not_shut_visitors_out() -> None:
+    """Many are silent, send half a request, or guess tokens. The page has few files that it may open."""
+    token = "right-token-0123456"
+    beginnings = [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /?token=wrong HTTP/1.1\r\nHost: x\r\n\r\n"]
+    with served("--token", token) as port:
+        for beginning in beginnings:
+            with ExitStack() as stack:
+                for _ in range(300):
+                    client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                    with suppress(OSError):  # it was replaced already
+                        client.sendall(beginning)
+                assert status(port, f"/?token={token}") == 303
+        begun = time.monotonic()
+        assert status(port, "/?token=wrong") == 401
+        assert time.monotonic() - begun < 10

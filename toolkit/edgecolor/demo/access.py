@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from edgecolor_runtime.preview.access import AccessRules, FailedTokens, is_own_page
-from edgecolor_runtime.preview.http_server import SECURITY_HEADERS
+from edgecolor_runtime.preview.http_server import MAX_PENDING, SECURITY_HEADERS
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -37,6 +37,7 @@ class AccessMiddleware:
     def __init__(self, app: App, guard: AccessRules, cookie: str) -> None:
         self._app, self._guard, self._cookie = app, guard, cookie
         self._failed_tokens = FailedTokens()
+        self._waiting = 0
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request, or one WebSocket."""
@@ -57,11 +58,21 @@ class AccessMiddleware:
             return await self._app(scope, receive, send_safely)
         is_refused_token = refusal[0] == HTTPStatus.UNAUTHORIZED
         if is_refused_token and self._guard.has_token(headers, self._cookie, token):
-            client = scope.get("client") or ("",)
-            await asyncio.sleep(self._failed_tokens.count(str(client[0])))
+            await self._slow_down(scope)
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         return await answer(send_safely, refusal[0], refusal[1])
+
+    async def _slow_down(self, scope: Event) -> None:
+        """Delay the answer to a wrong token, unless many wait: they must not use up all connections."""
+        client = scope.get("client") or ("",)
+        seconds = self._failed_tokens.count(str(client[0]))
+        if self._waiting < MAX_PENDING:
+            self._waiting += 1
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._waiting -= 1
 
     def _refusal(self, path: str, headers: Message) -> tuple[HTTPStatus, str] | None:
         if not self._guard.expects_host(headers):
@@ -95,6 +106,7 @@ async def answer(send: Send, status: HTTPStatus, text: str, headers: dict[str, s
     named = {
         "content-type": "text/plain; charset=utf-8",
         "content-length": str(len(body)),
+        "connection": "close",
         **(headers or {}),
     }
     lines = [(name.encode(), value.encode()) for name, value in named.items()]

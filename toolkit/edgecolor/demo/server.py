@@ -13,7 +13,7 @@ from edgecolor.demo.access import AccessMiddleware
 from edgecolor.demo.memory import MAX_UPLOAD_BYTES, MemoryLimits, keep_uploads_in_memory
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.preview.access import AccessRules
-from edgecolor_runtime.preview.http_server import reachable_host, resolve_address
+from edgecolor_runtime.preview.http_server import MAX_PENDING, reachable_host, resolve_address
 
 SHUTDOWN_SECONDS = 2  # time for open pages at the end
 
@@ -70,6 +70,8 @@ def _run(script: Path, listening: socket.socket, guard: AccessRules, on_ready: C
     from streamlit.starlette import App
     from streamlit.web.bootstrap import load_config_options
 
+    from edgecolor.demo.connections import BoundedProtocol
+
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         on_ready()
@@ -81,7 +83,12 @@ def _run(script: Path, listening: socket.socket, guard: AccessRules, on_ready: C
     middleware = [Middleware(AccessMiddleware, guard, cookie), Middleware(MemoryLimits)]
     app = App(script, middleware=middleware, lifespan=lifespan)
     config = uvicorn.Config(
-        app, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS
+        app,
+        http=BoundedProtocol,
+        backlog=MAX_PENDING,  # connections that are accepted before the oldest of them can be closed
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listening])
