@@ -185,7 +185,7 @@ def cut_record(work: Path, *, cuts: int, file_system: str, chance: random.Random
     camera, wrong = work / "camera", 0
     camera.mkdir()
     for path in sorted(PHOTOGRAPHS.glob("*.jpg"))[:20]:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["JPEG"]) as picture:
             picture.convert("L").resize((320, 240)).save(camera / f"{path.stem}.png")
     command = [*EDGECOLOR, "run", "--camera", str(camera), "--framerate", "15", "--no-preview", "-o"]
     with mounted_disk(work / "disk", file_system) as disk:
