@@ -246,7 +246,7 @@ def test_code_inside_a_keras_file_is_never_run(folder: Path, capsys: pytest.Capt
     assert call(folder, model="lambda.keras") == 5
     message = capsys.readouterr().err
     assert "lambda.keras" in message
-    assert len(message.strip().splitlines()) == 2  # the pictures were counted, then one line
+    assert len(message.strip().splitlines()) == 3  # the pictures, the conversion, then one error
     assert leftovers(folder) == []
 
 
