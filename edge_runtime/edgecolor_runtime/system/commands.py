@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 
 _SPECIAL_IN_CMD = re.compile(r"[\s&|<>^()%!,;=]")  # cmd.exe splits or redirects at these outside of quotes
 
@@ -34,9 +34,18 @@ def pip_install(*words: str) -> str:
     Args:
         words: requirements and options of `pip install`.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not _has_pip():
         if uv := shutil.which("uv"):
             return shell_command([uv, "pip", "install", "--python", sys.executable, *words])
         ensure = shell_command([sys.executable, "-m", "ensurepip"])
         return f"{ensure} && {shell_command([sys.executable, '-m', 'pip', 'install', *words])}"
     return shell_command([sys.executable, "-m", "pip", "install", *words])
+
+
+def _has_pip() -> bool:
+    # importlib.util.find_spec("pip") would switch off setuptools' distutils in this process.
+    try:
+        metadata.version("pip")
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import platform as platform_module
 import re
@@ -123,10 +122,10 @@ def test_quotes_for_both_shells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_environments_without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "pip" else find(name, *a)
-    )
+    def no_version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", no_version)
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/uv")
     assert pip_install("av") == f"/usr/bin/uv pip install --python {sys.executable} av"
     monkeypatch.setattr(shutil, "which", lambda name: None)
