@@ -31,11 +31,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
-from PIL import Image
+
+from edgecolor_runtime.images.formats import open_image
 
 REPOSITORY = Path(__file__).parents[1]
 PHOTOGRAPHS = REPOSITORY / "calibration"
@@ -46,10 +47,10 @@ WITHOUT_LOG = 2  # its argument: do not even write the journal
 DISK_BYTES = 400 << 20  # XFS refuses less than 300 MB
 TRAIN_EPOCHS = 12
 TRAIN_OPTIONS = ("--trunk", "none", "--full-size-epochs", "1", "--size", "64", "--batch", "32")
-EPOCH_DONE = re.compile(r"epoch (\d+)/\d+ done")
+EPOCH_DONE = re.compile(rb"epoch (\d+)/\d+ done")
 RECORDING_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 MAX_MISSING_SECONDS = 2.0
-RESUMED = re.compile(r"resumed after epoch (\d+) ")
+RESUMED = re.compile(rb"resumed after epoch (\d+) ")
 
 
 class CutDisk:
@@ -126,15 +127,19 @@ def cut_run(work: Path, *, cuts: int, file_system: str, chance: random.Random) -
     """Cut `edgecolor run` several times; return the number of cuts after which something was wrong."""
     album, wrong = PHOTOGRAPHS, 0
     command = [*EDGECOLOR, "run", str(album), "-q", "-o"]
+    process = start([*command, str(work / "undisturbed")])
+    wait_for(work / "undisturbed" / "manifest.jsonl")
     begun = time.monotonic()
-    subprocess.run([*command, work / "undisturbed"], check=True, stdout=subprocess.DEVNULL)
+    if process.wait():
+        raise SystemExit(process.communicate()[1])
     seconds = time.monotonic() - begun
     wanted = hash_files(work / "undisturbed")
     with mounted_disk(work / "disk", file_system) as disk:
         for number in range(1, cuts + 1):
             output = disk.folder / f"out-{number}"
             process = start([*command, str(output)])
-            time.sleep(chance.uniform(0.2, 1) * seconds)
+            wait_for(output / "manifest.jsonl")
+            time.sleep(chance.uniform(0, 1) * seconds)
             disk.cut(process)
             results = len([name for name in hash_files(output) if not name.endswith(".part")])
             done, false = count_false_lines(output, wanted)
@@ -185,7 +190,7 @@ def cut_record(work: Path, *, cuts: int, file_system: str, chance: random.Random
     camera, wrong = work / "camera", 0
     camera.mkdir()
     for path in sorted(PHOTOGRAPHS.glob("*.jpg"))[:20]:
-        with Image.open(path, formats=["JPEG"]) as picture:
+        with open_image(path) as picture:
             picture.convert("L").resize((320, 240)).save(camera / f"{path.stem}.png")
     command = [*EDGECOLOR, "run", "--camera", str(camera), "--framerate", "15", "--no-preview", "-o"]
     with mounted_disk(work / "disk", file_system) as disk:
@@ -221,6 +226,12 @@ def last_frame_time(path: Path) -> float:
     return last
 
 
+def wait_for(path: Path) -> None:
+    """Wait until a file exists."""
+    while not path.exists():
+        time.sleep(0.005)
+
+
 def start(command: Sequence[str]) -> subprocess.Popen[str]:
     """Start a command whose messages can be read."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -236,19 +247,21 @@ def follow(process: subprocess.Popen[str], seconds: float | None) -> tuple[int, 
     resumed = newest = 0
     end = None
     os.set_blocking(process.stderr.fileno(), False)
-    buffered = ""
+    messages = b""
     while end is None or time.monotonic() < end:
         ended = process.poll() is not None
-        buffered += process.stderr.read() or ""
-        for match in RESUMED.finditer(buffered):
+        with suppress(BlockingIOError):
+            messages += os.read(process.stderr.fileno(), 1 << 16)
+        for match in RESUMED.finditer(messages):
             resumed = int(match[1])
-        for match in EPOCH_DONE.finditer(buffered):
+        for match in EPOCH_DONE.finditer(messages):
             newest = int(match[1])
         if seconds is not None and end is None and (newest or resumed):
             end = time.monotonic() + seconds
         if ended:
             break
         time.sleep(0.02)
+    os.set_blocking(process.stderr.fileno(), True)
     return resumed, newest
 
 
