@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 OPTIONS = Path("/data/options.json")
 
 
-def camera_command(options: dict[str, Any]) -> list[str]:
+def camera_command(options: Mapping[str, object]) -> list[str]:
     """Return the command that colors the camera of the settings.
 
     Args:

@@ -44,6 +44,7 @@ SLOW_TO_START = (
     "benchmarks",
     "emulated",
     "examples",
+    "examples",
     "parity",
     "packaging/test_bundle.py",
     "packaging/test_wheels.py",
@@ -60,8 +61,9 @@ SLOW_TO_START = (
     "toolkit/evaluation/test_recognition.py",
     "toolkit/exporting",
     "toolkit/network",
-    "toolkit/report/test_compare.py",
+    "toolkit/report/test_comparison.py",
     "toolkit/report/test_render.py",
+    "toolkit/test_api.py",
     "toolkit/training",
 )
 """What `--fast` leaves out: tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator."""

@@ -50,16 +50,18 @@ def inspect(
 
 
 def _file_lines(inspection: Inspection) -> Iterator[str]:
+    from edgecolor_runtime.models.shipped import describe_name
+
     share = inspection.deflated_bytes / inspection.flatbuffer_bytes
     deflated = f"{_kilobytes(inspection.deflated_bytes)} deflated, {share:.0%}"
-    yield f"file         {inspection.file}, {_kilobytes(inspection.bytes)}"
+    yield f"file         {describe_name(inspection.file)}, {_kilobytes(inspection.bytes)}"
     yield f"network      {_kilobytes(inspection.flatbuffer_bytes)}; {deflated}"
     yield f"sha256       {inspection.sha256}"
     yield f"of network   {inspection.flatbuffer_sha256}"
 
 
 def _own_lines(inspection: Inspection) -> Iterator[str]:
-    from edgecolor_runtime.models.shipped import MODEL_TITLES, SHIPPED, WEIGHTS_LICENSE
+    from edgecolor_runtime.models.shipped import SHIPPED, WEIGHTS_LICENSE
 
     info = inspection.info
     if info is None:
@@ -69,8 +71,6 @@ def _own_lines(inspection: Inspection) -> Iterator[str]:
         f"model        {info.name} {info.version}, {info.precision}, alpha {info.alpha:g}, "
         f"saturation {info.saturation:g}"
     )
-    if title := MODEL_TITLES.get(inspection.file):
-        yield f"{'':13}{title}"
     if info.float_layers:
         yield f"in float     {', '.join(info.float_layers)}"
     yield f"made by      {info.created_by}"
@@ -78,9 +78,9 @@ def _own_lines(inspection: Inspection) -> Iterator[str]:
     if inspection.sha256 in {model.sha256 for model in SHIPPED.values()}:
         yield f"terms        {WEIGHTS_LICENSE}"
     document = info.to_json()
-    for title in ("training", "accuracy", "fidelity", "calibration"):
-        if text := _flat(document.get(title)):
-            yield f"{title:13}{text}"
+    for section in ("training", "accuracy", "fidelity", "calibration"):
+        if text := _flat(document.get(section)):
+            yield f"{section:13}{text}"
     yield f"golden       {inspection.golden} pictures with their reference outputs"
 
 
