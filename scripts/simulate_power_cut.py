@@ -45,7 +45,7 @@ EDGECOLOR = (sys.executable, "-m", "edgecolor")
 SHUT_DOWN = 0x8004587D  # the ioctl EXT4_IOC_SHUTDOWN, of which XFS has the same number
 WITHOUT_LOG = 2  # its argument: do not even write the journal
 DISK_BYTES = 400 << 20  # XFS refuses less than 300 MB
-TRAIN_EPOCHS = 12
+TRAIN_EPOCHS = 40
 TRAIN_OPTIONS = ("--trunk", "none", "--full-size-epochs", "1", "--size", "64", "--batch", "32")
 EPOCH_DONE = re.compile(rb"epoch (\d+)/\d+ done")
 RECORDING_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
@@ -139,7 +139,7 @@ def cut_run(work: Path, *, cuts: int, file_system: str, chance: random.Random) -
             output = disk.folder / f"out-{number}"
             process = start([*command, str(output)])
             wait_for(output / "manifest.jsonl")
-            time.sleep(chance.uniform(0, 1) * seconds)
+            time.sleep(chance.uniform(0, 1.2) * seconds)  # also right after the end
             disk.cut(process)
             results = len([name for name in hash_files(output) if not name.endswith(".part")])
             done, false = count_false_lines(output, wanted)
@@ -166,7 +166,7 @@ def cut_train(work: Path, *, cuts: int, file_system: str, chance: random.Random)
         for number in range(1, cuts + 2):
             is_last = number > cuts
             process = start(command)
-            resumed, newest = follow(process, None if is_last else chance.uniform(0, 8))
+            resumed, newest = follow(process, None if is_last else chance.uniform(0, 3))
             if not is_last:
                 disk.cut(process)
             lost = reported - resumed
@@ -256,7 +256,7 @@ def follow(process: subprocess.Popen[str], seconds: float | None) -> tuple[int, 
             resumed = int(match[1])
         for match in EPOCH_DONE.finditer(messages):
             newest = int(match[1])
-        if seconds is not None and end is None and (newest or resumed):
+        if seconds is not None and end is None and newest:
             end = time.monotonic() + seconds
         if ended:
             break

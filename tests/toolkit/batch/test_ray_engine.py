@@ -240,15 +240,16 @@ def test_a_picture_that_kills_workers_counts_as_failed(
 
 
 @pytest.mark.slow
-def test_ctrl_c_on_a_cluster_of_its_own(album: Album, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_on_a_cluster_of_its_own(album: Album, tmp_path: Path, number: int, code: int) -> None:
     """Without RAY_ADDRESS, Ray is started on this machine for the command and ends with it."""
     folder, out = album(400), tmp_path / "out"
     env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     process = start_run(command(folder, out, "--engine", "ray"), env, out, known=1)
     ray = below(process.pid, b"ray")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate()
-    assert process.returncode == 130, error
+    assert process.returncode == code, error
     assert error == f"{len(lines(out))} of 400 done; the same command resumes this run\n".encode()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in ray):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -80,7 +82,7 @@ def _connect_cluster(workers: int) -> Iterator[int]:
     own = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
         _check_listening(address)
-        with _silenced_stderr():
+        with _silenced_stderr(), _kept_signal_handler():
             ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (OSError, RuntimeError, ValueError) as error:
         missing = "Ray does not start here" if own else f"no Ray cluster at RAY_ADDRESS={address}"
@@ -89,6 +91,17 @@ def _connect_cluster(workers: int) -> Iterator[int]:
         yield int(ray.cluster_resources().get("CPU", 0)) or 1
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _kept_signal_handler() -> Iterator[None]:
+    """Restore the handler of SIGTERM: Ray installs one that ends the process with the exit code 15."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check_listening(address: str) -> None:
