@@ -156,14 +156,15 @@ def test_segments_and_quota(
 ) -> None:
     words = ["--camera", pictures, "--framerate", FRAMERATE, "-o", tmp_path / "door.mp4"]
     assert run(*words, "--segment", 1, "--frames", 50) == 0
-    names = [f"door-00000{number}.mp4" for number in (1, 2, 3)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) >= 3, "more, if the machine is busy and frames are dropped"
+    assert names == [f"door-00000{number}.mp4" for number in range(1, len(names) + 1)]
     lengths = [len(times_in(tmp_path / name)) for name in names]
-    assert sum(lengths) == 50 and lengths[0] in (FRAMERATE - 1, FRAMERATE, FRAMERATE + 1)
+    assert sum(lengths) == 50 and max(lengths) <= FRAMERATE + 1
     assert times_in(tmp_path / names[1])[0] == 0
     captured = capsys.readouterr()
-    assert captured.out == f"{tmp_path / names[2]}\n"
-    assert "3 segments were written, from door-000001.mp4 to door-000003.mp4" in captured.err
+    assert captured.out == f"{tmp_path / names[-1]}\n"
+    assert f"{len(names)} segments were written, from door-000001.mp4 to {names[-1]}" in captured.err
 
     for name in names[:2]:  # the segments of an earlier run that are large
         with (tmp_path / name).open("ab") as file:
@@ -175,7 +176,9 @@ def test_segments_and_quota(
     assert left[-1] == "door-notes.mp4" and "door-000001.txt" in left
     segments = [name for name in left if name not in ("door-notes.mp4", "door-000001.txt")]
     assert names[0] not in segments, "the oldest is deleted first"
-    assert segments == [f"door-00000{number}.mp4" for number in range(7 - len(segments), 7)]
+    last = int(segments[-1].removeprefix("door-").removesuffix(".mp4"))
+    assert last >= len(names) + 3
+    assert segments == [f"door-{number:06}.mp4" for number in range(last + 1 - len(segments), last + 1)]
     assert sum((tmp_path / name).stat().st_size for name in segments) <= 1_100_000
 
 
