@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgecolor_runtime.errors import EdgecolorError, MissingError, ModelFileError
 from edgecolor_runtime.inference.tensor import TensorInfo
+from edgecolor_runtime.models.flatbuffer import verify_flatbuffer
 from edgecolor_runtime.system.commands import pip_install
 from edgecolor_runtime.system.stderr import stderr_without
 
@@ -82,16 +83,18 @@ def load_interpreter(flatbuffer: bytes, *, threads: int = 1, delegate: str | Non
     """Load a graph with the interpreter library of this machine.
 
     Args:
-        flatbuffer: verified TFLite model.
+        flatbuffer: TFLite model. It is checked in Python before native code reads it.
         threads: number of CPU threads of one inference.
         delegate: "edgetpu", or the path of an external delegate's library; None: the CPU.
 
     Raises:
         MissingError: no interpreter library is installed, the delegate cannot be loaded, or a graph that is
             compiled for an Edge TPU has no delegate.
-        ModelFileError: the library cannot load the graph, or the graph has not one input and one output.
+        ModelFileError: the graph is broken or asks for too much, the library cannot load it, or it has not
+            one input and one output.
     """
     library, name = _library()
+    verify_flatbuffer(flatbuffer)
     delegates = [] if delegate is None else [_delegate(library, delegate)]
     try:
         with stderr_without(b"INFO: "):  # "Created ... XNNPACK delegate"
@@ -120,6 +123,7 @@ def load_tracer(flatbuffer: bytes) -> Callable[[NDArray[Any]], dict[str, NDArray
         ModelFileError: the library cannot load the graph.
     """
     library, name = _library()
+    verify_flatbuffer(flatbuffer)
     try:
         interpreter = library.Interpreter(
             model_content=flatbuffer,

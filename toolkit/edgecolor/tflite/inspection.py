@@ -15,6 +15,7 @@ import numpy as np
 from edgecolor.tflite.graph import Graph, Operator, Tensor, read_graph
 from edgecolor.tflite.operators import EDGE_TPU_OPERATORS, TFLITE_RUNTIME_214
 from edgecolor_runtime.errors import ModelFileError
+from edgecolor_runtime.models.flatbuffer import FOREIGN_LIMITS, verify_flatbuffer
 from edgecolor_runtime.models.info import ModelInfo
 from edgecolor_runtime.models.model_file import INFO_MEMBER, MAX_FILE_BYTES, ModelFile, parse
 from edgecolor_runtime.models.shipped import SHIPPED, shipped_bytes
@@ -119,7 +120,11 @@ def inspect_file(name: str) -> Inspection:
     data = shipped_bytes(name) if name in SHIPPED else _read(Path(name))
     model = parse(data, name) if _has_metadata(data) else None
     flatbuffer = data if model is None else model.flatbuffer
-    graph = read_graph(flatbuffer)
+    try:
+        verify_flatbuffer(flatbuffer, FOREIGN_LIMITS)
+        graph = read_graph(flatbuffer)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}") from None
     kernels = [(kernel, _describe_kernel(op, kernel)) for op, kernel in _find_kernels(graph)]
     values = sum(tensor.elements for tensor, _ in kernels)
     zeros = sum(round(kernel.zeros * tensor.elements) for tensor, kernel in kernels)

@@ -53,6 +53,7 @@ def demo(
 
     from edgecolor.demo.coloring import open_models
     from edgecolor.demo.server import serve
+    from edgecolor.tflite.trial import try_model
 
     with ExitStack() as start:
         start.enter_context(working("starting the page", quiet=quiet))
@@ -65,5 +66,6 @@ def demo(
                 webbrowser.open(address)
 
         page_token = read_token(token, token_file)
+        try_model(model)
         open_models(model)  # report a model that is not intact before the page is served
         serve(model, host=host, port=port, token=page_token, on_ready=announce)

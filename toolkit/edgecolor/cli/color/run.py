@@ -143,6 +143,7 @@ def run(
       edgecolor run --camera 0 -o door.mp4 --segment 10min --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
+    from edgecolor.tflite.trial import try_model
     from edgecolor_runtime.errors import PictureError, UsageError
     from edgecolor_runtime.sources.address import hide_secrets
     from edgecolor_runtime.sources.cameras import is_address
@@ -188,6 +189,7 @@ def run(
     if camera:
         if len(names) > 1:
             raise UsageError(f"--camera takes one camera, not {len(names)}")
+        try_model(model)
         return run_camera(names[0] if names else None, shared, arguments)
     if not names:
         raise UsageError(_missing_input())
@@ -197,8 +199,10 @@ def run(
         if len(names) > 1:
             raise UsageError("a video must be the only input; name one video")
         arguments.refuse_for_video()
+        try_model(model)
         return run_video(Path(names[0]), shared, arguments)
     arguments.refuse_for_photos()
+    try_model(model)
     if len(names) == 1 and not Path(names[0]).exists():
         raise PictureError(f"{names[0]}: No such file or directory")
     if verify:

@@ -18,11 +18,14 @@ def verify_network(network: Path) -> None:
 
 
 def verify_models(*names: str) -> None:
-    """Verify that models exist: trained networks, exported files, or names of shipped models.
+    """Verify that models exist and can be run: trained networks, exported files, or names of shipped models.
+
+    A model file from elsewhere is tried in a child process.
 
     Raises:
-        ModelFileError: there is no such file, or no shipped model of this name.
+        ModelFileError: there is no such file or shipped model, or the interpreter crashes on the file.
     """
+    from edgecolor.tflite.trial import try_model
     from edgecolor_runtime.models.shipped import open_model
 
     for name in names:
@@ -30,6 +33,8 @@ def verify_models(*names: str) -> None:
             verify_network(Path(name))
         elif not Path(name).is_file():
             open_model(name)
+        else:
+            try_model(name)
 
 
 def verify_photographs(folder: Path) -> None:
