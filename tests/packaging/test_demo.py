@@ -107,5 +107,7 @@ def test_a_changed_project_is_installed_again(checkout: Path) -> None:
 @needs_make
 def test_make_demo_opens_with_what_one_gets(checkout: Path) -> None:
     (checkout / ".venv/.edgecolor-base").touch()
-    done = subprocess.run(["make", "demo"], cwd=checkout, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "demo"], cwd=checkout, capture_output=True, text=True, check=False
+    )
     assert done.stdout.startswith("This is what you get: 12 gray photographs in color")

@@ -23,6 +23,7 @@ from edgecolor.network.keras_file import load_network
 from edgecolor.training.recipe import Augmentation, LossWeights, Recipe
 from edgecolor.training.trainer import train
 
+TEACHER = str(Path(__file__).parents[3] / "models" / "t" / "t.keras")
 SMALL = ["--trunk", "none", "--size", "32", "--full-size-epochs", "1", "--batch", "4", "--epochs", "3"]
 TINY = ["--size", "32", "--full-size-epochs", "0", "--batch", "8", "--epochs", "1", "--quiet"]
 EDGECOLOR = [sys.executable, "-c", "import sys; from edgecolor.cli import main; sys.exit(main())"]
@@ -159,9 +160,9 @@ def test_a_student_follows_its_teacher(unbroken: Path, prepared: Path, tmp_path:
     [
         (["--mixed", "1.5"], "--mixed"),
         (["--teacher-weight", "3"], "needs --teacher"),
-        (["--teacher", "t.keras", "--teacher-weight", "-1"], "at least 0"),
+        (["--teacher", TEACHER, "--teacher-weight", "-1"], "at least 0"),
         (["--teacher-tint", "0.9"], "needs --teacher"),
-        (["--teacher", "t.keras", "--teacher-tint", "1.1"], "from 0 to 1"),
+        (["--teacher", TEACHER, "--teacher-tint", "1.1"], "from 0 to 1"),
     ],
 )
 def test_impossible_shares_and_weights_are_one_line(
