@@ -40,10 +40,9 @@ END
 
 Board = Callable[..., Path]
 
-SLOW_TO_START = (
+LEFT_OUT_OF_FAST = (
     "benchmarks",
     "emulated",
-    "examples",
     "examples",
     "parity",
     "packaging/test_bundle.py",
@@ -55,8 +54,15 @@ SLOW_TO_START = (
     "edge_runtime/preview/test_page.py",
     "toolkit/batch/test_ray_engine.py",
     "toolkit/checking",
+    "toolkit/cli/live/test_recording_survives.py",
+    "toolkit/cli/live/test_silent_streams.py",
+    "toolkit/cli/test_bench.py",
+    "toolkit/cli/test_completion.py",
+    "toolkit/cli/test_hostile_models.py",
+    "toolkit/cli/test_platforms.py",
     "toolkit/compression",
     "toolkit/data/test_coverage.py",
+    "toolkit/demo/test_memory.py",
     "toolkit/demo/test_page.py",
     "toolkit/evaluation/test_recognition.py",
     "toolkit/exporting",
@@ -66,7 +72,7 @@ SLOW_TO_START = (
     "toolkit/test_api.py",
     "toolkit/training",
 )
-"""What `--fast` leaves out: tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator."""
+"""Tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator, or that wait for many seconds."""
 
 _BLOCKED = ("tensorflow", "keras", "tf_keras", "ray")
 
@@ -83,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     left_out = config.getoption("--fast") and any(
-        collection_path.is_relative_to(ROOT / "tests" / part) for part in SLOW_TO_START
+        collection_path.is_relative_to(ROOT / "tests" / part) for part in LEFT_OUT_OF_FAST
     )
     return True if left_out else None
 
