@@ -210,7 +210,7 @@ def _verify(reader: _Reader, limits: GateLimits) -> None:
         raise _BrokenError(
             f"its tensors take {computed / 1e6:.0f} MB; at most {limits.computed_bytes / 1e6:.0f} MB"
         )
-    _verify_order(reader, graphs[0], tensors, codes, limits)
+    _verify_order(reader, graphs[0], tensors, codes, limits=limits)
 
 
 def _buffer(reader: _Reader, table: int) -> memoryview:
@@ -270,7 +270,7 @@ def _verify_quantization(reader: _Reader, table: int, shape: tuple[int, ...]) ->
 
 
 def _verify_order(
-    reader: _Reader, graph: int, tensors: list[_Tensor], codes: list[str], limits: GateLimits
+    reader: _Reader, graph: int, tensors: list[_Tensor], codes: list[str], *, limits: GateLimits
 ) -> None:
     """Check that each operator reads what exists and writes what nothing else writes, in shapes that fit."""
     inputs = reader.integers(graph, 1, len(tensors))
