@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
 from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
-from edgecolor_runtime.errors import UsageError
+from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.system.commands import pip_install
 
 WRITTEN_FORMATS = {
     ".jpg": "JPEG",
@@ -41,6 +44,10 @@ Every other format is refused. Pillow passes PostScript (EPS) to Ghostscript, wh
 """
 
 
+_HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+_HEIC_PACKAGE = "pillow-heif"
+
+
 def open_image(file: Path | IO[bytes]) -> Image.Image:
     """Open a picture file in one of the formats that are read; its pixels are decoded later.
 
@@ -48,6 +55,7 @@ def open_image(file: Path | IO[bytes]) -> Image.Image:
 
     Raises:
         UnidentifiedImageError: the file has none of these formats.
+        PictureError: the file is a HEIC picture, and the package that reads it is not installed.
         OSError: the file cannot be read.
         Exception: Pillow raises any class of exception on a damaged file.
     """
@@ -55,7 +63,32 @@ def open_image(file: Path | IO[bytes]) -> Image.Image:
         return Image.open(file, formats=_COMMON_FORMATS)
     except UnidentifiedImageError:
         Image.init()  # loads the plugins; plugins of older versions of Pillow are fewer
-        return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
+        _register_heif()
+        try:
+            return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
+        except UnidentifiedImageError:
+            if "HEIF" not in Image.OPEN and _is_heic(file):
+                raise PictureError(
+                    f"HEIC images need the {_HEIC_PACKAGE} package. "
+                    f"Install it with: {pip_install(_HEIC_PACKAGE)}"
+                ) from None
+            raise
+
+
+def _register_heif() -> None:
+    """Make Pillow read HEIC, if the package for this is installed."""
+    if "HEIF" not in Image.OPEN and importlib.util.find_spec("pillow_heif") is not None:
+        importlib.import_module("pillow_heif").register_heif_opener()
+
+
+def _is_heic(file: Path | IO[bytes]) -> bool:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            head = opened.read(12)
+    else:
+        file.seek(0)
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
 def is_picture(path: Path) -> bool:

@@ -38,6 +38,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, int]]:
     """The uploads that Streamlit keeps."""
     uploads: dict[str, dict[str, int]] = {}
     monkeypatch.setattr(memory, "kept_uploads", lambda: uploads)
+    monkeypatch.setattr(memory, "count_result_bytes", lambda: 5_000)
     monkeypatch.setattr(memory, "left_sessions", lambda: ["left"])
     return uploads
 
@@ -74,6 +75,7 @@ def test_an_upload_needs_a_length(kept: object) -> None:
         ({"a": {"1": MAX_SESSION_BYTES}}, 413),
         ({"a": {str(i): 1 for i in range(memory.MAX_SESSION_FILES)}}, 413),
         ({"b": {"1": MAX_TOTAL_BYTES - MAX_UPLOAD_BYTES}}, 204),
+        ({"b": {"1": MAX_TOTAL_BYTES - 5_500}}, 413),
         ({"b": {"1": MAX_TOTAL_BYTES - 1000}}, 413),
     ],
 )
@@ -94,9 +96,10 @@ def test_uploads_on_their_way_count(kept: object) -> None:
     async def run() -> None:
         page = Page()
         limits = MemoryLimits(page)
-        visitors = [asyncio.create_task(upload(limits, f"{i}", MAX_UPLOAD_BYTES)) for i in range(4)]
+        size = MAX_UPLOAD_BYTES - 2_000  # the results of visitors, 5000 bytes, count too
+        visitors = [asyncio.create_task(upload(limits, f"{i}", size)) for i in range(4)]
         await asyncio.sleep(0)
-        assert await upload(limits, "late", 1000) == 413
+        assert await upload(limits, "late", 4_000) == 413
         page.release.set()
         assert [await visitor for visitor in visitors] == [204] * 4
         assert await upload(limits, "late", 1000) == 204
@@ -130,5 +133,47 @@ def test_visitors_are_limited_and_freed(kept: object, monkeypatch: pytest.Monkey
         await asyncio.sleep(0.2)
         assert closed == ["left"] * MAX_VISITORS
         assert (await visit(limits))["type"] != "websocket.close"
+
+    asyncio.run(run())
+
+
+def test_several_uploads_of_a_visitor_are_limited_together(kept: dict[str, dict[str, int]]) -> None:
+    async def run() -> None:
+        page = Page()
+        limits = MemoryLimits(page)
+        kept["a"] = {"1": 1}
+        arriving = [asyncio.create_task(upload(limits, "a", MAX_UPLOAD_BYTES // 2)) for _ in range(4)]
+        await asyncio.sleep(0)
+        assert await upload(limits, "a", 2_000_000) == 413
+        page.release.set()
+        assert [await task for task in arriving] == [204] * 4
+        page.release.clear()
+        kept["a"] = {str(i): 1 for i in range(memory.MAX_SESSION_FILES - 2)}
+        arriving = [asyncio.create_task(upload(limits, "a", 10)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert await upload(limits, "a", 10) == 413
+        page.release.set()
+        assert [await task for task in arriving] == [204] * 2
+
+    asyncio.run(run())
+
+
+def test_a_zip_of_results_counts(kept: dict[str, dict[str, int]]) -> None:
+    async def run() -> None:
+        page = Page()
+        page.release.set()
+        limits = MemoryLimits(page)
+        with memory.reserve_zip("a") as size:
+            assert size == memory.MAX_ZIP_BYTES
+            kept["a"] = {"1": MAX_SESSION_BYTES - size - 1000}
+            assert await upload(limits, "a", 2_000_000) == 413
+            assert await upload(limits, "b", 2_000_000) == 204
+        assert await upload(limits, "a", 2_000_000) == 204
+        kept["a"] = {"1": MAX_SESSION_BYTES - 2_000}
+        with memory.reserve_zip("a") as size:
+            assert size == 2_000
+        kept["b"] = {"1": MAX_TOTAL_BYTES - kept["a"]["1"] - 6_000}
+        with memory.reserve_zip("a") as size, memory.reserve_zip("c") as other:
+            assert (size, other) == (1_000, 0)
 
     asyncio.run(run())

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from PIL import Image
 
 from edgecolor.cli import main
 from edgecolor.demo.memory import LEFT_SECONDS
+from edgecolor_runtime.system.commands import pip_install
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -61,7 +63,7 @@ def served_process(folder: Path, *words: str, file_bytes: int | None = None) -> 
     """Yield the address and the process number; the process can write no file of more than `file_bytes`."""
     (folder / ".streamlit").mkdir()  # settings of another Streamlit page, which must have no effect
     (folder / ".streamlit/config.toml").write_text("[browser]\ngatherUsageStats = true\n", "utf-8")
-    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
+    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", "--no-browser", *words]
     if file_bytes is not None:
         command = ["prlimit", f"--fsize={file_bytes}", *command]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
@@ -98,6 +100,19 @@ def context(browser: Browser) -> BrowserContext:
     return browser.new_context(viewport={"width": 1200, "height": 900})
 
 
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds that hinders somebody seriously."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install '.[dev]' brings it"
+    )
+    broken_rules = axe.Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {rule['nodes'][0]['html'][:200]}"
+        for rule in broken_rules
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
 @contextmanager
 def opened(context: BrowserContext, address: str) -> Iterator[Page]:
     """Open the page; assert that it loads nothing from other sites and logs no error."""
@@ -110,7 +125,9 @@ def opened(context: BrowserContext, address: str) -> Iterator[Page]:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(address)
-    page.get_by_role("region", name="Drop a photograph here").wait_for()
+    page.get_by_role("region", name="Drop photographs here").wait_for()
+    page.get_by_text("This is a sample.").wait_for()  # comes last
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     yield page
     page.close()
     assert complaints == []
@@ -125,8 +142,14 @@ def page(context: BrowserContext, address: str) -> Iterator[Page]:
         yield page
 
 
-def give(page: Page, file: Path) -> None:
-    page.locator("input[type=file]").set_input_files(file)
+def give(page: Page, *files: Path) -> None:
+    """Choose photographs in place of those before, and wait until the page shows the first."""
+    removes = page.get_by_role("button", name="Remove")
+    for _ in range(removes.count()):
+        removes.first.click()
+    page.get_by_text("This is a sample.").wait_for()
+    page.locator("input[type=file]").set_input_files(files)
+    page.get_by_text("This is a sample.").wait_for(state="detached")
 
 
 def pictures(page: Page) -> tuple[dict[str, float], dict[str, float]]:
@@ -207,7 +230,10 @@ def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None
 def test_saturation_and_model(page: Page, photograph: Path) -> None:
     give(page, photograph)
     page.get_by_role("radio", name="m (medium, better colors)", exact=True).check(force=True)
-    page.get_by_text("1,214,378 parameters").wait_for()
+    facts = page.get_by_text("1,214,378 parameters")
+    assert not facts.is_visible()
+    page.get_by_text("Facts and times").click()
+    facts.wait_for()
     saturation = page.get_by_role("slider", name="Saturation")
     assert saturation.get_attribute("value") == "1.25"
     assert download(page)[1] == ran(photograph, "--model", "m")
@@ -301,12 +327,12 @@ def test_a_bad_file_is_reported_in_one_sentence(page: Page, tmp_path: Path, phot
     give(page, photograph)
     assert pictures(page)[1]["color"] > 15
     assert page.get_by_role("alert").count() == 0
-    give(page, tmp_path / "huge.tif")
+    page.locator("input[type=file]").set_input_files(tmp_path / "huge.tif")
     page.get_by_role("alert").get_by_text("File must be 300.0MB or smaller").wait_for()
 
 
 def test_the_webcam(page: Page) -> None:
-    page.get_by_role("radio", name="The webcam").check(force=True)
+    page.get_by_role("radio", name="Webcam").check(force=True)
     video = page.locator("video")
     video.evaluate("async v => { while (v.readyState < 2) await new Promise(go => setTimeout(go, 20)); }")
     page.get_by_role("button", name="Take Photo").click()
@@ -317,7 +343,7 @@ def test_the_webcam(page: Page) -> None:
 
 
 def test_a_sample(page: Page) -> None:
-    page.get_by_role("radio", name="A sample").check(force=True)
+    page.get_by_role("radio", name="Samples").check(force=True)
     assert pictures(page)[1]["color"] > 15
     page.get_by_role("radio", name="Poppies").check(force=True)
     page.get_by_role("button", name="Download in color, 224 × 224").wait_for()
@@ -333,16 +359,18 @@ FOCUSED = """() => {
 def test_the_page_by_keyboard(page: Page, photograph: Path) -> None:
     give(page, photograph)
     pictures(page)
-    page.get_by_role("radio", name="A photograph").focus()
-    reached: list[str] = []
-    while "Saturation" not in reached and len(reached) < 12:
+    page.get_by_role("slider", name="Where gray ends").focus()
+    reached: list[str] = ["Where gray ends and color begins"]
+    while "Saturation" not in reached and len(reached) < 14:
         page.keyboard.press("Tab")
         reached.append(page.evaluate(FOCUSED))
-    wanted = ["Add files", "Where gray ends and color begins", "Download in color, 384 × 256", "Saturation"]
+    wanted = ["Where gray ends and color begins", "Download in color, 384 × 256", "Add files", "Saturation"]
     assert [name for name in reached if name in wanted] == wanted, reached
-    page.get_by_role("radio", name="A photograph").focus()
+    page.get_by_role("radio", name="My photographs").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Take Photo").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("radio", name="Parrots").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Download in color, 224 × 224").wait_for()
 
@@ -354,6 +382,72 @@ def test_the_page_fits_a_small_screen(page: Page, photograph: Path, width: int) 
     pictures(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("[data-testid=stMain]").evaluate("element => element.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
+def test_the_page_opens_with_a_sample_and_its_download(
+    page: Page, tmp_path: Path, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    gray, color = pictures(page)
+    assert gray["color"] == 0 and color["color"] > 15
+    page.get_by_text("This is a sample. Your own photographs take its place.").wait_for()
+    box = page.get_by_role("img", name="in color").bounding_box()
+    assert box and box["width"] >= min(700, width - 40)
+    button = page.get_by_role("button", name="Download in color, 384 × 256").bounding_box()
+    assert button and button["y"] + button["height"] < height
+    sample = tmp_path / "parrots.jpg"
+    sample.write_bytes(PHOTOGRAPH.read_bytes())
+    assert download(page) == ("parrots.color.jpg", ran(sample))
+    assert violations(page) == []
+    page.get_by_text("Facts and times").click()
+    page.get_by_text("1,214,378 parameters").wait_for()
+    assert violations(page) == []
+
+
+def test_several_photographs_and_a_zip_of_the_results(page: Page, photograph: Path, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    again = tmp_path / "again" / photograph.name
+    transparent(tmp_path / "cut.png")
+    with Image.open(PHOTOGRAPH.with_name("kodim04.jpg")) as image:
+        image.save(again)
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no picture", "utf-8")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    give(page, photograph, again, tmp_path / "cut.png", broken)
+    button = page.get_by_role("button", name="Download all 4 as a zip file")
+    button.wait_for()
+    assert download(page) == ("a parrot.color.jpg", ran(photograph))
+    box = button.bounding_box()
+    assert box and box["y"] + box["height"] < 768
+    assert violations(page) == []
+    with page.expect_download() as event:
+        button.click()
+    assert event.value.suggested_filename == "edgecolor.zip"
+    with zipfile.ZipFile(event.value.path()) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a parrot.color.jpg": ran(photograph),
+            "a parrot.color-2.jpg": ran(again),
+            "cut.color.png": ran(tmp_path / "cut.png"),
+            "not colored.txt": b"broken.jpg: not a picture in a format that edgecolor reads\n",
+        }
+    page.get_by_role("combobox", name="Photograph to show").click()
+    page.get_by_role("option", name="broken.jpg").click()
+    page.get_by_role("alert").get_by_text("broken.jpg: not a picture").wait_for()
+    page.get_by_role("combobox", name="Photograph to show").click()
+    page.get_by_role("option", name="cut.png").click()
+    page.get_by_role("button", name="Download in color, 384 × 256").wait_for()
+    assert download(page) == ("cut.color.png", ran(tmp_path / "cut.png"))
+
+
+def test_heic_without_its_package_names_the_command(page: Page, tmp_path: Path) -> None:
+    if find_spec("pillow_heif") is not None:
+        pytest.skip("pillow-heif is installed here")
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    give(page, tmp_path / "phone.heic")
+    command = pip_install("pillow-heif")
+    text = f"phone.heic: HEIC images need the pillow-heif package. Install it with: {command}"
+    page.get_by_role("alert").get_by_text(text).wait_for()
 
 
 def test_with_a_token(context: BrowserContext, photograph: Path, tmp_path: Path) -> None:
@@ -431,7 +525,7 @@ def test_uploads_stay_in_memory_and_are_freed(context: BrowserContext, tmp_path:
 def test_visitors_see_only_their_own_photographs(browser: Browser, address: str, tmp_path: Path) -> None:
     """Two visitors use files of the same name at the same time."""
     files = []
-    for folder, name in (("first", "kodim23.jpg"), ("second", "kodim04.jpg")):
+    for folder, name in (("first", "kodim03.jpg"), ("second", "kodim04.jpg")):
         (tmp_path / folder).mkdir()
         files.append(tmp_path / folder / "photo.jpg")
         files[-1].write_bytes((PHOTOGRAPH.parent / name).read_bytes())
@@ -445,8 +539,9 @@ def test_visitors_see_only_their_own_photographs(browser: Browser, address: str,
             sources.append(page.get_by_role("img", name="in gray").get_attribute("src"))
         assert sources[0] != sources[1]
         second.reload()  # a new session: nothing of an earlier one is shown
-        second.get_by_role("region", name="Drop a photograph here").wait_for()
-        assert second.get_by_role("img", name="in gray").count() == 0
+        second.get_by_text("This is a sample.").wait_for()
+        pictures(second)
+        assert second.get_by_role("img", name="in gray").get_attribute("src") not in sources
         slider = first.get_by_role("slider", name="Saturation")
         slider.focus()
         first.keyboard.press("Home")

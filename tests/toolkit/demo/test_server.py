@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import queue
 import re
 import resource
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 import webbrowser
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -74,23 +76,49 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str], code:
     assert why in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["--browser"]])
-def test_a_browser_is_opened_only_with_the_option(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+@pytest.mark.parametrize(
+    ("words", "environment", "opens"),
+    [
+        ([], {"DISPLAY": ":0"}, True),
+        ([], {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ([], {}, False),
+        ([], {"DISPLAY": ":0", "SSH_CONNECTION": "192.0.2.1 5000 192.0.2.2 22"}, False),
+        (["--no-browser"], {"DISPLAY": ":0"}, False),
+        (["--browser"], {}, True),
+        (["--browser", "--quiet"], {}, True),
+    ],
+)
+def test_the_browser_is_opened_where_the_user_sits(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    environment: dict[str, str],
+    opens: bool,
 ) -> None:
-    seen: list[str] = []
-
     def serve(
         model: str, *, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
     ) -> None:
         assert (model, token) == ("m", None)
         on_ready(f"http://{host}:{port}/")
 
+    opened: queue.Queue[str] = queue.Queue()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(server, "serve", serve)
-    monkeypatch.setattr(webbrowser, "open", seen.append)
+    monkeypatch.setattr(webbrowser, "open", opened.put)
     assert main(["demo", *words]) == 0
-    assert capsys.readouterr().err == "open it at http://127.0.0.1:8501/\n"
-    assert seen == (["http://127.0.0.1:8501/"] if words else [])
+    err = capsys.readouterr().err
+    assert err.startswith("open it at http://127.0.0.1:8501/\n") != ("--quiet" in words)
+    assert ("opening it in the browser; --no-browser prevents this\n" in err) == (
+        opens and "--quiet" not in words
+    )
+    if opens:
+        assert opened.get(timeout=10) == "http://127.0.0.1:8501/"
+    else:
+        assert opened.empty()
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +164,11 @@ def read(markdown: str) -> str:
     return re.sub(r"\\(.)", r"\1", markdown)
 
 
+def captions(page: AppTest) -> str:
+    """Return the captions of the page, one a line, without the escapes of Markdown."""
+    return "\n".join(read(caption.value) for caption in page.caption)
+
+
 def choose(page: AppTest, label: str, option: str) -> None:
     (radio,) = [radio for radio in page.radio if radio.label == label]
     radio.set_value(option).run()
@@ -143,16 +176,18 @@ def choose(page: AppTest, label: str, option: str) -> None:
 
 
 def test_each_step_is_done_once_for_all_visitors(work: Counter[str]) -> None:
-    for _ in range(2):
+    for visits in (1, 2):
         page = visit()
-        choose(page, "What to color", "A sample")
+        choose(page, "What to color", "Samples")
+        choose(page, "Sample", "Surf")
         for gain in (0.0, 0.5, 2.0):
             page.slider[0].set_value(gain).run()
-        assert work == {"loaded": 1, "read": 1, "predicted": 1}
+        # One photograph is kept for a visitor: Parrots, with which the page opens, and then Surf.
+        assert work == {"loaded": 1, "read": 2 * visits, "predicted": 2}
     choose(page, "Model", "m")
-    assert work == {"loaded": 2, "read": 1, "predicted": 2}
+    assert work == {"loaded": 2, "read": 4, "predicted": 3}
     choose(page, "Sample", "Hills")
-    assert work == {"loaded": 2, "read": 2, "predicted": 3}
+    assert work == {"loaded": 2, "read": 5, "predicted": 4}
 
 
 def test_the_named_model_is_selected_at_the_start() -> None:
@@ -161,7 +196,7 @@ def test_the_named_model_is_selected_at_the_start() -> None:
     assert models.value == str(MODEL)
     labels = ["tiny-int8.tflite", "s (small, fast)", "m (medium, better colors)"]
     assert [read(option) for option in models.options] == labels
-    facts = read(page.caption[0].value)
+    facts = captions(page)
     for fact in ("**Precision** int8", "**Alpha** 0.25", "**Trained on** not stated", "226 parameters"):
         assert fact in facts
     assert open_model(str(MODEL)).sha256 in facts
@@ -173,7 +208,7 @@ def test_saturation_starts_at_the_model_s_default() -> None:
     assert page.slider[0].value == open_model("s").info.saturation == 1.31
     choose(page, "Model", "m")
     assert page.slider[0].value == open_model("m").info.saturation == 1.25
-    assert "17,944 photographs" in read(page.caption[0].value)
+    assert "17,944 photographs" in captions(page)
 
 
 def test_notes_on_a_picture_are_shown() -> None:
@@ -192,14 +227,43 @@ def test_every_sample_exists_and_is_free() -> None:
 
     with (CHECK_PICTURES / "manifest.csv").open(encoding="utf-8") as file:
         licenses = {row["file"]: row["licence"] for row in csv.DictReader(file)}
-    assert {licenses[path.name] for path in coloring.SAMPLES.values()} == {"CC0-1.0"}
-    assert all(path.is_file() and path.parent == CHECK_PICTURES for path in coloring.SAMPLES.values())
+    parrots, *check_pictures = coloring.SAMPLES.values()
+    assert parrots.read_bytes() == PHOTOGRAPH.read_bytes()  # examples/README.md states its license
+    assert {licenses[path.name] for path in check_pictures} == {"CC0-1.0"}
+    assert all(path.is_file() and path.parent == CHECK_PICTURES for path in check_pictures)
+
+
+def test_the_zip_of_results_has_a_limit() -> None:
+    photographs = [coloring.PhotoFile(f"{i}.jpg", PHOTOGRAPH.read_bytes()) for i in range(3)]
+    colorizer = coloring.SharedColorizer(open_model("s"))
+
+    def zipped(max_bytes: int) -> dict[str, bytes]:
+        data = coloring.zip_results(photographs, colorizer, 1.0, max_bytes=max_bytes)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    results = zipped(10_000_000)
+    assert list(results) == ["0.color.jpg", "1.color.jpg", "2.color.jpg"]
+    size = len(results["0.color.jpg"])
+    full = "the zip file is full; download this photograph by itself"
+    assert zipped(2 * size) == {
+        "0.color.jpg": results["0.color.jpg"],
+        "1.color.jpg": results["1.color.jpg"],
+        coloring.FAILURES: f"2.jpg: {full}\n".encode(),
+    }
+    assert zipped(0) == {coloring.FAILURES: "".join(f"{i}.jpg: {full}\n" for i in range(3)).encode()}
+
+
+def test_the_page_opens_with_a_sample() -> None:
+    page = visit()
+    assert not page.exception and not page.error
+    assert "This is a sample" in captions(page)
 
 
 @contextmanager
 def served(*words: str) -> Iterator[int]:
     """Serve the page in a process with 256 open files at most; yield its port."""
-    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", *words]
+    command = [sys.executable, "-m", "edgecolor", "demo", "--port", "0", "--no-browser", *words]
     with subprocess.Popen(
         command,
         stderr=subprocess.PIPE,

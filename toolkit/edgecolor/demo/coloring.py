@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 import time
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +18,9 @@ from edgecolor.batch.plan import MARK, result_extension
 from edgecolor.data.calibration import CHECK_PICTURES
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, U8
-from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS
-from edgecolor_runtime.images.reader import Picture
+from edgecolor_runtime.images.reader import Picture, parse_picture
 from edgecolor_runtime.images.writer import encode, refuse_too_large
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
@@ -26,12 +30,38 @@ from edgecolor_runtime.system.machine import count_cores
 
 PAGE_SIDE = 1600  # pixels of the longer side on the page; the download has the full size
 SAMPLES = {
+    "Parrots": Path(__file__).with_name("parrots.jpg"),
     "Surf": CHECK_PICTURES / "057.jpg",
     "Poppies": CHECK_PICTURES / "081.jpg",
     "Hills": CHECK_PICTURES / "099.jpg",
     "Clouds": CHECK_PICTURES / "123.jpg",
 }
-"""Photographs of the check set, all CC0, for visitors without a photograph at hand."""
+"""Photographs for visitors without a photograph at hand; the page opens with the first.
+
+Parrots is number 23 of Kodak's photographs, which Kodak released for unrestricted use. The others are CC0 and
+belong to the check set.
+"""
+FAILURES = "not colored.txt"
+"""File in the zip of results that lists the photographs that could not be colored."""
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """The file of a photograph that a visitor chose."""
+
+    name: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_sample(name: str) -> PhotoFile:
+    """Return the file of a sample."""
+    path = SAMPLES[name]
+    return PhotoFile(f"{name.lower()}{path.suffix}", path.read_bytes())
 
 
 def open_models(first: str) -> dict[str, ModelFile]:
@@ -154,6 +184,53 @@ class ColoredFile:
     def encode(self, frame: ColorFrame) -> bytes:
         """Return the bytes of the file, for the picture's colored frame."""
         return encode(frame, self._format, of=self.picture)[0]
+
+
+def zip_results(
+    files: Iterable[PhotoFile], colorizer: SharedColorizer, saturation: float, *, max_bytes: int
+) -> bytes:
+    """Color photographs and return a zip of the results, the same files that `edgecolor run` writes.
+
+    A second result of the same name gets a number. FAILURES inside the zip lists each photograph that cannot
+    be colored, and each result that does not fit.
+
+    Args:
+        files: the photographs, in the order of the results.
+        colorizer: network that colors them.
+        saturation: factor of the colors.
+        max_bytes: limit of the results together; FAILURES and the headers of the zip are not counted.
+    """
+    free_bytes = max_bytes
+    failures: list[str] = []
+    names: set[str] = set()
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:  # without compression: the results are compressed
+        for file in files:
+            try:
+                result = ColoredFile(file.name, parse_picture(file.data, file.name))
+                gray = result.picture.gray
+                content = result.encode(colorizer.finish(gray, colorizer.predict(gray), saturation))
+            except EdgecolorError as error:
+                failures.append(f"{error}\n")
+                continue
+            if len(content) > free_bytes:
+                failures.append(f"{file.name}: the zip file is full; download this photograph by itself\n")
+                continue
+            free_bytes -= len(content)
+            name = _unused_name(Path(result.name).name, names)
+            names.add(name)
+            archive.writestr(name, content)
+        if failures:
+            archive.writestr(FAILURES, "".join(failures))
+    return data.getvalue()
+
+
+def _unused_name(name: str, used: set[str]) -> str:
+    path, number = Path(name), 1
+    while name in used:
+        number += 1
+        name = f"{path.stem}-{number}{path.suffix}"
+    return name
 
 
 def describe_training(model: ModelFile) -> str:

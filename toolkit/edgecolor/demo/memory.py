@@ -1,4 +1,4 @@
-"""What visitors keep in the memory of the server: it is limited, and freed when a visitor leaves.
+"""Uploads and results in the memory of the server: they are limited, and freed when a visitor leaves.
 
 Streamlit keeps uploads by session, and a session for minutes after its page is closed, without a limit on the
 sum. Starlette writes uploads of more than 1 MB to a file in between.
@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import Counter
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from edgecolor.demo.access import App, Event, Receive, Send, answer, read_headers
 
 MAX_UPLOAD_BYTES = 300 << 20  # of a file: an uncompressed scan with as many pixels as a picture may have
-MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES  # of a visitor: a new file arrives before the old one goes
+MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES  # of a visitor: uploads, and a zip while it is written
 MAX_SESSION_FILES = 100
-MAX_TOTAL_BYTES = 4 * MAX_UPLOAD_BYTES  # of the uploads of all visitors
+MAX_ZIP_BYTES = MAX_UPLOAD_BYTES  # of a zip of results
+MAX_TOTAL_BYTES = 4 * MAX_UPLOAD_BYTES  # of all visitors: uploads and results
 MAX_VISITORS = 16  # pages that are open at the same time
 LEFT_SECONDS = 12  # a page that lost its connection may come back within this time
 FORM_BYTES = 1 << 20  # what a browser may add to the file that it uploads
 
 _UPLOADS = "/_stcore/upload_file/"  # then the session, "/", and the file
+
+_reserved: list[tuple[str, int]] = []  # session and bytes of arriving uploads and of zips that are written
+_reserving = threading.Lock()
 
 
 def keep_uploads_in_memory() -> None:
@@ -41,6 +46,39 @@ def kept_uploads() -> Mapping[str, Mapping[str, int]]:
     assert isinstance(manager, MemoryUploadedFileManager)
     sessions = list(manager.file_storage.items())
     return {session: {name: len(file.data) for name, file in files.items()} for session, files in sessions}
+
+
+def count_result_bytes() -> int:
+    """Return the size of the pictures and results that Streamlit keeps for all visitors to download."""
+    from streamlit.runtime import get_instance
+    from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+
+    storage = get_instance().media_file_mgr._storage
+    assert isinstance(storage, MemoryMediaFileStorage)
+    return sum(len(file.content) for file in list(storage._files_by_id.values()))
+
+
+@contextmanager
+def reserve_zip(session: str) -> Iterator[int]:
+    """Reserve memory for the zip of a visitor; yield the number of bytes, which can be 0."""
+    with _reserving:
+        size = max(0, min(MAX_ZIP_BYTES, _free_session_bytes(session), _free_total_bytes()))
+        reservation = (session, size)
+        _reserved.append(reservation)
+    try:
+        yield size
+    finally:
+        _reserved.remove(reservation)
+
+
+def _free_session_bytes(session: str) -> int:
+    kept = sum(kept_uploads().get(session, {}).values())
+    return MAX_SESSION_BYTES - kept - sum(size for name, size in list(_reserved) if name == session)
+
+
+def _free_total_bytes() -> int:
+    kept = sum(sum(files.values()) for files in kept_uploads().values()) + count_result_bytes()
+    return MAX_TOTAL_BYTES - kept - sum(size for _, size in list(_reserved))
 
 
 def left_sessions() -> list[str]:
@@ -77,7 +115,6 @@ class MemoryLimits:
         self._app = app
         self._visitors = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._arriving: Counter[str] = Counter()  # session -> bytes of the uploads that are being received
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request, or one WebSocket."""
@@ -106,25 +143,25 @@ class MemoryLimits:
         if not (length.isascii() and length.isdigit()):
             return await answer(send, HTTPStatus.LENGTH_REQUIRED, "the upload has no length")
         size = int(length)
-        if problem := self._refusal(session, size):
+        with _reserving:
+            problem = self._refusal(session, size)
+            if problem is None:
+                _reserved.append((session, size))
+        if problem is not None:
             return await answer(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem)
-        self._arriving[session] += size
         try:
             await self._app(scope, receive, send)
         finally:
-            self._arriving[session] -= size
-            self._arriving += Counter()  # drops sessions without uploads
+            _reserved.remove((session, size))
 
     def _refusal(self, session: str, size: int) -> str | None:
-        uploads = kept_uploads()
-        own = uploads.get(session, {})
         if size > MAX_UPLOAD_BYTES + FORM_BYTES:
             return "this file is too large"
-        if len(own) >= MAX_SESSION_FILES or (
-            sum(own.values()) + self._arriving[session] + size > MAX_SESSION_BYTES + FORM_BYTES
-        ):
-            return "your uploads are too large together; reload the page to remove them"
-        total = sum(sum(files.values()) for files in uploads.values()) + self._arriving.total()
-        if total + size > MAX_TOTAL_BYTES:
+        arriving = sum(name == session for name, _ in list(_reserved))
+        if len(kept_uploads().get(session, {})) + arriving >= MAX_SESSION_FILES:
+            return f"more than {MAX_SESSION_FILES} uploads; remove some of them"
+        if size > _free_session_bytes(session) + FORM_BYTES:
+            return "your uploads are too large together; remove some of them"
+        if size > _free_total_bytes():
             return "the uploads of all visitors are too large together; try again later"
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 import time
 from dataclasses import dataclass
@@ -11,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from edgecolor.demo import coloring
+from edgecolor.demo.memory import reserve_zip
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.images.reader import Picture, parse_picture
@@ -21,33 +23,33 @@ from edgecolor_runtime.models.shipped import describe_name
 from edgecolor_runtime.preview.server import MAX_SATURATION
 
 ABOUT = """
-Color for gray photographs, from a network small enough for a Raspberry Pi. Brightness stays the same; the
-network adds color. The colors are plausible, not true: no network can tell the paint of a car from its gray.
+edgecolor adds color to gray photographs. The colors are plausible, not true: no network can tell the paint of
+a car from its gray.
 """
 UPLOAD_HELP = """
 Any photograph works, gray or in color: the network only sees its brightness. The page reads JPEG, PNG, TIFF,
-WebP and the other formats of Pillow, including 16-bit scans and transparency. The photograph is sent only to
-the program that serves this page. It is kept in memory, not on a disk, until you close the page.
+WebP and the other formats of Pillow, including 16-bit scans and transparency. HEIC needs the package
+pillow-heif. Photographs are sent only to the program that serves this page. They are kept in memory, not on a
+disk, until you close the page.
 """
+SAMPLE_NOTE = "This is a sample. Your own photographs take its place."
+WEBCAM_NOTE = "Take a photo with the webcam. The photo appears here in color."
 CAMERA_HELP = (
     "A browser gives a webcam only to an encrypted page, or to 127.0.0.1, for example over an SSH tunnel."
 )
-PHOTOGRAPH, WEBCAM, SAMPLE = INPUTS = ("A photograph", "The webcam", "A sample")
+PHOTOGRAPHS, WEBCAM, SAMPLE = INPUTS = ("My photographs", "Webcam", "Samples")
 MAX_PREDICTIONS = 8  # kept in memory for each visitor
 FOLDER = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class PhotoFile:
-    """The file of a photograph that a visitor chose."""
-
-    name: str
-    data: bytes
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the content."""
-        return hashlib.sha256(self.data).hexdigest()
+# Streamlit leaves 6 rem above the page, and the download would be below the fold of a small screen. The
+# captions of Streamlit are too pale to read.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 1.25rem clamp(1rem, 3vw, 3rem) 2rem; }
+[data-testid="stHeader"] { height: 0; min-height: 0; }
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * {
+  color: var(--st-text-color, inherit);
+}
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def load_colorizer(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
 
 # A visitor's photograph is kept for this visitor only, and freed when the visitor leaves.
 @st.cache_resource(scope="session", max_entries=1, show_spinner="Reading the photograph")
-def open_photo(_file: PhotoFile, sha256: str) -> OpenedPhoto:
+def open_photo(_file: coloring.PhotoFile, sha256: str) -> OpenedPhoto:
     """Read a photograph, once for each visitor."""
     begun = time.perf_counter()
     whole = parse_picture(_file.data, _file.name)
@@ -116,19 +118,39 @@ def show_page(first_model: str) -> None:
         first_model: name of a shipped model, or path of a model file, that is selected at the start.
     """
     st.set_page_config(page_title="edgecolor", layout="wide")
+    st.html(STYLE)
     st.header("edgecolor", anchor=False)
     st.markdown(ABOUT)
-    left, right = st.columns([3, 1], gap="large")
+    left, right = st.columns([2, 1], gap="large")
     with right:
+        files, note = _choose_files()
+        shown = _choose_shown(files)
         model, saturation = _choose_model(open_models(first_model))
+        facts = st.expander("Facts and times")
+    with facts:
+        _describe_model(model)
     with left:
-        file = _choose_file()
-        if file is None:
-            return
-        try:
-            _show_photo(file, model, saturation)
-        except EdgecolorError as error:
-            st.error(_escape(str(error)))
+        if shown is not None:
+            _show_files(files, shown, model, saturation, facts=facts)
+        if note:
+            st.caption(note)
+
+
+def _choose_files() -> tuple[list[coloring.PhotoFile], str]:
+    """Show the choice of photographs; return them and a note to the visitor."""
+    chosen = st.radio("What to color", INPUTS, horizontal=True)
+    if chosen == SAMPLE:
+        sample = st.radio("Sample", list(coloring.SAMPLES), horizontal=True, help="All are free to use.")
+        return [coloring.read_sample(sample)], ""
+    if chosen == WEBCAM:
+        photo = st.camera_input("Webcam", help=CAMERA_HELP, width=480)
+        return (
+            ([], WEBCAM_NOTE) if photo is None else ([coloring.PhotoFile("webcam.jpg", photo.getvalue())], "")
+        )
+    uploads = st.file_uploader("Drop photographs here", accept_multiple_files=True, help=UPLOAD_HELP)
+    if not uploads:
+        return [coloring.read_sample(next(iter(coloring.SAMPLES)))], SAMPLE_NOTE
+    return [coloring.PhotoFile(upload.name, upload.getvalue()) for upload in uploads], ""
 
 
 def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
@@ -137,7 +159,6 @@ def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
         "Model",
         list(models),
         format_func=lambda name: _escape(describe_name(Path(name).name)),
-        horizontal=True,
         help="m needs three times the computation of s, and its colors are closer to the truth.",
     )
     model = models[name]
@@ -151,7 +172,6 @@ def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
         key=f"saturation of {name}",
         help=f"0 is gray, 1 is the network's own output, {default:g} is the default of this model.",
     )
-    _describe_model(model)
     return model, saturation
 
 
@@ -169,29 +189,60 @@ def _describe_model(model: ModelFile) -> None:
     st.caption("  \n".join(f"**{title}** {_escape(text)}" for title, text in lines.items()))
 
 
-def _choose_file() -> PhotoFile | None:
-    chosen = st.radio("What to color", INPUTS, horizontal=True)
-    if chosen == SAMPLE:
-        sample = st.radio(
-            "Sample",
-            list(coloring.SAMPLES),
-            horizontal=True,
-            help="All are CC0 and 224 pixels wide and high.",
+def _choose_shown(files: list[coloring.PhotoFile]) -> int | None:
+    """Return the number of the photograph to show; let the visitor choose if there are several."""
+    if len(files) < 2:
+        return 0 if files else None
+    return st.selectbox(
+        "Photograph to show", range(len(files)), format_func=lambda number: files[number].name
+    )
+
+
+def _show_files(
+    files: list[coloring.PhotoFile],
+    shown: int,
+    model: ModelFile,
+    saturation: float,
+    *,
+    facts: DeltaGenerator,
+) -> None:
+    """Show one of the photographs, and offer the results of all."""
+    colorizer = load_colorizer(model, model.sha256)
+    picture, buttons = st.container(), st.container(horizontal=True)
+    with picture:
+        try:
+            _show_photo(files[shown], colorizer, model.sha256, saturation, buttons=buttons, facts=facts)
+        except EdgecolorError as error:
+            st.error(_escape(str(error)))
+    session = get_script_run_ctx(suppress_warning=True)
+    session_id = session.session_id if session else ""
+
+    def zip_all() -> bytes:  # called when the button is pressed
+        with reserve_zip(session_id) as free_bytes:
+            return coloring.zip_results(files, colorizer, saturation, max_bytes=free_bytes)
+
+    if len(files) > 1:
+        buttons.download_button(
+            f"Download all {len(files)} as a zip file",
+            zip_all,
+            file_name="edgecolor.zip",
+            on_click="ignore",
         )
-        path = coloring.SAMPLES[sample]
-        return PhotoFile(f"{sample.lower()}{path.suffix}", path.read_bytes())
-    if chosen == WEBCAM:
-        photo = st.camera_input("The webcam", help=CAMERA_HELP, width=480)
-        return None if photo is None else PhotoFile("webcam.jpg", photo.getvalue())
-    upload = st.file_uploader("Drop a photograph here", help=UPLOAD_HELP)
-    return None if upload is None else PhotoFile(upload.name, upload.getvalue())
 
 
-def _show_photo(file: PhotoFile, model: ModelFile, saturation: float) -> None:
-    colorizer, sha256 = load_colorizer(model, model.sha256), file.sha256
+def _show_photo(
+    file: coloring.PhotoFile,
+    colorizer: coloring.SharedColorizer,
+    model_sha256: str,
+    saturation: float,
+    *,
+    buttons: DeltaGenerator,
+    facts: DeltaGenerator,
+) -> None:
+    sha256 = file.sha256
     photo = open_photo(file, sha256)
     result = coloring.ColoredFile(file.name, photo.whole)
-    prediction = predict(photo, colorizer, sha256, model.sha256)
+    prediction = predict(photo, colorizer, sha256, model_sha256)
     begun = time.perf_counter()
     frame = colorizer.finish(photo.scaled.gray, prediction, saturation)
     color_address = _data_address(frame, photo.scaled)
@@ -205,13 +256,13 @@ def _show_photo(file: PhotoFile, model: ModelFile, saturation: float) -> None:
 
     across, down = photo.whole.gray.size
     label = f"Download in color, {across} × {down}"
-    st.download_button(label, encode_whole, file_name=result.name, on_click="ignore", type="primary")
-    st.caption(
+    buttons.download_button(label, encode_whole, file_name=result.name, on_click="ignore", type="primary")
+    for note in photo.whole.notes:
+        st.caption(_escape(f"{file.name}: {note}"))
+    facts.caption(
         f"Inference {1000 * prediction.seconds:.1f} ms, reading the file {1000 * photo.seconds:.0f} ms, "
         f"coloring for this page at {width} × {height} {1000 * seconds:.0f} ms."
     )
-    for note in photo.whole.notes:
-        st.caption(_escape(f"{file.name}: {note}"))
 
 
 def _comparison() -> Any:

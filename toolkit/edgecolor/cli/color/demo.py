@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgecolor.cli.common.messages import print_address, working
+from edgecolor.cli.common.messages import print_address, print_line, working
 from edgecolor.cli.common.options import (
     Host,
     ModelName,
@@ -28,29 +28,34 @@ def demo(
     token: Token = None,
     token_file: TokenFile = None,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser of this machine.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser",
+            help="Open the page in a browser of this machine (default: not over SSH or without a display).",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     r"""Serve a web page that colors photographs.
 
     The photographs are uploads, samples, or taken with the webcam. The page shows gray beside colored with a
-    divider to drag. The download has the full size and is the same file that `edgecolor run` writes.
-    Photographs stay on this machine, and the page loads nothing from other sites. --model is selected at the
-    start. Press Ctrl-C to stop. A browser gives a webcam only to 127.0.0.1 and to encrypted pages.
+    divider to drag. The download has the full size and is the same file that `edgecolor run` writes. Several
+    photographs are downloaded together as a zip file. Photographs stay on this machine, and the page loads
+    nothing from other sites. --model is selected at the start. Press Ctrl-C to stop. A browser gives a webcam
+    only to 127.0.0.1 and to encrypted pages.
 
     \b
     Examples:
       edgecolor demo
-      edgecolor demo --model mine.tflite --browser
+      edgecolor demo --model mine.tflite --no-browser
       edgecolor demo --host 0.0.0.0 --port 8600
     """
-    import webbrowser
-
     from edgecolor.support.extras import need_module
 
     need_module("demo", "streamlit", extra="demo")
 
+    from edgecolor.demo.browser import has_browser, open_browser
     from edgecolor.demo.coloring import open_models
     from edgecolor.demo.server import serve
     from edgecolor.tflite.trial import try_model
@@ -62,8 +67,10 @@ def demo(
             start.close()
             printed = printable_address(address, token, token_file)
             print_address("open", printed, quiet=quiet)
-            if browser:
-                webbrowser.open(address)
+            if has_browser() if browser is None else browser:
+                if not quiet:
+                    print_line("opening it in the browser; --no-browser prevents this")
+                open_browser(address)
 
         page_token = read_token(token, token_file)
         try_model(model)
