@@ -57,7 +57,7 @@ def _try_file(path: Path, version: tuple[int, int], name: str) -> None:
 
 def main() -> int:
     """Run the file once, in the child."""
-    if sys.platform != "win32":
+    if sys.platform == "linux":  # Windows has no such limits, and macOS refuses one of the address space
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
