@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import io
-import math
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.images.metadata import list_left_out, read_dpi, read_xmp, rewrite_exif
+from edgecolor_runtime.images.samples import MAX_12_BIT, MAX_16_BIT, scale_to_8_bits
 
 _WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
 
-# TIFF tags that describe how pixels are stored in the file. They must not be copied to another file.
-_LAYOUT_TAGS = (
-    *range(254, 267), 273, 274, *range(277, 282), 284, 290, 291, 292, 293, 301, 317, 320, *range(322, 326),
-    330, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675,
-)  # fmt: skip
-_EXIF_IFD = 0x8769  # EXIF tags
-_EXIF_WIDTH = 0xA002
-_EXIF_HEIGHT = 0xA003
 _TIFF_BITS = 258  # TIFF tags
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0  # value of _TIFF_PHOTOMETRIC
-_MAX_12_BIT = 4095
-_MAX_16_BIT = 65535
-_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # of JPEG, WebP and TIFF; of PNG
 
 
 @dataclass(frozen=True)
@@ -44,6 +30,8 @@ class Picture:
 
     Attributes:
         gray: BT.601 luma, mode L, upright.
+        rgb: the colors of the source, mode RGB, upright; None if the source has none: one channel, or three
+            equal channels.
         alpha: opacity, mode L, same size; None if the picture has no transparency.
         exif: EXIF block without orientation, pixel layout and thumbnail; empty if there is none.
         icc: ICC profile for RGB, or None. Gray and CMYK profiles are dropped: they do not describe RGB.
@@ -53,12 +41,17 @@ class Picture:
     """
 
     gray: Image.Image
+    rgb: Image.Image | None = None
     alpha: Image.Image | None = None
     exif: bytes = b""
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     xmp: bytes | None = None
     notes: tuple[str, ...] = ()
+
+    def to_rgb(self) -> Image.Image:
+        """Return the source in mode RGB; gray if it has no colors."""
+        return self.rgb or self.gray.convert("RGB")
 
 
 def open_picture(path: str | Path) -> Picture:
@@ -133,25 +126,29 @@ def _read(image: Image.Image) -> Picture:
     if frames > 1 and image.format != "MPO":  # the second image of a phone's MPO is another view
         notes.append(f"holds {frames} frames; the first is colored")
     image.load()
-    dpi, icc, exif = _dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
+    dpi, icc, exif = read_dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
     # Pillow inverts TIFFs where 0 is white only if they have 8 bits.
     tags = getattr(image, "tag_v2", {})
     inverted = image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
-    white = _MAX_12_BIT if tags.get(_TIFF_BITS) == (12,) else _MAX_16_BIT  # Pillow does not scale 12 bits
-    left_out = _left_out(image)
+    white = MAX_12_BIT if tags.get(_TIFF_BITS) == (12,) else MAX_16_BIT  # Pillow does not scale 12 bits
+    left_out = list_left_out(image)
     image = _upright(image)
-    gray, alpha, note = _gray_and_alpha(image, white)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image, note = scale_to_8_bits(image, white)
+        notes += note
     if inverted:
-        gray = ImageOps.invert(gray)
-    block, lost = _exif(exif, image.size)
+        image = ImageOps.invert(image)
+    image, alpha = _split_alpha(image)
+    block, lost = rewrite_exif(exif, image.size)
     return Picture(
-        gray,
-        alpha,
+        image.convert("L"),
+        rgb=image if _has_colors(image) else None,
+        alpha=alpha,
         exif=block,
         icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,
         dpi=dpi,
-        xmp=_xmp(image.info),
-        notes=(*notes, *note, *lost, *left_out),
+        xmp=read_xmp(image.info),
+        notes=(*notes, *lost, *left_out),
     )
 
 
@@ -163,81 +160,17 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _gray_and_alpha(
-    image: Image.Image, white: int
-) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        gray, note = _scale_to_8_bits(image, white)
-        return gray, None, note
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return a picture of 8 bits in mode L or RGB, and its opacity."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        return image.convert("RGB").convert("L"), image.getchannel("A"), ()
-    if image.mode in ("L", "1", "YCbCr"):
-        return image.convert("L"), None, ()
-    return image.convert("RGB").convert("L"), None, ()
+        return image.convert("RGB"), image.getchannel("A")
+    return image.convert("L" if image.mode in ("L", "1") else "RGB"), None
 
 
-def _scale_to_8_bits(image: Image.Image, white: int) -> tuple[Image.Image, tuple[str, ...]]:
-    """Scale more than 8 bits per pixel to 8 bits. Pillow's own conversion clips the values."""
-    values: NDArray[Any] = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        values = values.astype(np.uint16)  # from either byte order
-        return _scaled(values, 0, white), ()
-    if not np.isfinite(values).any():
-        raise PictureError("no pixel has a finite value")
-    low, high = float(np.nanmin(values)), float(np.nanmax(np.where(np.isinf(values), np.nan, values)))
-    if image.mode == "F" and low >= 0 and high <= 1:
-        return _scaled(values, 0, 1), ()
-    if image.mode == "F" and low >= 0 and high <= 255:
-        return _scaled(values, 0, 255), ()
-    if image.mode == "I" and low >= 0 and high <= _MAX_16_BIT:  # how Pillow opens 16-bit PNG and PGM
-        return _scaled(values, 0, _MAX_16_BIT), ()
-    return _scaled(values, low, high), (
-        f"its values from {low:g} to {high:g} were scaled to black and white",
-    )
-
-
-def _scaled(values: NDArray[Any], low: float, high: float) -> Image.Image:
-    span = high - low if high > low else 1.0
-    scaled: U8 = np.empty(values.shape, np.uint8)
-    for row, target in zip(values, scaled, strict=True):  # row by row, to avoid a float copy of a large scan
-        real = np.nan_to_num((row.astype(np.float64) - low) * (255 / span), nan=0.0)
-        target[:] = np.rint(real.clip(0, 255))
-    return Image.fromarray(scaled)
-
-
-def _dpi(value: Any) -> tuple[float, float] | None:
-    try:
-        x, y = (float(v) for v in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
-
-
-def _exif(exif: Image.Exif, size: tuple[int, int]) -> tuple[bytes, tuple[str, ...]]:
-    if not exif:
-        return b"", ()
-    for tag in _LAYOUT_TAGS:
-        exif.pop(tag, None)
-    inner = exif.get_ifd(_EXIF_IFD)
-    if (inner.get(_EXIF_WIDTH, size[0]), inner.get(_EXIF_HEIGHT, size[1])) != size:
-        exif[_EXIF_IFD] = {**inner, _EXIF_WIDTH: size[0], _EXIF_HEIGHT: size[1]}
-    if not len(exif):
-        return b"", ()
-    try:
-        return exif.tobytes(), ()  # without the thumbnail, which shows the gray picture
-    except Exception:  # Pillow raises many types when it writes the tags of a damaged block
-        return b"", ("its EXIF block is damaged and was left out",)
-
-
-def _left_out(image: Image.Image) -> list[str]:
-    texts = sorted(key for key in getattr(image, "text", {}) if key not in _XMP_KEYS)
-    notes = [f"its text ({', '.join(texts)}) was left out"] if texts else []
-    return notes + ["its IPTC block was left out"] * ("photoshop" in image.info)
-
-
-def _xmp(info: dict[Any, Any]) -> bytes | None:
-    packet = next((info[key] for key in _XMP_KEYS if info.get(key)), None)
-    if isinstance(packet, str):
-        return packet.encode()
-    return packet if isinstance(packet, bytes) else None
+def _has_colors(image: Image.Image) -> bool:
+    """Return whether the channels of a picture differ anywhere."""
+    if image.mode == "L":
+        return False
+    red, green, blue = image.split()
+    return any(ImageChops.difference(red, other).getbbox() for other in (green, blue))

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from edgecolor.data.photographs import list_photographs
 from edgecolor.support.child_process import end_worker_with_parent
 from edgecolor_runtime.colors.spaces import F32, U8, lab_to_rgb, lightness_to_gray, rgb_to_lab
-from edgecolor_runtime.errors import DataError
-from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.errors import DataError, PictureError
+from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.inference.preprocess import block_mean, squash
 from edgecolor_runtime.models.signature import INPUT_SIZE
 
@@ -94,9 +94,8 @@ class PhotoFolder:
 
 def _read_photo(path: Path) -> TrainingPlanes | None:
     try:
-        with open_image(path) as file:
-            return planes_of_rgb(ImageOps.exif_transpose(file).convert("RGB"))
-    except Exception:  # Pillow raises any class of exception on a damaged file
+        return planes_of_rgb(open_picture(path).to_rgb())
+    except PictureError:
         return None
 
 

@@ -129,6 +129,7 @@ def scale_to_page(picture: Picture) -> Picture:
     return replace(
         picture,
         gray=scaled(picture.gray),
+        rgb=None,
         alpha=None if picture.alpha is None else scaled(picture.alpha),
         exif=b"",
         xmp=None,

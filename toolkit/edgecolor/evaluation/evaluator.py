@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from edgecolor.data.photographs import identify_data, list_photographs
 from edgecolor.evaluation.color_plane import PROTOCOL, compute_plane, pair_gains, score_photograph
@@ -26,8 +26,8 @@ from edgecolor.evaluation.recognition import (
 from edgecolor.evaluation.scores import AS_IS, ColoredPhotograph, Evaluation, Photograph, Score
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
-from edgecolor_runtime.errors import DataError
-from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.errors import DataError, PictureError
+from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.models.signature import INPUT_SIZE
 from edgecolor_runtime.system.machine import count_cores
 
@@ -146,9 +146,8 @@ def crop_square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
 
 def _read(path: Path, folder: Path) -> Photograph:
     try:
-        with open_image(path) as file:
-            rgb = crop_square(ImageOps.exif_transpose(file))
-    except Exception as error:  # Pillow raises anything on a damaged file
+        rgb = crop_square(open_picture(path).to_rgb())
+    except PictureError as error:
         raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
     return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
 
