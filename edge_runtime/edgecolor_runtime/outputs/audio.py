@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.media import pyav
 
 _DEFAULT_CODEC = "aac"
 _CODECS = {"webm": "libopus"}

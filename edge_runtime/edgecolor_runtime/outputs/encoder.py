@@ -20,7 +20,7 @@ from edgecolor_runtime.colors import upsampling
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError, PictureError, UsageError
-from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.media import pyav
 from edgecolor_runtime.sources.video import VideoFile
 
 _X264 = {"preset": "veryfast", "crf": "20"}

@@ -21,8 +21,8 @@ from typing import Any
 
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.media import pyav
 from edgecolor_runtime.outputs.encoder import EncoderSettings, VideoEncoder, refuse_format
-from edgecolor_runtime.sources import pyav
 from edgecolor_runtime.system.files import refuse_existing
 
 SYNC_SECONDS = 0.5

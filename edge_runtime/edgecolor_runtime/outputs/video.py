@@ -8,9 +8,9 @@ from types import TracebackType
 
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.media import pyav
 from edgecolor_runtime.outputs.audio import AudioCopier
 from edgecolor_runtime.outputs.encoder import EncoderSettings, VideoEncoder, refuse_format
-from edgecolor_runtime.sources import pyav
 from edgecolor_runtime.sources.video import VideoFile
 from edgecolor_runtime.system.files import publish, refuse_existing, temporary_beside
 

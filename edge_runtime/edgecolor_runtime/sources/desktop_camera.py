@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from edgecolor_runtime.errors import CameraError
-from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.media import pyav
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.video import Stream
 from edgecolor_runtime.system.commands import pip_install

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError
-from edgecolor_runtime.sources import pyav
+from edgecolor_runtime.media import pyav
+from edgecolor_runtime.media.truncation import ReadPackets, count_missing_frames
 from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import Orientation
 from edgecolor_runtime.sources.stepwise import StepwiseSource
-from edgecolor_runtime.sources.truncation import ReadPackets, count_missing_frames
 from edgecolor_runtime.sources.v4l2 import describe_busy
 
 SUFFIXES = frozenset(

@@ -122,8 +122,8 @@ def test_a_player_shows_the_colors(tmp_path: Path, colorizer: Colorizer, pixel_f
 
 
 def test_limited_luma_survives_both_ways() -> None:
+    from edgecolor_runtime.media.pyav import _EXPAND_LUMA
     from edgecolor_runtime.outputs.encoder import _LIMITED_LUMA
-    from edgecolor_runtime.sources.pyav import _EXPAND_LUMA
 
     levels = np.arange(16, 236)
     assert (_LIMITED_LUMA[_EXPAND_LUMA[levels]] == levels).all()

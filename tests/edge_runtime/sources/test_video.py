@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecolor_runtime import MissingError, PictureError
-from edgecolor_runtime.sources.pyav import extract_luma
+from edgecolor_runtime.media.pyav import extract_luma
 from edgecolor_runtime.sources.video import Stream, VideoFile
 
 W, H = 70, 48  # not a multiple of what decoders pad to
