@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.batch.folder_run import color_folder
+from edgecolor.batch.manifest import read_entries
 from edgecolor.batch.plan import PictureResult
 from edgecolor.cli import main
 from edgecolor_runtime.errors import EdgecolorError
@@ -43,6 +44,15 @@ def run(*words: object) -> int:
 
 def lines() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+
+
+def line_with(**values: object) -> str:
+    """Return the line of a colored picture with other values; ... removes a value."""
+    entry: dict[str, object] = {
+        "source": "/a.jpg", "result": "a.jpg", "status": "done", "size": [80, 60], "notes": [], "modified": 1,
+        "stored": 9, "model": "00", "saturation": 1.0, "quality": 95, "delegate": None,
+    }  # fmt: skip
+    return json.dumps({k: v for k, v in (entry | values).items() if v is not ...}) + "\n"
 
 
 def stamps() -> dict[str, int]:
@@ -278,7 +288,28 @@ def test_one_run_at_a_time(album: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert list(Path("out").iterdir()) == [Path("out/manifest.jsonl")]
 
 
-@pytest.mark.parametrize("text", ["no JSON\n", "[]\n", '{"result": "a.jpg"}\n', "7\n"])
+def test_a_line_of_an_older_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text(line_with())
+    assert [entry["result"] for entry, _ in read_entries(tmp_path / "manifest.jsonl")] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON\n",
+        "[]\n",
+        '{"result": "a.jpg"}\n',
+        "7\n",
+        "[" * 100_000 + "\n",
+        line_with(quality=...),
+        line_with(result=...),
+        line_with(result=["a.jpg"]),
+        line_with(size=["1", "1"]),
+        line_with(notes=[None]),
+        line_with(source_sha256=7),
+        line_with(model=None),
+    ],
+)
 def test_another_file_of_that_name_is_left_alone(
     album: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
@@ -287,6 +318,8 @@ def test_another_file_of_that_name_is_left_alone(
     assert run() == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "manifest.jsonl: line 1 was not written by edgecolor" in error
+    assert main(["run", "album", "-o", "out", "--verify"]) == 1
+    assert "manifest.jsonl: line 1 was not written by edgecolor" in capsys.readouterr().err
     assert Path("out/manifest.jsonl").read_text() == text
 
 

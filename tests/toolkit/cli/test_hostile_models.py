@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -210,64 +209,18 @@ def test_the_child_of_a_good_model(tmp_path: Path) -> None:
     assert trial._try_file.cache_info().misses == 1
 
 
-FUZZ = """
-import random, sys, time
-from edgecolor_runtime.errors import ModelFileError
-from edgecolor_runtime.inference.interpreter import load_interpreter
-from edgecolor_runtime.models.model_file import read
-from edgecolor_runtime.models.flatbuffer import verify_flatbuffer
-import numpy as np
-NUMBERS = 0, 1, 255, 2**31 - 1, 2**32 - 1
-good, seed, end = read(sys.argv[1]).flatbuffer, int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
-source, count, accepted = random.Random(seed), 0, 0
-while time.monotonic() < end:
-    mutant = bytearray(good)
-    for _ in range(source.choice((1, 1, 2, 4, 16))):
-        at = source.randrange(len(mutant) - 4)
-        kind = source.randrange(4)
-        if kind == 0: mutant[at] ^= 1 << source.randrange(8)
-        elif kind == 1: mutant[at:at + 4] = source.choice(NUMBERS).to_bytes(4, "little")
-        elif kind == 2: mutant[at:at + 4] = mutant[source.randrange(len(mutant) - 4):][:4]
-        else: del mutant[source.randrange(len(mutant)):]
-        if len(mutant) < 16: break
-    count += 1
-    try:
-        verify_flatbuffer(bytes(mutant))
-        accepted += 1
-    except ModelFileError:
-        pass
-print(count, accepted)
-"""
-
-
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
-def test_mutants_raise_only_our_error(seconds: int) -> None:
-    """The gate neither raises another error, nor hangs, on mutants of a model file."""
-    command = [sys.executable, "-c", FUZZ, str(TINY), "1", str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    assert done.returncode == 0, done.stderr
-    count, accepted = map(int, done.stdout.split())
-    assert count > 100 * seconds and accepted < count
-
-
-@pytest.mark.slow
-def test_mutants_through_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever a mutant does to the interpreter, the command ends with a code of ours."""
-    model = read(TINY)
-    source = np.random.default_rng(3)
-    deadline = time.monotonic() + 60
-    codes: list[int] = []
-    while time.monotonic() < deadline and len(codes) < 1000:
-        mutant = bytearray(model.flatbuffer)
-        for _ in range(source.integers(1, 4)):
-            at = int(source.integers(0, len(mutant) - 4))
-            mutant[at : at + 4] = struct.pack("<I", int(source.choice([0, 1, 7, 255, 2**31 - 1, 2**32 - 1])))
-        if mutant[4:8] != b"TFL3":
-            continue
-        path = tmp_path / f"{len(codes)}.tflite"
-        path.write_bytes(pack(bytes(mutant), model.info, model.golden))
-        codes.append(main(["check", str(path)]))
-        path.unlink()
-        assert codes[-1] in (0, 1, 3, 5)
-        assert "Traceback" not in capsys.readouterr().err
-    assert len(codes) > 20
+def test_mutants_raise_only_our_error() -> None:
+    """The gate raises no other error on mutants of a model file; scripts/fuzz.py tries many more."""
+    good, chance = read(TINY).flatbuffer, np.random.default_rng(1)
+    accepted = 0
+    for _ in range(300):
+        mutant = bytearray(good)
+        for _ in range(chance.integers(1, 5)):
+            at = int(chance.integers(0, len(mutant) - 4))
+            mutant[at : at + 4] = struct.pack("<I", int(chance.choice([0, 1, 7, 255, 2**31 - 1, 2**32 - 1])))
+        try:
+            verify_flatbuffer(bytes(mutant))
+            accepted += 1
+        except ModelFileError:
+            pass
+    assert 0 < accepted < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -201,6 +202,37 @@ def test_command_refuses_a_folder_without_a_usable_photograph(
 def test_a_folder_that_is_not_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="edgecolor dataset"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": []},
+        {"rows": {"train": [0]}},
+        {"rows": {"train": [0], "val": [10**30]}},
+        {"rows": {"train": [0], "val": [99]}},
+        {"rows": {"train": [0], "val": [-1]}},
+        {"rows": {"train": 0, "val": [1]}},
+        {"rows": {"train": [0.5], "val": [1]}},
+        {"rows": {"train": [None], "val": [1]}},
+        {"names": ["one"]},
+        {"names": [1, 2, 3, 4, 5, 6, 7, 8]},
+        {"sha256": None},
+    ],
+    ids=str,
+)
+def test_a_description_of_other_arrays_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    prepare_dataset(folder, tmp_path / "out")
+    info = tmp_path / "out" / "info.json"
+    info.write_text(json.dumps(json.loads(info.read_text("utf-8")) | change), "utf-8")
+    assert main(["train", str(tmp_path / "out"), "-o", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert (
+        error.startswith(f"edgecolor: {tmp_path / 'out'}: not a prepared dataset. ")
+        and error.count("\n") == 1
+    )
 
 
 def test_a_second_process_that_makes_the_same_dataset_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,6 +141,33 @@ def test_a_damaged_last_checkpoint_costs_one_epoch(
     assert lines[0] == "resumed after epoch 1 of 4"
     state = read_state(tmp_path)
     assert (state.done, len(state.epochs)) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"done": 3},
+        {"done": None},
+        {"checkpoint": 7},
+        {"checkpoint": "../epoch-0002"},
+        {"epochs": [None, None]},
+        {"epochs": [{"seconds": "1"}] * 2},
+        {"epochs": [{"seconds": 1e300}] * 2},
+        {"epochs": [{"loss": 1.0}] * 2},
+        {"sha256": {"../../etc/passwd": "00"}},
+        {"sha256": {"epoch-0002.count": None}},
+    ],
+    ids=str,
+)
+def test_a_state_with_impossible_values_is_damaged(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(InterruptedError):
+        run(InterruptedTrainee(), tmp_path)
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text("utf-8")) | change), "utf-8")
+    assert (
+        run(FakeTrainee(), tmp_path)[0]
+        == f"{state}: not the state of a run. Using the checkpoint after epoch 1."
+    )
 
 
 def test_a_run_whose_checkpoints_are_both_damaged_is_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import flush, remove_stale
 from edgecolor_runtime.system.machine import count_cores
+from edgecolor_runtime.system.strict_json import parse_json
 
 MANIFEST_NAME = "manifest.jsonl"
 """Name of the file in the folder of results. A later line about a result replaces an earlier line.
@@ -39,6 +40,11 @@ Lines of older files lack the hashes, the size and the inode.
 """
 
 _SETTINGS = ("model", "saturation", "quality", "delegate")
+_TYPES: dict[str, type] = {
+    "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
+    "sha256": str,
+}  # fmt: skip
+"""Type of each value that need not be there, or that a failed picture has, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +288,32 @@ def read_entries(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
                 return
             size += len(line)
             try:
-                entry = json.loads(line)
-                recorded_result(entry, ()) if entry["status"] == "done" else entry["result"]
+                entry = _parse_line(line)
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise DataError(
                     f"{path}: line {number} was not written by edgecolor; move the file away, "
                     "or choose another -o"
                 ) from None
             yield entry, size
+
+
+def _parse_line(line: bytes) -> dict[str, Any]:
+    """Return the object of a line.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: the line was not written by edgecolor.
+    """
+    entry: dict[str, Any] = parse_json(line)
+    wrong = [key for key, kind in _TYPES.items() if not isinstance(entry.get(key, kind()), kind)]
+    if wrong or not {"source", "result"} <= entry.keys():
+        raise ValueError("wrong or missing values")
+    if entry["status"] == "done":
+        settings = [entry[key] for key in _SETTINGS]
+        result = recorded_result(entry, ())
+        numbers, texts = (*result.size, entry["modified"], entry["stored"]), (*result.notes, settings[0])
+        if not all(isinstance(n, int) for n in numbers) or not all(isinstance(t, str) for t in texts):
+            raise TypeError("a number or a text has another type")
+    return entry
 
 
 def recorded_result(entry: dict[str, Any], changed_settings: tuple[str, ...]) -> RecordedResult:

@@ -88,7 +88,7 @@ def measure_coverage(own: Histograms, training: Any) -> CalibrationCoverage:
             training_shares = np.asarray(training[name], dtype=np.float64)
             if training_shares.shape != (len(shares),) or not np.isclose(training_shares.sum(), 1, atol=0.01):
                 raise ValueError
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelFileError(
                 f"the sidecar of the model: coverage has no {name} of {len(shares)} shares. "
                 "Train the model again, or restore the file."

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,24 +235,39 @@ def open_dataset(path: Path) -> Dataset:
     Raises:
         DataError: not a prepared dataset, or one of another format.
     """
-    load = partial(np.load, mmap_mode="r", allow_pickle=False)
     try:
-        info = parse_json((path / "info.json").read_text(encoding="utf-8"))
-        if info["format"] != DATASET_FORMAT:
-            raise DataError(f"{path}: format {info['format']}; expected {DATASET_FORMAT}. Prepare it again.")
-        return Dataset(
-            luma=load(path / "luma.npy"),
-            lightness=load(path / "lightness.npy"),
-            ab=load(path / "ab.npy"),
-            names=info["names"],
-            rows={Split(name): np.asarray(rows, dtype=np.int64) for name, rows in info["rows"].items()},
-            sha256=info["sha256"],
-            path=path,
-        )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        return _open_arrays(path, parse_json((path / "info.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{path}: not a prepared dataset. Make one with `edgecolor dataset` ({error})."
         ) from error
+
+
+def _open_arrays(path: Path, info: Any) -> Dataset:
+    """Open the arrays of a dataset that info.json describes.
+
+    Raises:
+        DataError: info.json has another format.
+        ValueError, and other errors that a wrong type causes: info.json does not describe the arrays.
+    """
+    if info["format"] != DATASET_FORMAT:
+        raise DataError(f"{path}: format {info['format']}; expected {DATASET_FORMAT}. Prepare it again.")
+    load = partial(np.load, mmap_mode="r", allow_pickle=False)
+    luma, lightness, ab = (load(path / f"{name}.npy") for name in ("luma", "lightness", "ab"))
+    names, sha256 = info["names"], info["sha256"]
+    if not isinstance(names, list) or not all(isinstance(text, str) for text in (*names, sha256)):
+        raise ValueError("info.json holds other values than names and a hash")
+    if not len(names) == len(luma) == len(lightness) == len(ab):
+        raise ValueError("info.json describes other arrays")
+    rows = {split: _parse_rows(info["rows"][split.value], len(names)) for split in Split}
+    return Dataset(luma, lightness, ab, names=names, rows=rows, sha256=sha256, path=path)
+
+
+def _parse_rows(numbers: list[int], photographs: int) -> NDArray[np.int64]:
+    rows = np.array(numbers, dtype=np.int64)
+    if rows.ndim != 1 or rows.tolist() != numbers or not all(0 <= number < photographs for number in numbers):
+        raise ValueError("info.json has a split with wrong rows")
+    return rows
 
 
 def load_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:

@@ -78,7 +78,7 @@ def read_sidecar(model: Path) -> Sidecar:
         raise ModelFileError(f"{path}: expected a JSON object, the sidecar of {model.name}.")
     try:
         saturation = float(values.get("saturation", 1.0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"{path}: the saturation is not a number.") from error
     alpha = values.get("alpha")
     return Sidecar(

@@ -25,6 +25,7 @@ from edgecolor_runtime.system.strict_json import parse_json
 RECIPE = "recipe.json"
 STATE = "state.json"
 OLDER_STATE = "state-older.json"
+MAX_EPOCH_SECONDS = 1e9  # thirty years
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def open_run(folder: Path, identity: RunIdentity, on_progress: PrintLine = print
             raise DataError(f"{error} Name another folder with -o.") from error
         wanted = json.loads(json.dumps(asdict(identity)))
         if stored != wanted:
-            names = _differences(stored.get("recipe", {}), wanted["recipe"]) or ["data"]
+            recipe = stored.get("recipe")
+            names = _differences(recipe if isinstance(recipe, dict) else {}, wanted["recipe"]) or ["data"]
             raise UsageError(
                 f"{folder} holds a run with another {', '.join(names)}. Name another folder with -o."
             )
@@ -167,10 +169,8 @@ def _intact_state(path: Path) -> RunState:
     """
     values = _read_json(path)
     try:
-        state = RunState(
-            values["done"], values["checkpoint"], tuple(values["epochs"]), dict(values.get("sha256", {}))
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        state = _parse_state(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: not the state of a run.") from error
     for name, sha256 in state.sha256.items():
         file = path.parent / name
@@ -181,6 +181,27 @@ def _intact_state(path: Path) -> RunState:
         if not is_intact:
             raise DataError(f"{file}: has other bytes than were written.")
     return state
+
+
+def _parse_state(values: JsonObject) -> RunState:
+    """Convert the object of a state file.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it was not written by edgecolor.
+    """
+    done, checkpoint = values["done"], values["checkpoint"]
+    epochs, sums = tuple(values["epochs"]), dict(values.get("sha256", {}))
+    numbers = [number for figures in epochs for number in figures.values()]
+    if done != len(epochs) or not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("figures are missing")
+    if not all(0 <= figures["seconds"] <= MAX_EPOCH_SECONDS for figures in epochs):
+        raise ValueError("an epoch took an impossible time")
+    names = [*sums, *([] if checkpoint is None else [checkpoint])]
+    if not all(isinstance(text, str) for text in (*names, *sums.values())):
+        raise TypeError("a name or a hash is no text")
+    if any(Path(name).name != name for name in names):
+        raise ValueError("a file of the checkpoint is not in the folder")
+    return RunState(len(epochs), checkpoint, epochs, sums)
 
 
 def _hash(path: Path) -> str:
