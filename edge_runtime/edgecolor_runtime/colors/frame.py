@@ -72,7 +72,8 @@ class Shot:
         seconds: time stamp of the gray frame, on the clock of its source.
         dropped: number of frames that were left out up to this one.
         times: seconds spent in each stage: "capture" (from exposure to the start of processing), "prepare",
-            "invoke", "finish". A writer or a preview that encodes the frame adds "encode".
+            "invoke" (missing where the network did not run), "finish". A writer or a preview that encodes
+            the frame adds "encode".
     """
 
     number: int

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import StatisticsCounter
 from edgecolor_runtime.sources.frames import Frame
@@ -24,6 +25,7 @@ class LiveLoop:
         feed: the gray frames.
         colorizer: the model with its interpreter.
         stabilizer: keeps the colors from flickering; None: every frame is colored on its own.
+        every: run the network on every N-th frame only; the stabilizer carries the colors to the others.
         orientation: how each frame is rotated and mirrored before it is colored.
         max_frames: number of frames after which the loop ends; None: at the end of the feed.
 
@@ -37,12 +39,14 @@ class LiveLoop:
         colorizer: Colorizer,
         *,
         stabilizer: Stabilizer | None = None,
+        every: int = 1,
         orientation: Orientation = UPRIGHT,
         max_frames: int | None = None,
     ) -> None:
         self.statistics = StatisticsCounter(feed.name, colorizer.model.info.name)
         self._feed, self._colorizer = feed, colorizer
         self._stabilizer, self._orientation = stabilizer, orientation
+        self._every, self._carried = every, 0
         self._max_frames = max_frames
 
     def __iter__(self) -> Iterator[Shot]:
@@ -72,18 +76,25 @@ class LiveLoop:
         begun = time.monotonic()
         gray = self._orientation.apply(frame.gray)
         seen = self._colorizer.prepare(gray)
-        prepared = time.monotonic()
-        ab = self._colorizer.predict(seen)
-        predicted = time.monotonic()
-        if self._stabilizer is not None:
-            if frame.restarted:
-                self._stabilizer.reset()
-            ab = self._stabilizer.stabilize(seen, ab)
+        times = {"capture": max(0.0, begun - since), "prepare": time.monotonic() - begun}
+        if self._stabilizer is not None and frame.restarted:
+            self._stabilizer.reset()
+        ab = self._carry(seen)
+        if ab is None:
+            invoked = time.monotonic()
+            ab = self._colorizer.predict(seen)
+            times["invoke"] = time.monotonic() - invoked
+            if self._stabilizer is not None:
+                ab = self._stabilizer.stabilize(seen, ab)
         colored = self._colorizer.finish(gray, seen, ab)
-        times = {
-            "capture": max(0.0, begun - since),
-            "prepare": prepared - begun,
-            "invoke": predicted - prepared,
-            "finish": time.monotonic() - predicted,
-        }
+        times["finish"] = time.monotonic() - begun - times["prepare"] - times.get("invoke", 0.0)
         return Shot(number, colored, frame.seconds, dropped=dropped, times=times)
+
+    def _carry(self, seen: U8) -> F32 | None:
+        """Return the colors of the frame before, moved with the picture; None: the network must run."""
+        if self._stabilizer is None or self._carried + 1 >= self._every:
+            self._carried = 0
+            return None
+        ab = self._stabilizer.carry(seen)
+        self._carried = self._carried + 1 if ab is not None else 0
+        return ab

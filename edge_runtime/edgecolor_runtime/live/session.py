@@ -47,6 +47,8 @@ class LiveOptions:
         delegate: "edgetpu", or path of a TFLite delegate; None: the CPU.
         saturation: gain on the predicted colors, at least 0 (gray); None: that of the model.
         stabilize: keep the colors from flickering.
+        every: run the network on every N-th frame only, and move the colors along with the picture in
+            between; needs `stabilize`. A new scene is always colored.
         output: video file, or folder of numbered pictures (a path without extension); None: write nothing.
         quality: JPEG quality of numbered pictures, 1 to 100.
         force: replace existing output files.
@@ -71,6 +73,7 @@ class LiveOptions:
     delegate: str | None = None
     saturation: float | None = None
     stabilize: bool = True
+    every: int = 1
     output: str | Path | None = None
     quality: int = 95
     force: bool = False
@@ -125,6 +128,8 @@ class LiveSession:
 
     def __init__(self, source: str | Path | None = None, options: LiveOptions | None = None) -> None:
         self._options = options = options or LiveOptions()
+        if options.every < 1 or (options.every > 1 and not options.stabilize):
+            raise UsageError(f"every is {options.every}; expected 1, or a larger number with stabilize")
         self._on_message: Callable[[str], None] | None = None
         self._stopped = False
         self._video: VideoFile | None = None
@@ -139,6 +144,7 @@ class LiveSession:
                 feed,
                 colorizer,
                 stabilizer=Stabilizer() if options.stabilize else None,
+                every=options.every,
                 orientation=orientation,
                 max_frames=options.max_frames,
             )

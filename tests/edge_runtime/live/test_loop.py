@@ -80,6 +80,19 @@ def test_the_loop_colors_rotates_stabilizes_and_counts(colorizer: Colorizer, clo
     assert statistics.to_json()["size"] == [240, 320]
 
 
+def test_the_network_runs_on_every_third_frame_and_on_each_new_scene(
+    colorizer: Colorizer, cloud: Image.Image
+) -> None:
+    other = ImageOps.invert(cloud)
+    pictures = [cloud] * 7 + [other] * 4
+    loop = LiveLoop(AllFrames(Recording(pictures)), colorizer, stabilizer=Stabilizer(), every=3)
+    shots = list(loop)
+    assert [shot.number for shot in shots if "invoke" in shot.times] == [0, 3, 6, 7, 10]
+    assert len(shots) == 11
+    np.testing.assert_array_equal(shots[8].frame.chroma, shots[7].frame.chroma)
+    np.testing.assert_allclose(shots[7].frame.chroma, colorizer.colorize(other).chroma, atol=1e-4)
+
+
 @pytest.fixture
 def similar(cloud: Image.Image) -> Image.Image:
     """Another scene that differs too little from the cloud to count as a cut."""

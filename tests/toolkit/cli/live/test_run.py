@@ -121,6 +121,14 @@ def test_saturation_and_no_calm_change_the_video(here: Path, run: Callable[..., 
     assert np.ptp(frames_of(here / "gray.mp4")[5].to_ndarray(format="rgb24").astype(int), axis=2).max() <= 2
 
 
+def test_every_third_frame_runs_the_network(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("film.mp4", "-o", "third.mp4", "--every", 3, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["frames"] == len(frames_of(here / "third.mp4")) == len(frames_of(here / "film.mp4"))
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -130,6 +138,8 @@ def test_saturation_and_no_calm_change_the_video(here: Path, run: Callable[..., 
         (["film.mp4", "film.mp4"], 2, "a video must be the only input"),
         (["film.mp4", "--width", "320"], 2, "--width is for a camera"),
         (["film.mp4", "--timeout", "3"], 2, "--timeout is for a camera"),
+        (["film.mp4", "--every", "2", "--no-calm"], 2, "--every needs --calm"),
+        (["photo.png", "--every", "2"], 2, "--every is for a camera or a video"),
         (["film.mp4", "--rotation", "45"], 2, "rotation 45: expected 0, 90, 180 or 270"),
         (["film.mp4", "--delegate", "none.so"], 4, "none.so"),
         (["photo.png", "--hflip"], 2, "--hflip is for a camera or a video"),

@@ -112,6 +112,7 @@ def _build_options(
         delegate=shared.delegate,
         saturation=shared.saturation,
         stabilize=arguments.stabilize,
+        every=arguments.every,
         output=output,
         quality=shared.quality,
         force=shared.force,

@@ -89,6 +89,14 @@ Quota = Annotated[
     ),
 ]
 Stabilize = Annotated[bool, typer.Option("--calm/--no-calm", help="Keep the colors from flickering.")]
+Every = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Run the network on every N-th frame only. In between, the colors follow the motion.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,7 @@ class LiveArguments:
     segment: float | None
     quota: float | None
     stabilize: bool
+    every: int
 
     def refuse_for_video(self) -> None:
         """Raise UsageError if an option is given that needs a camera."""
@@ -132,6 +141,7 @@ class LiveArguments:
         self.refuse_for_video()
         _refuse(
             "for a camera or a video",
+            every=self.every > 1,
             frames=self.frames,
             hflip=self.hflip,
             vflip=self.vflip,

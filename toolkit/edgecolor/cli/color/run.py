@@ -39,7 +39,7 @@ PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate"),
     "Photographs": ("engine", "quality", "verify"),
-    "Videos and cameras": ("frames", "hflip", "vflip", "rotation", "stabilize", "stats"),
+    "Videos and cameras": ("frames", "hflip", "vflip", "rotation", "stabilize", "every", "stats"),
     "Cameras": (
         "camera",
         "list_cameras",
@@ -112,6 +112,7 @@ def run(
     segment: live_options.Segment = None,
     quota: live_options.Quota = None,
     stabilize: live_options.Stabilize = True,
+    every: live_options.Every = 1,
 ) -> None:
     r"""Color photographs, a video or a camera. Size and brightness stay the same.
 
@@ -179,7 +180,10 @@ def run(
         segment=segment,
         quota=quota,
         stabilize=stabilize,
+        every=every,
     )
+    if every > 1 and not stabilize:
+        raise UsageError("--every needs --calm: the stabilizer carries the colors between two predictions")
     if list_cameras:
         return print_cameras(as_json)
     if verify and (camera or any(_is_video(name) for name in names)):
