@@ -17,6 +17,7 @@ from edgecolor_runtime.inference.preprocess import block_mean
 _LEVELS = 3  # levels of the pyramid, each half the size of the one below it
 _ITERATIONS = 3  # steps per level
 _RADIUS = 3  # a pixel moves like its window of 7 x 7 pixels
+_STEP = np.float32(1)  # longest step in pixels: the equations hold near the solution only
 _FLATNESS = np.float32(20)  # squared gradient below which a window is too flat to show motion, levels^2
 
 
@@ -101,8 +102,8 @@ def _refine(before: F32, now: F32, flow: F32) -> F32:
     for _ in range(_ITERATIONS):
         difference = move(before[None], flow)[0] - now
         along_y, along_x = window_mean(np.stack([slope_y * difference, slope_x * difference]), _RADIUS)
-        flow[0] -= (xx * along_y - yx * along_x) * scale
-        flow[1] -= (yy * along_x - yx * along_y) * scale
+        flow[0] -= ((xx * along_y - yx * along_x) * scale).clip(-_STEP, _STEP)
+        flow[1] -= ((yy * along_x - yx * along_y) * scale).clip(-_STEP, _STEP)
     return window_mean(flow, 1)
 
 
