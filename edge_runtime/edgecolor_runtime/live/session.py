@@ -23,8 +23,10 @@ from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
 from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 from edgecolor_runtime.sources.cameras import CameraRequest, find_camera
+from edgecolor_runtime.sources.frames import Film
 from edgecolor_runtime.sources.latest import AllFrames, Feed, LatestFrames
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
+from edgecolor_runtime.sources.picture_sequence import PictureSequence, is_pattern
 from edgecolor_runtime.sources.video import VideoFile
 from edgecolor_runtime.system.machine import count_cores
 
@@ -34,11 +36,13 @@ class LiveOptions:
     """The options of a live session.
 
     Attributes:
-        every_frame: the source is a video file; color every frame of it, as fast as possible. False: the
-            source is a camera, or is played like one; if processing cannot keep up, frames are dropped.
+        every_frame: the source is a video file, a folder of pictures or a pattern such as img%04d.png; color
+            every frame of it, as fast as possible. False: the source is a camera, or is played like one; if
+            processing cannot keep up, frames are dropped.
         width: width in pixels to ask a camera for; None: 640.
         height: height in pixels to ask a camera for; None: 480.
-        framerate: frames per second to ask a camera for; None: chosen by the camera.
+        framerate: frames per second to ask a camera for, or of pictures and videos without time stamps;
+            None: chosen by the camera, the rate that the video specifies, or 25.
         orientation: how the frames are rotated and mirrored.
         reconnect: wait for a camera that is gone, and continue when it is back.
         model: name of a shipped model, or path of a model file; None: `m` if this machine colors 25 frames
@@ -132,7 +136,7 @@ class LiveSession:
             raise UsageError(f"every is {options.every}; expected 1, or a larger number with stabilize")
         self._on_message: Callable[[str], None] | None = None
         self._stopped = False
-        self._video: VideoFile | None = None
+        self._video: Film | None = None
         self._choice: ModelChoice | None = None
         with ExitStack() as stack:
             feed, orientation = self._open_source(source, stack)
@@ -292,7 +296,8 @@ class LiveSession:
         statistics = self.statistics
         notes = list(self._writer.notes) if self._writer is not None else []
         if self._video is not None and self._video.damaged:
-            notes.append(f"{self._video.damaged} damaged packets were left out")
+            kind = "packets" if isinstance(self._video, VideoFile) else "pictures"
+            notes.append(f"{self._video.damaged} damaged {kind} were left out")
         output = None
         if self._writer is not None and statistics.frames > 0 and not is_discarded:
             output = self._writer.path
@@ -301,22 +306,24 @@ class LiveSession:
 
 
 _CAMERA_OPTIONS = (
-    *("width", "height", "framerate", "reconnect", "timeout_seconds"),
+    *("width", "height", "reconnect", "timeout_seconds"),
     *("segment_seconds", "quota_bytes"),
 )
 
 
-def _open_video(name: str | None, options: LiveOptions) -> VideoFile:
+def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSequence:
     if name is None:
-        raise UsageError("every_frame needs a video file as the source")
+        raise UsageError("every_frame needs a video file or pictures as the source")
     for option in _CAMERA_OPTIONS:
         if getattr(options, option):
             raise UsageError(f"{option} is for a camera; leave it out, or leave out every_frame")
-    return VideoFile(name)
+    if Path(name).is_dir() or is_pattern(Path(name)):
+        return PictureSequence(name, framerate=options.framerate)
+    return VideoFile(name, framerate=options.framerate)
 
 
 def _open_writer(
-    options: LiveOptions, video: VideoFile | None
+    options: LiveOptions, video: Film | None
 ) -> VideoWriter | RecordingWriter | ImageSequenceWriter | None:
     segments = None
     if options.segment_seconds is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def load() -> Any:
             f"PyAV {av.__version__} is too old for video; it needs 14.2 or later. {_install_hint()}"
         )
     return av
+
+
+def local_file(path: Path) -> str:
+    """Return the name of a file for FFmpeg, which takes what precedes a colon for a protocol."""
+    return str(path.absolute())
 
 
 def _install_hint() -> str:

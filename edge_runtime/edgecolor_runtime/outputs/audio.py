@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from edgecolor_runtime.media import pyav
+from edgecolor_runtime.media.timeline import Timeline
 
 _DEFAULT_CODEC = "aac"
 _CODECS = {"webm": "libopus"}
@@ -29,7 +30,8 @@ class AudioCopier:
 
     def __init__(self, source: Path, target: Any) -> None:
         self._av, self._target = pyav.load(), target
-        self._source = self._av.open(str(source))
+        self._source = self._av.open(pyav.local_file(source))
+        self._timeline = Timeline.of(self._source)
         self.notes: list[str] = []
         self._tracks = {track.index: (track, *self._add_track(track)) for track in self._source.streams.audio}
         self._packets = self._read()
@@ -67,13 +69,17 @@ class AudioCopier:
         """Yield the packets of all tracks. At the end, flush the encoders."""
         if not self._tracks:
             return
-        packets = self._source.demux([track for track, _, _ in self._tracks.values()])
+        last = dict.fromkeys(self._tracks, float("-inf"))
+        packets = self._source.demux()  # also the pictures: they decide where the timeline has a jump
         while True:
             try:
                 packet = next(packets)
             except (StopIteration, self._av.error.EOFError, self._av.error.InvalidDataError):
                 break
-            if packet.dts is not None:
+            self._timeline.place(packet)
+            track = packet.stream.index
+            if track in last and packet.dts is not None and packet.dts > last[track]:
+                last[track] = packet.dts  # where two parts of a file overlap, the sound of the first is kept
                 yield packet
         for _, target, is_unchanged in self._tracks.values():
             if not is_unchanged:

@@ -21,7 +21,8 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
-from edgecolor_runtime.sources.video import VideoFile
+from edgecolor_runtime.media.timeline import RisingTicks
+from edgecolor_runtime.sources.frames import Film
 
 _X264 = {"preset": "veryfast", "crf": "20"}
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "32", "b": "0"}
@@ -79,13 +80,13 @@ class EncoderSettings:
     """How a video file is encoded.
 
     Attributes:
-        source: the video that is colored. Its time base, range and pixel aspect ratio are kept. None: the
-            frames come from a camera.
+        source: the video or the pictures that are colored. Time base, range and pixel aspect ratio are kept.
+            None: the frames come from a camera.
         start_seconds: time of a frame that gets time stamp 0.
         is_recording: write the file in short parts, each playable as soon as it is written.
     """
 
-    source: VideoFile | None = None
+    source: Film | None = None
     start_seconds: float = 0.0
     is_recording: bool = False
 
@@ -110,7 +111,7 @@ class VideoEncoder:
     """
 
     def __init__(self, target: Path, path: Path, size: tuple[int, int], settings: EncoderSettings) -> None:
-        self._av, self._last_tick = pyav.load(), -1
+        self._av = pyav.load()
         self.notes: list[str] = []
         container_name, codec, codec_options = FORMATS[path.suffix.lower()]
         width, height = size
@@ -124,12 +125,13 @@ class VideoEncoder:
             container_options = _FRAGMENTS[container_name]
             codec_options = codec_options | _NO_DELAY.get(codec, {})
         self.container = self._av.open(
-            str(target), "w", format=container_name, container_options=dict(container_options)
+            pyav.local_file(target), "w", format=container_name, container_options=dict(container_options)
         )
         source = settings.source
         self._start_seconds = settings.start_seconds
         self._full_range = source.full_range if source else True
         self._tick = source.time_base if source and source.time_base else TICK
+        self._ticks = RisingTicks(self._tick)
         try:
             self._stream = self._add_stream(codec, codec_options, source)
         except self._av.codec.codec.UnknownCodecError:
@@ -159,7 +161,7 @@ class VideoEncoder:
         with suppress(self._av.error.FFmpegError):
             self.container.close()
 
-    def _add_stream(self, codec: str, options: dict[str, str], source: VideoFile | None) -> Any:
+    def _add_stream(self, codec: str, options: dict[str, str], source: Film | None) -> Any:
         rate = (
             Fraction(source.framerate or _CAMERA_FRAMERATE).limit_denominator(1001)
             if source
@@ -184,10 +186,8 @@ class VideoEncoder:
         ):
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             rows[: values.shape[0], : values.shape[1]] = values
-        # The container refuses two frames with one time stamp. The second one gets the next tick.
-        tick = round((seconds - self._start_seconds) / self._tick)
-        self._last_tick = max(self._last_tick + 1, tick)
-        video_frame.pts, video_frame.time_base = self._last_tick, self._tick
+        video_frame.pts = self._ticks.next(seconds - self._start_seconds)
+        video_frame.time_base = self._tick
         video_frame.color_range = pyav.FULL if self._full_range else pyav.LIMITED
         video_frame.colorspace = _MATRIX_BT601
         return video_frame

@@ -282,7 +282,7 @@ def _create(path: Path) -> None:
 def _is_playable(path: Path, av: Any) -> bool:
     """Return whether a video file has a frame that can be decoded."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(pyav.local_file(path)) as container:
             return next(iter(container.decode(video=0)), None) is not None
     except (av.error.FFmpegError, OSError, IndexError):
         return False

@@ -11,6 +11,7 @@ from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.media import pyav
 from edgecolor_runtime.outputs.audio import AudioCopier
 from edgecolor_runtime.outputs.encoder import EncoderSettings, VideoEncoder, refuse_format
+from edgecolor_runtime.sources.frames import Film
 from edgecolor_runtime.sources.video import VideoFile
 from edgecolor_runtime.system.files import publish, refuse_existing, temporary_beside
 
@@ -29,8 +30,8 @@ class VideoWriter:
 
     Args:
         path: the file to write. Its extension selects the container: .mp4, .m4v, .mov, .mkv or .webm.
-        source: the video that is colored. Its time stamps, range, pixel aspect ratio and audio are kept.
-            None: the frames come from a camera, and the first one gets time 0.
+        source: the video or the pictures that are colored. Time stamps, range, pixel aspect ratio and audio
+            are kept. None: the frames come from a camera, and the first one gets time 0.
         force: replace an existing file.
 
     Attributes:
@@ -42,7 +43,7 @@ class VideoWriter:
         UsageError: the extension is not one of a supported container, or the file exists.
     """
 
-    def __init__(self, path: str | Path, *, source: VideoFile | None = None, force: bool = False) -> None:
+    def __init__(self, path: str | Path, *, source: Film | None = None, force: bool = False) -> None:
         self.path = Path(path)
         self.notes: list[str] = []
         refuse_format(self.path)
@@ -118,7 +119,7 @@ class VideoWriter:
         encoder = VideoEncoder(self._temporary, self.path, shot.frame.y.size, settings)
         self._stack.callback(encoder.close)
         self.notes += encoder.notes
-        if self._source:
+        if isinstance(self._source, VideoFile):
             self._audio = self._stack.enter_context(AudioCopier(self._source.path, encoder.container))
             self.notes += self._audio.notes
         return encoder

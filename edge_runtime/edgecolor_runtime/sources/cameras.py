@@ -17,8 +17,8 @@ from edgecolor_runtime.sources.desktop_camera import (
     DesktopCamera,
     list_desktop_cameras,
 )
-from edgecolor_runtime.sources.folder import PictureFolder
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
+from edgecolor_runtime.sources.picture_sequence import PictureSequence, is_pattern
 from edgecolor_runtime.sources.playback import Playback
 from edgecolor_runtime.sources.stepwise import StepwiseSource
 from edgecolor_runtime.sources.video import Stream, V4l2Camera, VideoFile
@@ -179,7 +179,7 @@ def find_camera(name: str | None, request: CameraRequest) -> Camera:
         )
     if name is not None and name.startswith(("/dev/", *_DESKTOP_PREFIXES)):
         return _device_camera(name, request)
-    if name is not None and not name.isdigit() and Path(name).exists():
+    if name is not None and not name.isdigit() and (Path(name).exists() or is_pattern(Path(name))):
         _refuse_size(name, request)
         return Camera(name, _recording_opener(Path(name), request.framerate), request.orientation)
     chosen = _choose(name, list_cameras())
@@ -217,8 +217,8 @@ def _device_camera(path: str, request: CameraRequest) -> Camera:
 
 
 def _recording_opener(path: Path, framerate: float | None) -> Callable[[], StepwiseSource]:
-    if path.is_dir():
-        return lambda: Playback(lambda: PictureFolder(path), framerate=framerate)
+    if path.is_dir() or is_pattern(path):
+        return lambda: Playback(lambda: PictureSequence(path), framerate=framerate)
     return lambda: Playback(lambda: VideoFile(path), framerate=framerate)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 from PIL import Image
@@ -51,4 +52,32 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device or the file. May be called twice, and from another thread."""
+        ...
+
+
+class Film(Source, Protocol):
+    """A source that is not live and whose every frame is colored: a video file, or pictures.
+
+    Attributes:
+        time_base: seconds per tick of its time stamps.
+        full_range: whether its luma is 0 to 255, not 16 to 235. Known after the first frame.
+        pixel_aspect: width of a pixel divided by its height; None if it is not specified.
+        damaged: number of packets or pictures that could not be decoded up to now. They are skipped.
+        missing: number of frames that are missing at the end, because a file is cut off. Known at the end.
+    """
+
+    time_base: Fraction
+    full_range: bool
+    pixel_aspect: Fraction | None
+    damaged: int
+    missing: int
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames; None if it is not known."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame in pixels."""
         ...

@@ -11,8 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError
+from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
+from edgecolor_runtime.media.timeline import Timeline, has_time_stamps
+from edgecolor_runtime.media.tracks import choose_video
 from edgecolor_runtime.media.truncation import ReadPackets, count_missing_frames
 from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.frames import Frame
@@ -22,18 +24,30 @@ from edgecolor_runtime.sources.v4l2 import describe_busy
 
 SUFFIXES = frozenset(
     (
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-        *(".3gp", ".wmv", ".flv", ".ogv", ".mjpeg", ".mjpg", ".h264", ".y4m"),
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts"),
+        *(".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".mxf", ".dv", ".nut", ".y4m", ".ivf"),
+        *(".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".m1v", ".m2v", ".mpv", ".obu"),
+        *(".mjpeg", ".mjpg"),
     )
 )
-"""Extensions of video files."""
+"""Extensions of video files. A GIF file may be a picture or a video."""
+
+_UNTIMED_RATE = 25  # frames per second of a file that specifies no time; FFmpeg assumes the same
 
 _KERNEL_CLOCK_SECONDS = 1.0  # a V4L2 time stamp that is closer to now than this is on the monotonic clock
 _POLL_SECONDS = 0.2  # a step that waits for a frame returns after this time
 
 
 class VideoFile(StepwiseSource):
-    """Every frame of a video file, upright. `Frame.seconds` is the time stamp of the frame.
+    """Every frame of a video file, upright. `Frame.seconds` is its time since the start of the file.
+
+    Time stamps as stored are rewritten by a `Timeline`. Frames of a file without time stamps, such as bare
+    H.264, are at equal distances.
+
+    Args:
+        path: the file.
+        framerate: frames per second of a file without time stamps; None: the rate that its pictures specify,
+            or 25.
 
     Attributes:
         path: the file.
@@ -47,30 +61,40 @@ class VideoFile(StepwiseSource):
     Raises:
         MissingError: PyAV is not installed.
         PictureError: the file is missing, is not a video, or has no video track.
+        UsageError: a rate is given, and the file has time stamps.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, framerate: float | None = None) -> None:
         self.path, self.damaged, self.missing = Path(path), 0, 0
         av = pyav.load()
-        if not self.path.exists():  # FFmpeg takes what precedes a colon for a protocol
-            raise PictureError(f"{path}: No such file or directory")
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(pyav.local_file(self.path))
         except av.error.InvalidDataError:
             raise PictureError(f"{path}: not a video, or cut off before its table of contents") from None
         except av.error.FFmpegError as error:
             raise PictureError(f"{path}: {error.strerror}") from error
-        if not self._container.streams.video:
+        stream = choose_video(self._container)
+        if stream is None:
             self._container.close()
             raise PictureError(f"{path}: no pictures in it, only other tracks")
-        self._stream = self._container.streams.video[0]
+        self._stream = stream
         self._stream.thread_type = "AUTO"
+        self._timeline: Timeline | None = None
         rate: Fraction | None = self._stream.average_rate
-        super().__init__(str(path), live=False, framerate=float(rate) if rate else None)
         self.time_base: Fraction = self._stream.time_base
+        if has_time_stamps(self._container):
+            if framerate:
+                self._container.close()
+                raise UsageError(f"{path}: this video has time stamps of its own. Leave out --framerate.")
+            self._timeline = Timeline.of(self._container)
+        else:
+            rate = Fraction(framerate or self._stream.guessed_rate or _UNTIMED_RATE).limit_denominator(1001)
+            self.time_base = 1 / rate
+        super().__init__(str(path), live=False, framerate=float(rate) if rate else None)
         self.full_range = False
         self.pixel_aspect: Fraction | None = self._stream.sample_aspect_ratio or None
-        self._av, self._frames, self._last = av, self._decode(), -1.0
+        self._av, self._frames = av, self._decode()
+        self._number, self._last = -1, -1.0
 
     @property
     def count(self) -> int | None:
@@ -88,7 +112,10 @@ class VideoFile(StepwiseSource):
         while True:
             try:
                 packet = next(packets)
-                if read.add(packet):
+                is_wanted = read.add(packet)
+                if self._timeline is not None:
+                    self._timeline.place(packet)
+                if is_wanted:
                     yield from packet.decode()
             except (StopIteration, self._av.error.EOFError):
                 self.missing = count_missing_frames(self.path, self._container, read)
@@ -106,9 +133,17 @@ class VideoFile(StepwiseSource):
         orientation = Orientation(-frame.rotation % 360)
         if orientation.rotation in (90, 270) and self.pixel_aspect and self._last < 0:
             self.pixel_aspect = 1 / self.pixel_aspect
-        # A stream of bare H.264 has no time stamps.
-        self._last = self._last + 1 / (self.framerate or 25) if frame.time is None else frame.time
+        self._last = self._time_of(frame)
         return Frame(orientation.apply(pyav.extract_luma(frame)), self._last)
+
+    def _time_of(self, frame: Any) -> float:
+        """Return the time of the next frame in seconds. It is never before that of the last frame."""
+        self._number += 1
+        if self._timeline is None:
+            return float(self._number * self.time_base)
+        if frame.time is None:
+            return max(0.0, self._last + 1 / (self.framerate or _UNTIMED_RATE))
+        return max(self._last, float(frame.time))
 
     def _release(self) -> None:
         self._container.close()
@@ -171,10 +206,10 @@ class Stream(StepwiseSource):
             self._container = av.open(address, format=input_format, options=options, timeout=stall_seconds)
         except av.error.FFmpegError as error:
             raise self._failure(address, error) from None  # FFmpeg's error names the whole address
-        if not self._container.streams.video:
+        stream = choose_video(self._container)
+        if stream is None:
             self._container.close()
             raise CameraError(f"{hide_secrets(address)}: no pictures in this stream")
-        stream = self._container.streams.video[0]
         stream.thread_count = 1  # each further thread would hold back a frame
         rate = stream.average_rate or stream.guessed_rate
         super().__init__(hide_secrets(address), live=True, framerate=float(rate) if rate else None)

@@ -13,10 +13,10 @@ from PIL import Image
 
 from edgecolor_runtime import MissingError, PictureError, UsageError
 from edgecolor_runtime.errors import CameraError
-from edgecolor_runtime.sources.folder import PictureFolder
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.latest import AllFrames, LatestFrames, Mailbox
 from edgecolor_runtime.sources.orientation import Orientation
+from edgecolor_runtime.sources.picture_sequence import PictureSequence
 from edgecolor_runtime.sources.playback import Playback
 from edgecolor_runtime.sources.stepwise import StepwiseSource
 
@@ -131,25 +131,25 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_folder(pictures: Path) -> None:
     (pictures / "1.png").write_bytes(b"garbage")
-    folder = PictureFolder(pictures, framerate=10)
+    folder = PictureSequence(pictures, framerate=10)
     frames = list(folder)
     assert [tone(frame) for frame in frames] == [0, 100, 150]
     assert [frame.seconds for frame in frames] == [0, 0.2, 0.3]
     assert folder.damaged == 1
     with pytest.raises(PictureError, match="No such file"):
-        PictureFolder(pictures / "none")
+        PictureSequence(pictures / "none")
 
 
 def test_every_picture_type_that_is_read_is_shown(tmp_path: Path) -> None:
     names = ("a.tga", "b.jfif", "c.jp2", "d.pcx", "e.PBM", "f.mpo", "g.ico")
     for name in names:
         Image.new("L", (20, 20), 90).save(tmp_path / name, format="JPEG" if name == "b.jfif" else None)
-    assert len(list(PictureFolder(tmp_path))) == len(names)
+    assert len(list(PictureSequence(tmp_path))) == len(names)
 
 
 def test_a_recording_keeps_its_pace(pictures: Path) -> None:
     begun = time.monotonic()
-    playback = Playback(lambda: PictureFolder(pictures), framerate=20, rounds=2)
+    playback = Playback(lambda: PictureSequence(pictures), framerate=20, rounds=2)
     frames = list(playback)
     assert [tone(frame) for frame in frames] == [0, 50, 100, 150] * 2
     assert time.monotonic() - begun >= 8 / 20 - 0.001
@@ -175,7 +175,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_lag() -> None:
 
 
 def test_a_playback_is_closed_while_it_waits(pictures: Path) -> None:
-    playback = Playback(lambda: PictureFolder(pictures), framerate=0.01)
+    playback = Playback(lambda: PictureSequence(pictures), framerate=0.01)
     threading.Timer(0.1, playback.close).start()
     begun = time.monotonic()
     assert len(list(playback)) <= 1

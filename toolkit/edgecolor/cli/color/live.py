@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from edgecolor.cli.color.film_inputs import default_output
 from edgecolor.cli.color.live_options import LiveArguments
 from edgecolor.cli.common.messages import (
     print_address,
@@ -75,12 +76,9 @@ def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments)
 
 def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> None:
     """Color every frame of a video file into another video, or into a folder of pictures."""
-    from edgecolor.batch.plan import MARK
     from edgecolor_runtime import LiveSession, PictureError, UsageError
-    from edgecolor_runtime.outputs.encoder import FORMATS
 
-    suffix = path.suffix if path.suffix.lower() in FORMATS else ".mp4"
-    output = shared.output or path.with_name(f"{path.stem}{MARK}{suffix}")
+    output = shared.output or default_output(path)
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} would replace the video that is read. Choose another -o.")
     session = LiveSession(path, _build_options(shared, arguments, output=output, every_frame=True))

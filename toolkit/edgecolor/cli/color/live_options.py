@@ -41,7 +41,10 @@ Height = Annotated[
 Framerate = Annotated[
     float | None,
     typer.Option(
-        min=0.1, metavar="FPS", help="Frames per second to ask the camera for (default: the camera's choice)."
+        min=0.001,
+        metavar="FPS",
+        help="Frames per second to ask the camera for (default: the camera's choice), or of pictures and raw "
+        "video without time stamps (default: the video's own rate, or 25).",
     ),
 ]
 Timeout = Annotated[
@@ -129,7 +132,6 @@ class LiveArguments:
             "for a camera: edgecolor run --camera",
             width=self.width,
             height=self.height,
-            framerate=self.framerate,
             timeout=self.timeout,
             reconnect=self.reconnect,
             segment=self.segment,
@@ -142,6 +144,7 @@ class LiveArguments:
         _refuse(
             "for a camera or a video",
             every=self.every > 1,
+            framerate=self.framerate,
             frames=self.frames,
             hflip=self.hflip,
             vflip=self.vflip,

@@ -14,6 +14,7 @@ import typer
 
 from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import live_options
+from edgecolor.cli.color.film_inputs import find_film
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
 from edgecolor.cli.color.verify import verify_photos
 from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, resumable, working
@@ -39,13 +40,21 @@ PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate"),
     "Photographs": ("engine", "quality", "verify"),
-    "Videos and cameras": ("frames", "hflip", "vflip", "rotation", "stabilize", "every", "stats"),
+    "Videos and cameras": (
+        "framerate",
+        "frames",
+        "hflip",
+        "vflip",
+        "rotation",
+        "stabilize",
+        "every",
+        "stats",
+    ),
     "Cameras": (
         "camera",
         "list_cameras",
         "width",
         "height",
-        "framerate",
         "timeout",
         "reconnect",
         "segment",
@@ -59,7 +68,10 @@ PANELS = {
 def run(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT", help="Photographs and folders, one video, or one camera."),
+        typer.Argument(
+            metavar="INPUT",
+            help="Photographs and folders, one video or img%04d.png for numbered pictures, or one camera.",
+        ),
     ] = None,
     *,
     output: Annotated[
@@ -138,6 +150,7 @@ def run(
       edgecolor run photos/ -o colored/ --verify
       edgecolor run /mnt/photos -o /mnt/colored --engine ray
       edgecolor run film.mp4 -o film-in-color.mp4
+      edgecolor run frames/ -o film.mp4 --framerate 18
       edgecolor run --list-cameras
       edgecolor run --camera
       edgecolor run --camera /dev/video0 --width 1280 -o door.mp4 -t 10min
@@ -186,9 +199,10 @@ def run(
         raise UsageError("--every needs --calm: the stabilizer carries the colors between two predictions")
     if list_cameras:
         return print_cameras(as_json)
-    if verify and (camera or any(_is_video(name) for name in names)):
+    film = find_film(names, output) if names and not camera else None
+    if verify and (camera or film):
         raise UsageError("--verify is for photographs")
-    if engine is not Engine.LOCAL and (camera or any(_is_video(name) for name in names)):
+    if engine is not Engine.LOCAL and (camera or film):
         raise UsageError("--engine is for photographs")
     if camera:
         if len(names) > 1:
@@ -199,12 +213,10 @@ def run(
         raise UsageError(_missing_input())
     if addresses := [hide_secrets(name) for name in names if is_address(name)]:
         raise UsageError(f"{addresses[0]}: to color a stream, run: edgecolor run --camera {addresses[0]}")
-    if any(_is_video(name) for name in names):
-        if len(names) > 1:
-            raise UsageError("a video must be the only input; name one video")
+    if film is not None:
         arguments.refuse_for_video()
         try_model(model)
-        return run_video(Path(names[0]), shared, arguments)
+        return run_video(film, shared, arguments)
     arguments.refuse_for_photos()
     try_model(model)
     if len(names) == 1 and not Path(names[0]).exists():
@@ -222,12 +234,6 @@ def _missing_input() -> str:
         "Name a photograph, a folder or a video, or add --camera. "
         f"For example: edgecolor run {shlex.quote(str(sample_photograph()))} -o colored.jpg"
     )
-
-
-def _is_video(name: str) -> bool:
-    from edgecolor_runtime.sources.video import SUFFIXES
-
-    return Path(name).suffix.lower() in SUFFIXES and not Path(name).is_dir()
 
 
 def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> None:
