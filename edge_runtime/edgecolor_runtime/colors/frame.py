@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from edgecolor_runtime.colors import upsampling
-from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.colors.spaces import F32, U8, U16, ycc_to_rgb
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,47 @@ class ColorFrame:
         This takes a quarter of the time of full planes.
         """
         return upsampling.upsample_chroma(self.chroma, *upsampling.halve_luma(np.asarray(self.y)), self.seen)
+
+    def rgb_strips(self, rows: int) -> Iterator[U8]:
+        """Yield the pixels of `to_rgb` from top to bottom, shape (rows, w, 3), the last strip with the rest.
+
+        The whole frame is never in memory.
+        """
+        upsampler = self._upsampler(*self.y.size[::-1])
+        for top, y in self._luma_strips(rows):
+            luma = np.asarray(y)
+            planes = upsampler.rounded(top, luma, luma)
+            yield np.asarray(Image.merge("YCbCr", (y, *map(Image.fromarray, planes))).convert("RGB"))
+
+    def deep_rgb_strips(self, luma: U16, rows: int) -> Iterator[U16]:
+        """Yield 16-bit RGB from top to bottom, shape (rows, w, 3), the last strip with the rest.
+
+        Args:
+            luma: the luma of `y` with 16 bits, shape (h, w). That of the result differs by at most 1.
+            rows: rows of a strip.
+        """
+        upsampler = self._upsampler(*luma.shape)
+        for top in range(0, len(luma), rows):
+            y = luma[top : top + rows].astype(np.float32) / np.float32(257)
+            rgb = ycc_to_rgb(y, upsampler.exact(top, y, y))
+            yield np.rint(rgb * np.float32(257)).clip(0, 65535).astype(np.uint16)
+
+    def ycbcr_strips(self, rows: int) -> Iterator[Image.Image]:
+        """Yield the pixels of `to_ycbcr` from top to bottom, the last strip with the rest; `rows` is even."""
+        width, height = self.y.size
+        upsampler = self._upsampler(-(-height // 2), -(-width // 2))
+        for top, y in self._luma_strips(rows):
+            planes = upsampler.rounded(top // 2, *upsampling.halve_luma(np.asarray(y)))
+            full = (Image.fromarray(upsampling.double_plane(plane, y.height, width)) for plane in planes)
+            yield Image.merge("YCbCr", (y, *full))
+
+    def _luma_strips(self, rows: int) -> Iterator[tuple[int, Image.Image]]:
+        width, height = self.y.size
+        for top in range(0, height, rows):
+            yield top, self.y.crop((0, top, width, min(top + rows, height)))
+
+    def _upsampler(self, h: int, w: int) -> upsampling.ChromaUpsampler:
+        return upsampling.ChromaUpsampler(self.chroma, (h, w), self.seen)
 
     @property
     def cb(self) -> Image.Image:

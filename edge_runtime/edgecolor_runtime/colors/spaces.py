@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
+U16 = NDArray[np.uint16]
 
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -39,7 +40,8 @@ LINEAR_OF_BYTE: F32 = _linear(np.arange(256) / 255).astype(np.float32)
 """Linear light in [0, 1] of an 8-bit sRGB value, shape (256,)."""
 
 
-def _gamma(linear: F32) -> F32:
+def linear_to_srgb(linear: NDArray[np.floating]) -> F32:
+    """Convert linear light to sRGB, both in [0, 1]; values outside are clipped. Any shape."""
     linear = np.clip(linear, 0, 1)
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return srgb.astype(np.float32)
@@ -70,13 +72,18 @@ def lab_to_rgb(lab: F32) -> F32:
     """Convert CIE LAB to sRGB in [0, 255], both of shape (..., 3). Values are clipped and not rounded."""
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
-    return _gamma(_f_inverse(f) @ _XYZ_RELATIVE_TO_RGB.T.astype(np.float32)) * np.float32(255)
+    return linear_to_srgb(_f_inverse(f) @ _XYZ_RELATIVE_TO_RGB.T.astype(np.float32)) * np.float32(255)
+
+
+def lightness_to_linear(lightness: NDArray[np.floating]) -> F32:
+    """Convert L* in [0, 100] to the linear light of a neutral gray in [0, 1], same shape."""
+    return _f_inverse((lightness + 16) / 116)
 
 
 def lightness_to_gray(lightness: F32) -> U8:
     """Convert L* in [0, 100] to the 8-bit neutral gray of this lightness, same shape."""
-    y = _f_inverse((np.asarray(lightness, np.float32) + 16) / 116)
-    return np.rint(_gamma(y) * 255).astype(np.uint8)
+    y = lightness_to_linear(np.asarray(lightness, np.float32))
+    return np.rint(linear_to_srgb(y) * 255).astype(np.uint8)
 
 
 def rgb_to_chroma(rgb: F32) -> F32:
@@ -88,3 +95,9 @@ def rgb_to_chroma(rgb: F32) -> F32:
 def lab_to_chroma(lightness: F32, ab: F32) -> F32:
     """Convert L*, shape (...), and ab, shape (..., 2), to (Cb, Cr) centered on 0, shape (..., 2)."""
     return rgb_to_chroma(lab_to_rgb(np.concatenate([lightness[..., None], ab], axis=-1)))
+
+
+def ycc_to_rgb(y: F32, chroma: F32) -> F32:
+    """Convert luma, shape (h, w), and (Cb, Cr) centered on 0, shape (2, h, w), to RGB, shape (h, w, 3)."""
+    cb, cr = chroma
+    return np.stack([y + R_PER_CR * cr, y + G_PER_CB * cb + G_PER_CR * cr, y + B_PER_CB * cb], axis=-1)

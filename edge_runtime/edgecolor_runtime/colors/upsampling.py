@@ -20,6 +20,57 @@ _FAINT_CHROMA = np.float32(4)  # standard deviation; lower values reduce the slo
 _STRIP_PIXELS = 1 << 14  # processed at a time, which keeps the arrays in the cache
 
 
+class ChromaUpsampler:
+    """Chroma of a frame, upsampled some rows at a time. Neighboring rows do not depend on each other.
+
+    Args:
+        chroma: (Cb, Cr) centered on 0, shape (n, m, 2).
+        size: height and width of the frame.
+        seen: luma of the pixels of `chroma`, in [0, 255], shape (n, m); the result follows the edges of the
+            luma. None: bilinear upsampling.
+    """
+
+    def __init__(self, chroma: F32, size: tuple[int, int], seen: F32 | None = None) -> None:
+        h, w = size
+        source = np.ascontiguousarray(np.moveaxis(chroma, -1, 0)).clip(-CHROMA_LIMIT, CHROMA_LIMIT)
+        if seen is not None:
+            source = np.concatenate(fit_local_lines(source, seen))
+        self._guided = seen is not None
+        left, right, share = _taps(source.shape[2], w)
+        # np.take returns rows that are contiguous in memory; indexing with arrays does not, and is slower
+        # later.
+        self._wide = np.take(source, left, axis=2) * (1 - share) + np.take(source, right, axis=2) * share
+        self._above, self._below, share = _taps(source.shape[1], h)
+        self._share = share[:, None]
+        self._rows_at_once = max(1, _STRIP_PIXELS // w)
+
+    def exact(self, top: int, low: U8 | F32, high: U8 | F32) -> F32:
+        """Return the limited chroma of some rows, centered on 0 and not rounded, shape (2, rows, w).
+
+        Args:
+            top: number of the first row.
+            low: smallest luma under each pixel of these rows, in [0, 255], shape (rows, w).
+            high: largest luma under each pixel, same shape. Pass `low` itself if every pixel has one luma.
+        """
+        at = slice(top, top + len(low))
+        strip: F32 = np.take(self._wide, self._above[at], axis=1)
+        strip += (np.take(self._wide, self._below[at], axis=1) - strip) * self._share[at]
+        if self._guided:
+            strip = _at_luma(strip, low, high)
+        strip *= _room(low, high, strip[0], strip[1])
+        return strip
+
+    def rounded(self, top: int, low: U8, high: U8) -> tuple[U8, U8]:
+        """Return Cb and Cr of some rows as bytes centered on 128, shape (rows, w) each; as `exact`."""
+        cb, cr = np.empty(low.shape, np.uint8), np.empty(low.shape, np.uint8)
+        for first in range(0, len(low), self._rows_at_once):
+            at = slice(first, first + self._rows_at_once)
+            strip = self.exact(top + first, low[at], low[at] if low is high else high[at])
+            strip += np.float32(NEUTRAL + 0.5)  # + 0.5 rounds, because the conversion to bytes truncates
+            cb[at], cr[at] = strip
+        return cb, cr
+
+
 def upsample_chroma(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> tuple[U8, U8]:
     """Upsample chroma, limit it, and round it to bytes.
 
@@ -27,33 +78,13 @@ def upsample_chroma(chroma: F32, low: U8, high: U8, seen: F32 | None = None) -> 
         chroma: (Cb, Cr) centered on 0, shape (n, m, 2).
         low: smallest luma under each pixel of the result, shape (h, w).
         high: largest luma under each pixel, same shape. Pass `low` itself if every pixel has one luma.
-        seen: luma of the pixels of `chroma`, in [0, 255], shape (n, m); the result follows the edges of the
-            luma. None: bilinear upsampling.
+        seen: guide of the upsampling, as for `ChromaUpsampler`.
 
     Returns:
         Cb and Cr centered on 128, shape (h, w) each.
     """
     h, w = low.shape
-    source = np.ascontiguousarray(np.moveaxis(chroma, -1, 0)).clip(-CHROMA_LIMIT, CHROMA_LIMIT)
-    if seen is not None:
-        source = np.concatenate(fit_local_lines(source, seen))
-    left, right, share = _taps(source.shape[2], w)
-    # np.take returns rows that are contiguous in memory; indexing with arrays does not, and is slower later.
-    wide = np.take(source, left, axis=2) * (1 - share) + np.take(source, right, axis=2) * share
-    above, below, share = _taps(source.shape[1], h)
-    share = share[:, None]
-    cb, cr = np.empty((h, w), np.uint8), np.empty((h, w), np.uint8)
-    rows = max(1, _STRIP_PIXELS // w)
-    for top in range(0, h, rows):
-        at = slice(top, top + rows)
-        strip: F32 = np.take(wide, above[at], axis=1)
-        strip += (np.take(wide, below[at], axis=1) - strip) * share[at]
-        if seen is not None:
-            strip = _at_luma(strip, low[at], high[at])
-        strip *= _room(low[at], high[at], strip[0], strip[1])
-        strip += np.float32(NEUTRAL + 0.5)  # + 0.5 rounds, because the conversion to bytes truncates
-        cb[at], cr[at] = strip
-    return cb, cr
+    return ChromaUpsampler(chroma, (h, w), seen).rounded(0, low, high)
 
 
 def fit_local_lines(chroma: F32, luma: F32) -> tuple[F32, F32]:
@@ -93,7 +124,7 @@ def _window(planes: F32) -> F32:
     return mean
 
 
-def _at_luma(strip: F32, low: U8, high: U8) -> F32:
+def _at_luma(strip: F32, low: U8 | F32, high: U8 | F32) -> F32:
     """Evaluate lines, shape (4, rows, w), at the mean of low and high: chroma, shape (2, rows, w)."""
     luma = low.astype(np.float32)
     if low is not high:
@@ -112,7 +143,7 @@ def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp],
     return first, np.minimum(first + 1, source - 1), (center - first).astype(np.float32)
 
 
-def _room(low: U8, high: U8, cb: F32, cr: F32) -> F32:
+def _room(low: U8 | F32, high: U8 | F32, cb: F32, cr: F32) -> F32:
     """Return the largest s in [0, 1] so that chroma s (cb, cr) clips no channel at luma low or high."""
     r, b = cr * np.float32(R_PER_CR), cb * np.float32(B_PER_CB)
     g = cb * np.float32(G_PER_CB)

@@ -1,62 +1,234 @@
-"""Metadata that the colored file keeps: EXIF, XMP and resolution; notes on what is left out."""
+"""What a picture file says about the picture, and what of this holds for the colored result."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO, Any
 
 from PIL import Image
 
-# TIFF tags that describe how pixels are stored in the file. They must not be copied to another file.
-_LAYOUT_TAGS = (
-    *range(254, 267), 273, 274, *range(277, 282), 284, 290, 291, 292, 293, 301, 317, 320, *range(322, 326),
-    330, 338, 339, 340, 341, 347, 512, 513, 514, 519, 529, 530, 531, 532, 700, 33723, 34377, 34675,
+from edgecolor_runtime.file_formats import tiff_directory as tiff
+from edgecolor_runtime.file_formats.photoshop import IPTC_RESOURCE, find_iptc
+from edgecolor_runtime.file_formats.tiff_directory import (
+    ASCII,
+    BYTE,
+    EXIF,
+    ICC,
+    IPTC,
+    MAIN,
+    UNDEFINED,
+    XMP,
+    Block,
+    Directory,
+    Entry,
+)
+from edgecolor_runtime.file_formats.xmp import clean_packet
+
+# Tags that describe how pixels are stored in the file, or what lies beside them: hidden layers, thumbnails,
+# the development of a camera's raw data, padding. They must not be copied to another file.
+_PHOTOSHOP = 34377
+_LAYOUT_TAGS = frozenset(
+    (
+        *range(254, 267), 273, 274, *range(277, 282), 284, *range(288, 294), 300, 301, 317, 318, 319, 320,
+        *range(321, 329), 330, *range(332, 335), *range(336, 348), 351, *range(400, 406), *range(433, 438),
+        *range(512, 522), *range(529, 533), 559, XMP, 33421, 33422, IPTC, *range(34016, 34034), _PHOTOSHOP,
+        ICC, 37724, *range(50706, 50742), *range(50778, 50782), *range(50827, 50835), *range(50879, 50885),
+        *range(50931, 50942), *range(50964, 51126), 59932, 59933,
+    )
 )  # fmt: skip
-_EXIF_IFD = 0x8769  # EXIF tags
-_EXIF_WIDTH = 0xA002
-_EXIF_HEIGHT = 0xA003
+_PIXEL_TAGS = frozenset((254, 255, 273, 279, 288, 289, 324, 325, 330, 512, 513, 514, 519, 520, 521))
+_DESCRIPTION = 270
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_INCH, _CENTIMETER = 2, 3
+_CENTIMETERS_PER_INCH = 2.54
+_COLOR_SPACE = 0xA001  # EXIF tags
+_WIDTH = 0xA002
+_HEIGHT = 0xA003
+_SRGB = 1  # value of _COLOR_SPACE
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # of JPEG, WebP and TIFF; of PNG
+_PROFILE_TEXT = "Raw profile type "  # PNG texts that hold EXIF, IPTC and XMP as hexadecimal digits
 
 
-def read_dpi(value: Any) -> tuple[float, float] | None:
-    """Return a resolution as two positive finite numbers; None if it is something else."""
-    try:
-        x, y = (float(v) for v in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture file says about the picture.
 
-
-def rewrite_exif(exif: Image.Exif, size: tuple[int, int]) -> tuple[bytes, tuple[str, ...]]:
-    """Return the EXIF block for an upright picture of this size, and notes on what was left out.
-
-    Pixel layout and thumbnail are left out: they describe the file that was read.
+    Attributes:
+        exif: EXIF block without orientation, pixel layout and thumbnail; empty if there is none.
+        dpi: horizontal and vertical resolution in pixels per inch, or None.
+        xmp: XMP packet, or None.
+        iptc: IPTC block (IIM), or None.
+        comment: comment of a JPEG or GIF file, or None.
+        texts: keyword and text of each text of a PNG file.
     """
-    if not exif:
-        return b"", ()
-    for tag in _LAYOUT_TAGS:
-        exif.pop(tag, None)
-    inner = exif.get_ifd(_EXIF_IFD)
-    if (inner.get(_EXIF_WIDTH, size[0]), inner.get(_EXIF_HEIGHT, size[1])) != size:
-        exif[_EXIF_IFD] = {**inner, _EXIF_WIDTH: size[0], _EXIF_HEIGHT: size[1]}
-    if not len(exif):
-        return b"", ()
+
+    exif: bytes = b""
+    dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
+
+
+def read_directories(image: Image.Image) -> Block | None:
+    """Return the directories of a TIFF file that is open and not loaded; None for another format.
+
+    Raises:
+        ValueError: the file has no readable directory.
+    """
+    if image.format != "TIFF" or not hasattr(image, "fp"):
+        return None
+    file: IO[bytes] = image.fp
+    position = file.tell()
     try:
-        return exif.tobytes(), ()  # without the thumbnail, which shows the gray picture
-    except Exception:  # Pillow raises many types when it writes the tags of a damaged block
-        return b"", ("its EXIF block is damaged and was left out",)
+        return tiff.read_block(file, page=image.tell(), unread=_PIXEL_TAGS)
+    finally:
+        file.seek(position)
 
 
-def list_left_out(image: Image.Image) -> list[str]:
-    """Return a note for each block of metadata that the colored file does not get."""
-    texts = sorted(key for key in getattr(image, "text", {}) if key not in _XMP_KEYS)
-    notes = [f"its text ({', '.join(texts)}) was left out"] if texts else []
-    return notes + ["its IPTC block was left out"] * ("photoshop" in image.info)
+def read_metadata(
+    image: Image.Image, directories: Block | None, size: tuple[int, int]
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what holds for the colored result of a loaded image, and notes on what was left out.
+
+    Args:
+        image: the loaded image.
+        directories: result of `read_directories`.
+        size: width and height of the upright picture.
+    """
+    block, notes = directories or Block("<", {}), []
+    exif = image.info.get("exif")
+    if directories is None and isinstance(exif, bytes) and exif:
+        try:
+            block = tiff.parse_block(exif)
+        except ValueError:
+            notes.append("its EXIF block is damaged and was left out")
+    if block.damaged:
+        notes.append(f"damaged entries of its EXIF block were left out: {block.damaged}")
+    xmp = _xmp(image.info)
+    try:
+        xmp = xmp and clean_packet(xmp)
+    except ValueError:
+        xmp = None
+        notes.append("its XMP packet is damaged and was left out")
+    return Metadata(
+        exif=tiff.pack_block(_fit_block(block, size)),
+        dpi=_dpi(image, block),
+        xmp=xmp,
+        iptc=_iptc(image.info, block),
+        comment=_comment(image.info.get("comment")),
+        texts=tuple(_texts(image)),
+    ), tuple(notes)
 
 
-def read_xmp(info: dict[Any, Any]) -> bytes | None:
-    """Return the XMP packet from the info of a Pillow image; None if there is none."""
+def state_srgb(metadata: Metadata) -> Metadata:
+    """Return metadata that name sRGB as the color space, for a picture that was converted to it."""
+    if not metadata.exif:
+        return metadata
+    block = tiff.parse_block(metadata.exif)
+    inner = block.directories.get(EXIF, {})
+    if _COLOR_SPACE not in inner:
+        return metadata
+    directories = {**block.directories, EXIF: {**inner, _COLOR_SPACE: block.short(_SRGB)}}
+    return replace(metadata, exif=tiff.pack_block(Block(block.order, directories)))
+
+
+def add_to_tiff(metadata: Metadata, icc: bytes | None) -> Block:
+    """Return the directories of a TIFF file with this metadata and ICC profile, without its pixels."""
+    block = tiff.parse_block(metadata.exif) if metadata.exif else Block("<", {})
+    main: Directory = dict(block.directories.get(MAIN, {}))
+    if metadata.dpi and _X_RESOLUTION not in main:
+        main[_X_RESOLUTION], main[_Y_RESOLUTION] = (block.rational(value) for value in metadata.dpi)
+        main[_RESOLUTION_UNIT] = block.short(_INCH)
+    if metadata.comment and _DESCRIPTION not in main:
+        text = metadata.comment.rstrip(b"\0") + b"\0"
+        main[_DESCRIPTION] = Entry(ASCII, len(text), text)
+    for tag, kind, data in (
+        (XMP, BYTE, metadata.xmp),
+        (IPTC, UNDEFINED, metadata.iptc),
+        (ICC, UNDEFINED, icc),
+    ):
+        if data:
+            main[tag] = Entry(kind, len(data), data)
+    return Block(block.order, {**block.directories, MAIN: main})
+
+
+def _fit_block(block: Block, size: tuple[int, int]) -> Block:
+    main = {tag: entry for tag, entry in block.directories.get(MAIN, {}).items() if tag not in _LAYOUT_TAGS}
+    inner = dict(block.directories.get(EXIF, {}))
+    for tag, length in ((_WIDTH, size[0]), (_HEIGHT, size[1])):
+        if tag in inner:
+            inner[tag] = block.long(length)
+    return Block(block.order, {**block.directories, MAIN: main, EXIF: inner})
+
+
+def _dpi(image: Image.Image, block: Block) -> tuple[float, float] | None:
+    if image.format == "TIFF":
+        main = block.directories.get(MAIN, {})
+        unit = block.integer(main[_RESOLUTION_UNIT]) if _RESOLUTION_UNIT in main else _INCH
+        factor = {_INCH: 1.0, _CENTIMETER: _CENTIMETERS_PER_INCH}.get(unit)
+        if factor is None or _X_RESOLUTION not in main or _Y_RESOLUTION not in main:
+            return None
+        values = [_fraction(block, main[tag].data) * factor for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+    else:
+        try:
+            values = [float(value) for value in image.info["dpi"]]
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            return None
+    if len(values) != 2 or not all(0 < value < math.inf for value in values):
+        return None
+    return values[0], values[1]
+
+
+def _fraction(block: Block, data: bytes) -> float:
+    if len(data) < 8:
+        return 0.0
+    numerator, denominator = struct.unpack(f"{block.order}2L", data[:8])
+    return float(numerator / denominator) if denominator else 0.0
+
+
+def _xmp(info: dict[Any, Any]) -> bytes | None:
     packet = next((info[key] for key in _XMP_KEYS if info.get(key)), None)
     if isinstance(packet, str):
         return packet.encode()
     return packet if isinstance(packet, bytes) else None
+
+
+def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
+    texts = getattr(image, "text", {})
+    for key in sorted(texts):
+        if key not in _XMP_KEYS and not key.startswith(_PROFILE_TEXT):
+            yield key, str(texts[key])
+
+
+def _comment(value: object) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) and value else None
+
+
+def _iptc(info: dict[Any, Any], block: Block) -> bytes | None:
+    """Return the IPTC block of a JPEG, TIFF or PNG file."""
+    resources = info.get("photoshop")
+    if isinstance(resources, dict):  # as Pillow reads those of JPEG
+        data = resources.get(IPTC_RESOURCE)
+        return data if isinstance(data, bytes) and data else None
+    main = block.directories.get(MAIN, {})
+    if IPTC in main:
+        return main[IPTC].data
+    if _PHOTOSHOP in main:
+        return find_iptc(main[_PHOTOSHOP].data)
+    text = info.get(f"{_PROFILE_TEXT}iptc") or info.get(f"{_PROFILE_TEXT}8bim")
+    return _unpack_profile_text(text) if isinstance(text, str) else None
+
+
+def _unpack_profile_text(text: str) -> bytes | None:
+    """Return the IPTC block of a "Raw profile type" text: name, length, hexadecimal digits."""
+    try:
+        data = bytes.fromhex("".join(text.split()[2:]))
+    except ValueError:
+        return None
+    return find_iptc(data) if data.startswith(b"8BIM") else data or None

@@ -1,4 +1,4 @@
-"""Read any picture as gray, together with what the colored file keeps: alpha, EXIF, ICC profile, DPI, XMP."""
+"""Read any picture as gray sRGB, together with what the colored file keeps: alpha, metadata, 16 bits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from edgecolor_runtime.colors.spaces import U16
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.images.color_profiles import to_srgb
 from edgecolor_runtime.images.formats import open_image
-from edgecolor_runtime.images.metadata import list_left_out, read_dpi, read_xmp, rewrite_exif
-from edgecolor_runtime.images.samples import MAX_12_BIT, MAX_16_BIT, scale_to_8_bits
+from edgecolor_runtime.images.metadata import Metadata, read_directories, read_metadata, state_srgb
+from edgecolor_runtime.images.samples import (
+    MAX_12_BIT,
+    MAX_16_BIT,
+    is_deep,
+    round_to_8_bits,
+    scale_to_16_bits,
+)
 
 _WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
 
@@ -29,24 +37,23 @@ class Picture:
     """An opened picture.
 
     Attributes:
-        gray: BT.601 luma, mode L, upright.
+        gray: BT.601 luma of the picture in sRGB, as a color-managed viewer shows it: mode L, upright.
         rgb: the colors of the source, mode RGB, upright; None if the source has none: one channel, or three
             equal channels.
         alpha: opacity, mode L, same size; None if the picture has no transparency.
-        exif: EXIF block without orientation, pixel layout and thumbnail; empty if there is none.
-        icc: ICC profile for RGB, or None. Gray and CMYK profiles are dropped: they do not describe RGB.
-        dpi: horizontal and vertical resolution in pixels per inch, or None.
-        xmp: XMP packet, or None.
+        deep: the luma with 16 bits, shape (h, w), if the source has more than 8 bits; else None.
+        icc: ICC profile of sRGB: the source's own, or ours if the pixels were converted to sRGB; None if the
+            source has none that fits its pixels.
+        metadata: what the file says about the picture.
         notes: what a user should know about the picture, one sentence each.
     """
 
     gray: Image.Image
     rgb: Image.Image | None = None
     alpha: Image.Image | None = None
-    exif: bytes = b""
+    deep: U16 | None = field(default=None, compare=False)
     icc: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    xmp: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
 
     def to_rgb(self) -> Image.Image:
@@ -125,30 +132,32 @@ def _read(image: Image.Image) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # the second image of a phone's MPO is another view
         notes.append(f"holds {frames} frames; the first is colored")
+    directories = read_directories(image)  # before the pixels, because Pillow then closes the file
     image.load()
-    dpi, icc, exif = read_dpi(image.info.get("dpi")), image.info.get("icc_profile"), image.getexif()
     # Pillow inverts TIFFs where 0 is white only if they have 8 bits.
     tags = getattr(image, "tag_v2", {})
     inverted = image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
     white = MAX_12_BIT if tags.get(_TIFF_BITS) == (12,) else MAX_16_BIT  # Pillow does not scale 12 bits
-    left_out = list_left_out(image)
-    image = _upright(image)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image, note = scale_to_8_bits(image, white)
+    icc = image.info.get("icc_profile")
+    upright = _upright(image)
+    metadata, left_out = read_metadata(image, directories, upright.size)
+    deep = None
+    if is_deep(upright):
+        deep, note = scale_to_16_bits(upright, white)
         notes += note
-    if inverted:
-        image = ImageOps.invert(image)
-    image, alpha = _split_alpha(image)
-    block, lost = rewrite_exif(exif, image.size)
+        if inverted:
+            deep = MAX_16_BIT - deep
+        upright = round_to_8_bits(deep)
+    plain, alpha = _split_alpha(upright)
+    pixels = to_srgb(plain, icc, deep)
     return Picture(
-        image.convert("L"),
-        rgb=image if _has_colors(image) else None,
+        pixels.image.convert("L"),
+        rgb=pixels.image if _has_colors(pixels.image) else None,
         alpha=alpha,
-        exif=block,
-        icc=icc if isinstance(icc, bytes) and icc[16:20] == b"RGB " else None,
-        dpi=dpi,
-        xmp=read_xmp(image.info),
-        notes=(*notes, *lost, *left_out),
+        deep=pixels.deep,
+        icc=pixels.icc,
+        metadata=state_srgb(metadata) if pixels.icc else metadata,
+        notes=(*notes, *pixels.notes, *left_out),
     )
 
 
@@ -161,10 +170,13 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return a picture of 8 bits in mode L or RGB, and its opacity."""
+    """Return a picture of 8 bits in mode L, RGB, CMYK or LAB, and its opacity."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        gray = image.mode in ("1", "L", "LA", "La")
         image = image.convert("RGBA")
-        return image.convert("RGB"), image.getchannel("A")
+        return image.getchannel("R") if gray else image.convert("RGB"), image.getchannel("A")
+    if image.mode in ("CMYK", "LAB"):
+        return image, None
     return image.convert("L" if image.mode in ("L", "1") else "RGB"), None
 
 

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, PngImagePlugin
+import numpy as np
+from PIL import Image
 
 from edgecolor_runtime.colors.frame import ColorFrame
+from edgecolor_runtime.colors.spaces import U8, U16
 from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.file_formats.jpeg_segments import (
+    comment_segment,
+    exif_segment,
+    icc_segments,
+    insert_segments,
+    iptc_segment,
+    xmp_segment,
+)
+from edgecolor_runtime.file_formats.png_writer import (
+    encode_png,
+    exif_chunk,
+    icc_chunk,
+    iptc_chunk,
+    resolution_chunk,
+    text_chunk,
+    xmp_chunk,
+)
+from edgecolor_runtime.file_formats.tiff_writer import TiffWriter
+from edgecolor_runtime.file_formats.xmp import state_computed_colors
 from edgecolor_runtime.images.formats import format_of
+from edgecolor_runtime.images.metadata import Metadata, add_to_tiff
 from edgecolor_runtime.images.reader import Picture
 from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
 DEFAULT_QUALITY = 95  # of JPEG and WebP, 1 to 100
 
-_MAX_JPEG_SEGMENT_BYTES = 65_533 - 29  # of an APP1 segment, after its length and the XMP namespace
 _MAX_JPEG_SIDE = 65_500  # pixels
 _MAX_WEBP_SIDE = 16_383  # pixels
-_TIFF_XMP = 700  # TIFF tag
+_STRIP_BYTES = 1 << 20  # of PNG and TIFF, before compression
 
 
 def save(
@@ -28,6 +51,7 @@ def save(
     *,
     of: Picture | None = None,
     quality: int = DEFAULT_QUALITY,
+    label: bool = True,
     force: bool = False,
     accept_identical: bool = False,
 ) -> tuple[str, ...]:
@@ -38,6 +62,7 @@ def save(
         path: the file; its extension chooses the format.
         of: the original picture. The file gets its transparency and metadata.
         quality: quality of JPEG and WebP, 1 to 100.
+        label: state in the file's XMP that the colors are computed (IPTC's digital source type).
         force: replace an existing file.
         accept_identical: leave an existing file with the same bytes as it is, also without `force`.
 
@@ -52,13 +77,18 @@ def save(
     path = Path(path)
     if not accept_identical:
         refuse_existing(path, force)
-    data, notes = encode_for(path, frame, of=of, quality=quality)
+    data, notes = encode_for(path, frame, of=of, quality=quality, label=label)
     write_bytes(path, data, force=force, accept_identical=accept_identical)
     return notes
 
 
 def encode_for(
-    path: Path, frame: ColorFrame, *, of: Picture | None = None, quality: int = DEFAULT_QUALITY
+    path: Path,
+    frame: ColorFrame,
+    *,
+    of: Picture | None = None,
+    quality: int = DEFAULT_QUALITY,
+    label: bool = True,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Encode a colored frame in the format of a file's extension. The arguments are those of `save`.
 
@@ -73,7 +103,7 @@ def encode_for(
         raise UsageError(f"quality {quality}: expected 1 to 100")
     form = format_of(path)
     try:
-        return encode(frame, form, of=of or Picture(frame.y), quality=quality)
+        return encode(frame, form, of=of or Picture(frame.y), quality=quality, label=label)
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from None
     except MemoryError as error:
@@ -93,7 +123,7 @@ def refuse_too_large(size: tuple[int, int], form: str) -> None:
 
 
 def encode(
-    frame: ColorFrame, form: str, *, of: Picture, quality: int = DEFAULT_QUALITY
+    frame: ColorFrame, form: str, *, of: Picture, quality: int = DEFAULT_QUALITY, label: bool = True
 ) -> tuple[bytes, tuple[str, ...]]:
     """Encode a colored frame as a picture file.
 
@@ -102,6 +132,7 @@ def encode(
         form: format, one of the values of WRITTEN_FORMATS.
         of: the original picture. The file gets its transparency and metadata.
         quality: quality of JPEG and WebP, 1 to 100.
+        label: state in the file's XMP that the colors are computed (IPTC's digital source type).
 
     Returns:
         The bytes of the file, and what the format could not keep.
@@ -109,40 +140,93 @@ def encode(
     Raises:
         PictureError: the picture is too large for the format.
     """
-    notes: list[str] = []
     refuse_too_large(frame.y.size, form)
-    options: dict[str, object] = dict(_metadata_options(of, form))
+    if label:
+        of = replace(of, metadata=replace(of.metadata, xmp=state_computed_colors(of.metadata.xmp)))
     if form == "JPEG":
-        # The chroma has 56 x 56 pixels. 4:2:0 loses none of them, and is smaller and faster than 4:4:4.
-        image = frame.to_ycbcr()
-        options |= {"quality": quality, "subsampling": "4:2:0"}
-        for key in ("exif", "xmp"):
-            block = options.get(key)
-            if isinstance(block, bytes) and len(block) > _MAX_JPEG_SEGMENT_BYTES:
-                del options[key]
-                notes.append(f"its {key.upper()} block is too large for JPEG and was left out")
-        if of.alpha is not None:
-            notes.append("its transparency was left out: JPEG cannot hold it")
-        return _encode_with_pillow(image, form, options), tuple(notes)
+        return _encode_jpeg(frame, of, quality)
+    if form == "WEBP":
+        return _encode_webp(frame, of, quality)
+    if form == "PNG":
+        return encode_png(_strips(frame, of), frame.y.size, list(_png_chunks(of))), ()
+    block = add_to_tiff(of.metadata, of.icc)
+    writer = TiffWriter(block.order)
+    writer.add_page(_strips(frame, of), frame.y.size, block)
+    return writer.getvalue(), _list_texts("TIFF", of.metadata)
+
+
+def _strips(frame: ColorFrame, of: Picture) -> Iterator[U8 | U16]:
+    """Yield RGB or RGBA from top to bottom: 16 bits if the original has them, else 8 bits."""
+    width = frame.y.width
+    rows = max(1, _STRIP_BYTES // (width * 3))
+    strips = frame.rgb_strips(rows) if of.deep is None else frame.deep_rgb_strips(of.deep, rows)
+    if of.alpha is None:
+        yield from strips
+        return
+    top = 0
+    for strip in strips:
+        alpha = np.asarray(of.alpha.crop((0, top, width, top + len(strip))))
+        yield np.dstack((strip, alpha if strip.dtype == np.uint8 else alpha.astype(np.uint16) * 257))
+        top += len(strip)
+
+
+def _encode_jpeg(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, tuple[str, ...]]:
+    # The chroma has 56 x 56 pixels. 4:2:0 loses none of them, and is smaller and faster than 4:4:4.
+    options: dict[str, Any] = {"quality": quality, "subsampling": "4:2:0"}
+    if of.metadata.dpi:
+        options["dpi"] = of.metadata.dpi
+    data = _encode_with_pillow(frame.to_ycbcr(), "JPEG", options)
+    segments = [icc_segments(of.icc)] if of.icc else []
+    notes = []
+    for name, block, pack in (
+        ("XMP packet", of.metadata.xmp, xmp_segment),
+        ("EXIF block", of.metadata.exif, exif_segment),
+        ("IPTC block", of.metadata.iptc, iptc_segment),
+        ("comment", of.metadata.comment, comment_segment),
+    ):
+        if block and (segment := pack(block)) is not None:
+            segments.append(segment)
+        elif block:
+            notes.append(f"its {name} is too large for JPEG and was left out")
+    if of.alpha is not None:
+        notes.append("its transparency was left out: JPEG cannot hold it")
+    return insert_segments(data, segments), (*notes, *_list_texts("JPEG", of.metadata))
+
+
+def _encode_webp(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, tuple[str, ...]]:
     image = frame.to_rgb()
     if of.alpha is not None:
         image.putalpha(of.alpha)
-    if form == "TIFF" and not of.exif:  # Pillow's compressing writer cannot write EXIF's inner tables
-        options["compression"] = "tiff_adobe_deflate"
-    if form == "WEBP":
-        options["quality"] = quality
-    return _encode_with_pillow(image, form, options), tuple(notes)
+    blocks = {"exif": of.metadata.exif, "icc_profile": of.icc, "xmp": of.metadata.xmp}
+    options = {key: block for key, block in blocks.items() if block}
+    left_out = {"IPTC block": of.metadata.iptc, "comment": of.metadata.comment}
+    notes = [f"its {name} was left out: WebP cannot hold it" for name, block in left_out.items() if block]
+    data = _encode_with_pillow(image, "WEBP", {**options, "quality": quality})
+    return data, (*notes, *_list_texts("WebP", of.metadata))
 
 
-def _metadata_options(of: Picture, form: str) -> Mapping[str, object]:
-    """Return the options with which Pillow writes the metadata."""
-    exif: bytes | Image.Exif = of.exif
-    if form == "TIFF" and of.xmp:  # TIFF holds XMP as a tag
-        exif = Image.Exif()
-        exif.load(of.exif)
-        exif[_TIFF_XMP] = of.xmp
-    options = {"exif": exif, "icc_profile": of.icc, "dpi": of.dpi, **_xmp_options(form, of.xmp)}
-    return {key: value for key, value in options.items() if value}
+def _png_chunks(of: Picture) -> Iterator[bytes]:
+    metadata = of.metadata
+    if of.icc:
+        yield icc_chunk(of.icc)
+    if metadata.dpi:
+        yield resolution_chunk(metadata.dpi)
+    if metadata.exif:
+        yield exif_chunk(metadata.exif)
+    if metadata.xmp:
+        yield xmp_chunk(metadata.xmp)
+    if metadata.iptc:
+        yield iptc_chunk(metadata.iptc)
+    if metadata.comment:
+        yield text_chunk("Comment", metadata.comment.decode("utf-8", "replace"))
+    for keyword, text in metadata.texts:
+        yield text_chunk(keyword, text)
+
+
+def _list_texts(form: str, metadata: Metadata) -> tuple[str, ...]:
+    """Return a note on texts of a PNG file, which other formats cannot hold."""
+    keywords = ", ".join(keyword for keyword, _ in metadata.texts)
+    return (f"its text ({keywords}) was left out: {form} cannot hold it",) if keywords else ()
 
 
 def _encode_with_pillow(image: Image.Image, form: str, options: Mapping[str, object]) -> bytes:
@@ -150,13 +234,3 @@ def _encode_with_pillow(image: Image.Image, form: str, options: Mapping[str, obj
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
-
-
-def _xmp_options(form: str, packet: bytes | None) -> Mapping[str, object]:
-    if packet is None:
-        return {}
-    if form == "PNG":
-        chunks = PngImagePlugin.PngInfo()
-        chunks.add_itxt("XML:com.adobe.xmp", packet.decode(errors="replace"))
-        return {"pnginfo": chunks}
-    return {"xmp": packet}

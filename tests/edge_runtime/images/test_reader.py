@@ -182,7 +182,7 @@ def test_orientation_becomes_upright_pixels(tmp_path: Path, orientation: int) ->
     }[orientation]
     np.testing.assert_array_equal(np.asarray(picture.gray), upright)
     kept = Image.Exif()
-    kept.load(picture.exif)
+    kept.load(picture.metadata.exif)
     assert 0x0112 not in kept or kept[0x0112] == 1
     assert kept[0x010F] == "Maker"
     inner = kept.get_ifd(0x8769)
@@ -194,17 +194,17 @@ def test_metadata_is_collected(tmp_path: Path) -> None:
     packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
     path = saved(tmp_path, colors(), "a.jpg", icc_profile=srgb, dpi=(300, 300), xmp=packet)
     picture = open_picture(path)
-    assert (picture.icc, picture.dpi, picture.xmp) == (srgb, (300, 300), packet)
+    assert (picture.icc, picture.metadata.dpi, picture.metadata.xmp) == (srgb, (300, 300), packet)
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
-    assert open_picture(saved(tmp_path, colors(), "a.png", pnginfo=chunks)).xmp == packet
+    assert open_picture(saved(tmp_path, colors(), "a.png", pnginfo=chunks)).metadata.xmp == packet
 
 
-def test_text_that_is_left_out_is_noted(tmp_path: Path) -> None:
+def test_texts_of_a_png(tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Author", "somebody")
     path = saved(tmp_path, Image.new("L", (8, 8)), "t.png", pnginfo=text)
-    assert open_picture(path).notes == ("its text (Author) was left out",)
+    assert open_picture(path).metadata.texts == (("Author", "somebody"),)
 
 
 def test_a_gray_profile_is_dropped(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_gray_profile_is_dropped(tmp_path: Path) -> None:
 def test_tiff_layout_tags_are_not_copied(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(RAMP), "a.tif", compression="tiff_lzw", description="a ramp")
     kept = Image.Exif()
-    kept.load(open_picture(path).exif)
+    kept.load(open_picture(path).metadata.exif)
     assert dict(kept)[270] == "a ramp"
     assert not set(kept) & {256, 257, 258, 259, 262, 273, 277, 278, 279}
 

@@ -74,7 +74,7 @@ def test_metadata_is_kept(colorizer: Colorizer, cloud: Image.Image, tmp_path: Pa
     source, target = tmp_path / "in.jpg", tmp_path / f"out{suffix}"
     cloud.convert("RGB").save(source, exif=exif, icc_profile=srgb, dpi=(300, 300), xmp=PACKET)
     picture = open_picture(source)
-    save(colorizer.colorize(picture.gray), target, of=picture)
+    save(colorizer.colorize(picture.gray), target, of=picture, label=False)
     with Image.open(target) as image:
         assert image.size == (240, 320), "upright"
         kept = image.getexif()
@@ -82,9 +82,9 @@ def test_metadata_is_kept(colorizer: Colorizer, cloud: Image.Image, tmp_path: Pa
         assert kept.get_ifd(0x8769)[0x9003] == "1908:05:04 12:00:00"
         assert image.info["icc_profile"] == srgb
     again = open_picture(target)
-    assert again.xmp == PACKET
+    assert again.metadata.xmp == PACKET
     if suffix != ".webp":  # WebP cannot hold a resolution
-        assert again.dpi == pytest.approx((300, 300), abs=0.1)
+        assert again.metadata.dpi == pytest.approx((300, 300), abs=0.1)
 
 
 def test_the_thumbnail_of_the_gray_picture_is_dropped(
@@ -99,40 +99,30 @@ def test_the_thumbnail_of_the_gray_picture_is_dropped(
     assert b"the thumbnail" not in (tmp_path / "out.jpg").read_bytes()
 
 
-def unwritable(packed: bytes) -> bool:
-    """Return whether Pillow can read this EXIF block but cannot write it."""
-    exif = Image.Exif()
-    exif.load(packed)
-    list(exif.items())
-    exif.get_ifd(0x8769)
-    try:
-        exif.tobytes()
-    except Exception:
-        return True
-    return False
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about the block
-def test_damaged_exif_is_dropped_with_a_note(
+def test_what_is_readable_of_a_damaged_exif_block_is_kept(
     colorizer: Colorizer, cloud: Image.Image, tmp_path: Path
 ) -> None:
     exif = cloud.getexif()
-    exif[0x010F] = "Maker"
+    exif[0x010F], exif[0x0110] = "Maker", "Model of a camera"
     exif.get_ifd(0x8769).update({0x9003: "1908:05:04 12:00:00", 0x829A: 0.01})
     packed = exif.tobytes()
     rng = np.random.default_rng(0)
-    blocks: list[bytes] = []
-    while len(blocks) < 10:
-        damaged = bytearray(packed)
-        damaged[int(rng.integers(14, len(packed)))] = int(rng.integers(0, 256))
-        blocks += [bytes(damaged)] if unwritable(bytes(damaged)) else []
     notes: set[str] = set()
-    for block in blocks:
-        cloud.save(tmp_path / "in.jpg", exif=block)
-        picture = open_picture(tmp_path / "in.jpg")
-        save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture, force=True)
+    for _ in range(60):
+        damaged = bytearray(packed)
+        damaged[int(rng.integers(6, len(packed)))] = int(rng.integers(0, 256))
+        cloud.save(tmp_path / "in.png", exif=bytes(damaged))
+        picture = open_picture(tmp_path / "in.png")
+        save(colorizer.colorize(picture.gray), tmp_path / "out.png", of=picture, force=True)
         notes.update(picture.notes)
-    assert notes == {"its EXIF block is damaged and was left out"}
+        with Image.open(tmp_path / "out.png") as image:
+            image.load()
+    assert "its EXIF block is damaged and was left out" in notes
+    assert "damaged entries of its EXIF block were left out: 1" in notes
+    cloud.save(tmp_path / "in.jpg", exif=packed[:-40])
+    save(colorizer.colorize(cloud), tmp_path / "out.jpg", of=open_picture(tmp_path / "in.jpg"))
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert image.getexif()[0x010F] == "Maker"
 
 
 def test_alpha(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS
+from edgecolor_runtime.images.metadata import Metadata
 from edgecolor_runtime.images.reader import Picture, parse_picture
 from edgecolor_runtime.images.writer import encode, refuse_too_large
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -131,8 +132,8 @@ def scale_to_page(picture: Picture) -> Picture:
         gray=scaled(picture.gray),
         rgb=None,
         alpha=None if picture.alpha is None else scaled(picture.alpha),
-        exif=b"",
-        xmp=None,
+        deep=None,
+        metadata=Metadata(),
     )
 
 
