@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -260,6 +261,22 @@ def test_results_of_an_interrupted_run_are_kept(album: Path) -> None:
     assert len(lines()) == 6
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_lines_are_written(
+    album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    fsync = os.fsync
+
+    def fsync_with_signal(file: int) -> None:
+        fsync(file)
+        if os.fstat(file).st_size and os.path.samestat(os.fstat(file), Path("out/manifest.jsonl").stat()):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(os, "fsync", fsync_with_signal)
+    assert run("--force") == code
+    assert capsys.readouterr().err == "6 of 6 done; the same command resumes this run\n" and len(lines()) == 6
+
+
 def test_other_settings_need_force(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     before = stamps()
@@ -321,6 +338,17 @@ def test_another_file_of_that_name_is_left_alone(
     assert main(["run", "album", "-o", "out", "--verify"]) == 1
     assert "manifest.jsonl: line 1 was not written by edgecolor" in capsys.readouterr().err
     assert Path("out/manifest.jsonl").read_text() == text
+
+
+def test_halves_of_characters_in_the_manifest(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    first = next(line for line in lines() if line["result"] == "a.jpg") | {"notes": ["half \ud800"]}
+    failed = {"source": "b", "result": "a.png", "status": "failed", "reason": "half \udfff\ud800"}
+    Path("out/manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (first, failed)))
+    assert run("--verify") == 1
+    assert "a.png: was not made: half \\udfff\\ud800\n" in capsys.readouterr().err
+    assert run("--force") == 0
+    assert "a.jpg: half \\ud800\n" in capsys.readouterr().err
 
 
 def test_a_run_ended_by_a_full_disk_is_resumed(album: Path) -> None:

@@ -44,6 +44,32 @@ def open(path, *words, **options):
 Image.open = open
 """
 
+# A command on a busy machine: the loop of Ray Data still uses Ray seconds after the run was interrupted.
+SLOW_LOOP = """
+import sys, time
+def patch():
+    import ray
+    from ray.data._internal.execution.streaming_executor import StreamingExecutor
+    step = StreamingExecutor._scheduling_loop_step
+    def slow_step(self, topology):
+        more = step(self, topology)
+        if self._shutdown:
+            core_worker, end = ray._private.worker.global_worker.core_worker, time.monotonic() + 6
+            while time.monotonic() < end:
+                core_worker.get_current_node_id()
+                time.sleep(0.001)
+        return more
+    StreamingExecutor._scheduling_loop_step = slow_step
+from edgecolor.batch import ray_engine
+from edgecolor.cli import main
+stream = ray_engine._stream_results
+def patched_stream(*arguments):
+    patch()
+    return stream(*arguments)
+ray_engine._stream_results = patched_stream
+sys.exit(main(sys.argv[1:]))
+"""
+
 Environment = dict[str, str]
 
 
@@ -123,6 +149,12 @@ def below(pid: int, name: bytes) -> list[int]:
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
     return [member for member in family if name in lines.get(member, b"")]
+
+
+def wait_for_end(pids: list[int]) -> None:
+    """Wait until these processes have ended."""
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.1)
 
 
 def assert_each_once(album: Path, out: Path) -> None:
@@ -251,11 +283,37 @@ def test_a_signal_on_a_cluster_of_its_own(album: Album, tmp_path: Path, number: 
     _, error = process.communicate()
     assert process.returncode == code, error
     assert error == f"{len(lines(out))} of 400 done; the same command resumes this run\n".encode()
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in ray):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
     assert len(ray) > 2
+    wait_for_end(ray)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_ray_starts(album: Album, tmp_path: Path, number: int, code: int) -> None:
+    folder, out = album(3), tmp_path / "out"
+    env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    process = start_run(command(folder, out, "--engine", "ray"), env, out, known=0)
+    while not (ray := below(process.pid, b"gcs_server")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, error = process.communicate()
+    assert process.returncode == code, error
+    assert error == b"0 of 3 done; the same command resumes this run\n"
+    wait_for_end(ray)
+
+
+@pytest.mark.slow
+def test_a_signal_while_ray_data_is_slow(album: Album, tmp_path: Path) -> None:
+    """A thread that uses Ray after its end would end the process with the exit code 1 and no message."""
+    folder, out = album(400), tmp_path / "out"
+    env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    line = [sys.executable, "-c", SLOW_LOOP, "run", str(folder), "-o", str(out), "--engine", "ray"]
+    process = start_run(line, env, out, known=1)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate()
+    assert process.returncode == 143, error
+    assert error == f"{len(lines(out))} of 400 done; the same command resumes this run\n".encode()
 
 
 @pytest.mark.parametrize(

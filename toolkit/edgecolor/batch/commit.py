@@ -12,6 +12,7 @@ from types import TracebackType
 
 from edgecolor.batch.manifest import Manifest
 from edgecolor.batch.plan import ColoringOptions, PictureResult
+from edgecolor.support.signals import postponed_signals
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.system.files import StagedFile, discard, publish_all
 
@@ -62,11 +63,15 @@ class ResultCommitter:
             self.commit()
 
     def commit(self) -> None:
-        """Flush and name the results that wait, then record them.
+        """Flush and name the results that wait, then record them. A signal is handled afterwards.
 
         Raises:
             EdgecolorError: the manifest cannot be written, or the output folder has vanished.
         """
+        with postponed_signals():  # `on_result` learns of every line in the manifest
+            self._commit()
+
+    def _commit(self) -> None:
         results, self._results = self._results, []
         try:
             if self._manifest:

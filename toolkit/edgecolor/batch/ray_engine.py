@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -28,6 +29,8 @@ MAX_BLOCK_PICTURES = 64  # pictures that a worker gets at a time; with 16, Ray's
 MIN_BLOCKS_PER_WORKER = 8  # so that no worker still works long after the others
 MAX_WORKER_DEATHS = 3  # workers that one picture may kill before it counts as failed
 CONNECT_SECONDS = 10.0  # time for a cluster to answer
+JOIN_SECONDS = 60.0  # time for Ray Data's threads to end; they need milliseconds, on a busy machine seconds
+_DATA_THREADS = ("StreamingExecutor", "ray-data-metadata", "iter_threaded")
 
 
 def color_all(
@@ -55,7 +58,7 @@ def color_all(
         EdgecolorError: its machines cannot work: another Python, no edgecolor.
     """
     Colorizer(model, saturation=options.saturation)  # raises errors of these two before Ray starts
-    # Ray Data's own threads end before the connection that they use, however the run ends.
+    # The stream of Ray Data ends before the connection that it uses, however the run ends.
     with (
         _connect_cluster(options.workers) as workers,
         closing(_stream_results(model, jobs, options, workers)) as results,
@@ -81,27 +84,49 @@ def _connect_cluster(workers: int) -> Iterator[int]:
     address = os.environ.get("RAY_ADDRESS", "local")
     own = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     try:
-        _check_listening(address)
-        with _silenced_stderr(), _kept_signal_handler():
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except (OSError, RuntimeError, ValueError) as error:
-        missing = "Ray does not start here" if own else f"no Ray cluster at RAY_ADDRESS={address}"
-        raise MissingError(f"{missing}: {_last_line(error)}") from error
-    try:
+        try:
+            _check_listening(address)
+            with _kept_signal_handler(), _silenced_stderr():
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        except (OSError, RuntimeError, ValueError) as error:
+            missing = "Ray does not start here" if own else f"no Ray cluster at RAY_ADDRESS={address}"
+            raise MissingError(f"{missing}: {_last_line(error)}") from error
         yield int(ray.cluster_resources().get("CPU", 0)) or 1
     finally:
-        ray.shutdown()
+        try:
+            _join_data_threads()
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
 def _kept_signal_handler() -> Iterator[None]:
-    """Restore the handler of SIGTERM: Ray installs one that ends the process with the exit code 15."""
+    """Restore the handler of SIGTERM: Ray installs one that ends the process with the exit code 1 or 15.
+
+    If SIGTERM arrives while Ray starts, the handler of Ray ends its processes and raises SystemExit. Then the
+    restored handler is called.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit:
+        if callable(handler):
+            handler(signal.SIGTERM, None)
+        raise
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
+
+
+def _join_data_threads() -> None:
+    """Wait until the threads of Ray Data have ended; Ray Data itself waits for two seconds only.
+
+    A thread that uses Ray while Ray shuts down ends this process at once, with exit code 1 and no message.
+    """
+    end = time.monotonic() + JOIN_SECONDS
+    for thread in threading.enumerate():
+        if thread.name.startswith(_DATA_THREADS):
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _check_listening(address: str) -> None:
