@@ -14,11 +14,12 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.live.motion import estimate_flow, leaves_frame, move, window_mean
 
-STILL_WEIGHT = 0.06
+STILL_WEIGHT = 0.04
 """Weight of the prediction of one frame where the picture is the one before, moved."""
 
-_NOISE_LEVELS = 4.0  # a smaller difference between the moved frame and the new one is noise
-_CHANGE_LEVELS = 12.0  # a larger difference is something new
+_NOISE_LEVELS = 5.0  # a smaller difference between the moved frame and the new one is noise
+_CHANGE_LEVELS = 14.0  # a larger difference is something new
+_DRIFT_GAIN = 1.25  # a slow change counts more than its levels, because its mean has less noise
 _CUT_SHARE = 0.6  # if more of the picture is new, the scene was cut
 _CARRIED_SHARE = 0.3  # if more of the picture is new, the network must color it
 _EXPOSURE_STEP = 0.03  # a smaller relative change of all luma is not a step of the camera's exposure
@@ -92,7 +93,7 @@ class Stabilizer:
         memory[_LUMA] *= gain
         luma = block_mean(now, 2)
         drift = np.abs(window_mean((memory[_LUMA] - luma)[None], 2)[0])
-        change = (np.maximum(difference, drift) - _NOISE_LEVELS) / (_CHANGE_LEVELS - _NOISE_LEVELS)
+        change = (np.maximum(difference, _DRIFT_GAIN * drift) - _NOISE_LEVELS) / (_CHANGE_LEVELS - _NOISE_LEVELS)
         if (change > 1).mean() > _CUT_SHARE:
             self._memory = None
             return None

@@ -46,7 +46,7 @@ def test_moving_regions_change_at_once_and_the_rest_is_averaged(scene: U8) -> No
 
 
 def test_slow_change_counts_as_motion(scene: U8) -> None:
-    # One level per frame is less than noise. Averaged like a still region, colors would lag by 11.5 frames.
+    # One level per frame is less than noise. Averaged like a still region, colors would lag by 24 frames.
     stabilizer, ab = Stabilizer(), np.zeros((CHROMA_SIZE, CHROMA_SIZE, 2), np.float32)
     for level in range(40):
         ab = np.full_like(ab, level)
