@@ -10,7 +10,7 @@ READY := $(VENV)/.edgecolor-installed
 # Hide TensorFlow's notes on processor features.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-export test test-fast test-slow check docs bench bench-live bench-ray bench-training models variants report wheels home-assistant emulated
+.PHONY: demo demo-export test test-fast test-slow check docs bench bench-live bench-motion bench-ray bench-training models variants report wheels home-assistant emulated
 
 # Needs no TensorFlow: colors with the shipped model.
 demo:
@@ -52,6 +52,10 @@ bench: $(READY)
 
 bench-live: $(READY)
 	$(BIN)/python benchmarks/live.py
+
+# Measure how stable colors are in moving pictures: make bench-motion FILMS="one.mp4 two.mp4". Takes minutes.
+bench-motion: $(READY)
+	$(BIN)/python benchmarks/motion.py $(FILMS)
 
 # Compare both engines of edgecolor run: make bench-ray PHOTOGRAPHS=folder. Takes minutes.
 bench-ray: $(READY)

@@ -93,7 +93,9 @@ class Stabilizer:
         memory[_LUMA] *= gain
         luma = block_mean(now, 2)
         drift = np.abs(window_mean((memory[_LUMA] - luma)[None], 2)[0])
-        change = (np.maximum(difference, _DRIFT_GAIN * drift) - _NOISE_LEVELS) / (_CHANGE_LEVELS - _NOISE_LEVELS)
+        change = (np.maximum(difference, _DRIFT_GAIN * drift) - _NOISE_LEVELS) / (
+            _CHANGE_LEVELS - _NOISE_LEVELS
+        )
         if (change > 1).mean() > _CUT_SHARE:
             self._memory = None
             return None
