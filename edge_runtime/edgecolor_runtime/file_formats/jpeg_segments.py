@@ -1,17 +1,26 @@
-"""Metadata segments of JPEG files. Pillow before version 11 writes no XMP, and none writes IPTC.
+"""Segments of JPEG files: metadata, and strips that become one picture.
+
+Pillow before version 11 writes no XMP, and no version writes IPTC.
 
 Source: ITU-T T.81, annex B; EXIF 2.32, section 4.5; ICC.1:2022, annex B.4; XMP specification, part 3.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 from edgecolor_runtime.file_formats.photoshop import pack_iptc
 
 MAX_SEGMENT_BYTES = 65_533  # after the two bytes of its length
+STRIP_ROWS = 8 * 16
+"""Rows of a strip for `join_strips`, or a multiple: the eight restart markers, a row of 16 x 16 pixels each."""
 
 _APP0, _APP1, _APP2, _APP13, _COM = b"\xff\xe0", b"\xff\xe1", b"\xff\xe2", b"\xff\xed", b"\xff\xfe"
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_LAST_RESTART = b"\xff\xd7"
+_FRAME, _SCAN = b"\xff\xc0", b"\xff\xda"  # headers: baseline frame, scan
+_HEIGHT_OFFSET = 5  # in the header of the frame
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
@@ -51,6 +60,38 @@ def insert_segments(jpeg: bytes, segments: Iterable[bytes]) -> bytes:
     """Return a JPEG file with segments behind its start and its JFIF header."""
     start = 4 + int.from_bytes(jpeg[4:6], "big") if jpeg[2:4] == _APP0 else 2
     return b"".join((jpeg[:start], *segments, jpeg[start:]))
+
+
+def join_strips(strips: Iterable[bytes], height: int) -> bytes:
+    """Return baseline JPEG files, of which each is a strip of one picture, as one file.
+
+    A restart marker resets the decoder, so the data of the strips can follow each other.
+
+    Args:
+        strips: files from top to bottom with a restart marker after each row of 16 x 16 pixels, and with the
+            same tables. Each but the last has STRIP_ROWS rows or a multiple.
+        height: rows of the whole picture.
+    """
+    parts: list[bytes] = []
+    for strip in strips:
+        scan = _find(strip, _SCAN)
+        scan += 2 + int.from_bytes(strip[scan + 2 : scan + 4], "big")  # behind its header
+        if not parts:
+            frame = _find(strip, _FRAME)
+            size = struct.pack(">H", height)
+            parts.append(strip[: frame + _HEIGHT_OFFSET] + size + strip[frame + _HEIGHT_OFFSET + 2 : scan])
+        else:
+            parts.append(_LAST_RESTART)
+        parts.append(strip[scan : -len(_END)])
+    return b"".join((*parts, _END))
+
+
+def _find(jpeg: bytes, marker: bytes) -> int:
+    """Return the position of the first segment of a kind."""
+    position = len(_START)
+    while jpeg[position : position + 2] != marker:
+        position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+    return position
 
 
 def _segment(marker: bytes, data: bytes) -> bytes | None:

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image
 
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import U8, U16
 from edgecolor_runtime.errors import PictureError, UsageError
 from edgecolor_runtime.file_formats.jpeg_segments import (
+    STRIP_ROWS,
     comment_segment,
     exif_segment,
     icc_segments,
     insert_segments,
     iptc_segment,
+    join_strips,
     xmp_segment,
 )
 from edgecolor_runtime.file_formats.png_writer import (
@@ -43,6 +46,9 @@ DEFAULT_QUALITY = 95  # of JPEG and WebP, 1 to 100
 _MAX_JPEG_SIDE = 65_500  # pixels
 _MAX_WEBP_SIDE = 16_383  # pixels
 _STRIP_BYTES = 1 << 20  # of PNG and TIFF, before compression
+_STRIP_PIXELS = 1 << 20  # of JPEG
+_WHOLE_JPEG_PIXELS = 1 << 24  # larger pictures are encoded in strips
+_HAS_RESTART_MARKERS = tuple(map(int, PIL.__version__.split(".")[:2])) >= (10, 2)
 
 
 def save(
@@ -175,7 +181,7 @@ def _encode_jpeg(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, t
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:2:0"}
     if of.metadata.dpi:
         options["dpi"] = of.metadata.dpi
-    data = _encode_with_pillow(frame.to_ycbcr(), "JPEG", options)
+    data = _encode_jpeg_pixels(frame, options)
     segments = [icc_segments(of.icc)] if of.icc else []
     notes = []
     for name, block, pack in (
@@ -191,6 +197,19 @@ def _encode_jpeg(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, t
     if of.alpha is not None:
         notes.append("its transparency was left out: JPEG cannot hold it")
     return insert_segments(data, segments), (*notes, *_list_texts("JPEG", of.metadata))
+
+
+def _encode_jpeg_pixels(frame: ColorFrame, options: Mapping[str, object]) -> bytes:
+    """Encode a frame at once, or a large frame in strips, which need less memory."""
+    width, height = frame.y.size
+    if width * height <= _WHOLE_JPEG_PIXELS or not _HAS_RESTART_MARKERS:
+        return _encode_with_pillow(frame.to_ycbcr(), "JPEG", options)
+    rows = STRIP_ROWS * max(1, _STRIP_PIXELS // (STRIP_ROWS * width))
+    strips = (
+        _encode_with_pillow(strip, "JPEG", {**options, "restart_marker_rows": 1})
+        for strip in frame.ycbcr_strips(rows)
+    )
+    return join_strips(strips, height)
 
 
 def _encode_webp(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, tuple[str, ...]]:
