@@ -14,7 +14,7 @@ from edgecolor_runtime.file_formats.photoshop import pack_iptc
 
 MAX_SEGMENT_BYTES = 65_533  # after the two bytes of its length
 STRIP_ROWS = 8 * 16
-"""Rows of a strip for `join_strips`, or a multiple: the eight restart markers, a row of 16 x 16 pixels each."""
+"""Rows of a strip for `join_strips`, or a multiple: eight restart markers, each after 16 rows of pixels."""
 
 _APP0, _APP1, _APP2, _APP13, _COM = b"\xff\xe0", b"\xff\xe1", b"\xff\xe2", b"\xff\xed", b"\xff\xfe"
 _START, _END = b"\xff\xd8", b"\xff\xd9"

@@ -50,7 +50,13 @@ def refuse_existing(path: Path, force: bool) -> None:
 
 
 def write_bytes(
-    path: Path, data: bytes, *, force: bool = False, accept_identical: bool = False, durable: bool = True
+    path: Path,
+    data: bytes,
+    *,
+    force: bool = False,
+    accept_identical: bool = False,
+    durable: bool = True,
+    modified_ns: int | None = None,
 ) -> None:
     """Write a file whole or not at all. Missing folders are made.
 
@@ -60,6 +66,7 @@ def write_bytes(
         force: replace an existing file.
         accept_identical: leave an existing file with these bytes as it is, also without `force`.
         durable: flush to the disk before the rename. Without it the file may be empty after a power cut.
+        modified_ns: time of the last change that the file gets, in ns since 1970 (default: now).
 
     Raises:
         UsageError: the file exists, and `force` is off.
@@ -69,6 +76,7 @@ def write_bytes(
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+        _set_time(temporary, modified_ns)
         if accept_identical and path.is_file() and path.read_bytes() == data:
             return
         publish(temporary, path, force=force, durable=durable)
@@ -166,7 +174,9 @@ class StagedFile:
     temporary: Path | None
 
 
-def stage_bytes(path: Path, data: bytes, *, accept_identical: bool = False) -> StagedFile:
+def stage_bytes(
+    path: Path, data: bytes, *, accept_identical: bool = False, modified_ns: int | None = None
+) -> StagedFile:
     """Write a complete file under a temporary name, for `publish_all`. Missing folders are made.
 
     The system starts to write the data to the disk; this function does not wait for it.
@@ -175,6 +185,7 @@ def stage_bytes(path: Path, data: bytes, *, accept_identical: bool = False) -> S
         path: the name that the file gets.
         data: its bytes.
         accept_identical: if `path` has these bytes already, write nothing.
+        modified_ns: time of the last change that the file gets, in ns since 1970 (default: now).
 
     Raises:
         EdgecolorError: the file cannot be written: full disk, missing permission.
@@ -189,6 +200,7 @@ def stage_bytes(path: Path, data: bytes, *, accept_identical: bool = False) -> S
                 file.flush()
                 if hasattr(os, "posix_fadvise"):  # on Linux this starts the write to the disk
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            _set_time(temporary, modified_ns)
         except BaseException:
             _remove(temporary)
             raise
@@ -337,6 +349,12 @@ def _is_alive(process: int) -> bool:
     except (PermissionError, OverflowError):
         pass
     return True
+
+
+def _set_time(file: Path, modified_ns: int | None) -> None:
+    if modified_ns is not None:
+        with suppress(OSError, OverflowError):  # a file system may hold no times, or none of this year
+            os.utime(file, ns=(modified_ns, modified_ns))
 
 
 def _remove(temporary: Path) -> None:

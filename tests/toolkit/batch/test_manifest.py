@@ -59,7 +59,7 @@ def line_with(**values: object) -> str:
 def stamps() -> dict[str, int]:
     """Return the time at which each result was written."""
     files = [p for p in Path("out").rglob("*") if p.is_file() and p.name != "manifest.jsonl"]
-    return {str(p): p.stat().st_mtime_ns for p in files}
+    return {str(p): p.stat().st_ctime_ns for p in files}
 
 
 def test_each_picture_has_a_line(album: Path) -> None:
@@ -257,7 +257,7 @@ def test_results_of_an_interrupted_run_are_kept(album: Path) -> None:
     left.touch()
     other.touch()
     assert run() == 0
-    assert stamps() == before | {str(other): other.stat().st_mtime_ns} and not left.exists()
+    assert stamps() == before | {str(other): other.stat().st_ctime_ns} and not left.exists()
     assert len(lines()) == 6
 
 
@@ -397,3 +397,21 @@ def test_a_name_that_is_too_long_does_not_stop_the_others(
     assert run() == 1
     assert "File name too long" in capsys.readouterr().err
     assert len(stamps()) == 6
+
+
+def test_results_have_the_time_of_their_pictures(album: Path) -> None:
+    for number, file in enumerate(sorted(album.rglob("*.*"))):
+        os.utime(file, (0, 86_400 * number))
+    assert run() == 0
+    times = {Path(entry["result"]): Path(entry["source"]).stat().st_mtime_ns for entry in lines()}
+    assert len(times) == 6
+    assert {name: (Path("out") / name).stat().st_mtime_ns for name in times} == times
+
+
+def test_another_label_needs_force(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    assert b"DigitalSourceType" in Path("out/a.png").read_bytes()
+    assert run("--no-label") == 2
+    assert "label" in capsys.readouterr().err
+    assert run("--no-label", "--force") == 0
+    assert b"DigitalSourceType" not in Path("out/a.png").read_bytes()

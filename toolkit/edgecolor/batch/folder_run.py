@@ -52,6 +52,8 @@ def color_folder(
     workers: int | None = None,
     delegate: str | None = None,
     quality: int = 95,
+    label: bool = True,
+    max_pixels: int | None = None,
     force: bool = False,
     on_result: Callable[[PictureResult], None] = lambda result: None,
 ) -> ColoringSummary:
@@ -70,6 +72,8 @@ def color_folder(
         workers: number of CPU cores to use (default: all). A Ray cluster uses all of its cores.
         delegate: "edgetpu", or path of a TFLite delegate (default: the CPU).
         quality: of JPEG and WebP, 1 to 100.
+        label: state in the XMP of the results that their colors are computed.
+        max_pixels: refuse pictures of more pixels (default: no limit but the memory).
         force: replace existing files.
         on_result: called with the result of each picture that this run colors.
 
@@ -97,6 +101,8 @@ def color_folder(
         workers=workers,
         delegate=delegate,
         quality=quality,
+        label=label,
+        max_pixels=max_pixels,
         force=force,
         on_result=on_result,
     )
@@ -112,6 +118,8 @@ def color_pictures(
     workers: int | None,
     delegate: str | None,
     quality: int,
+    label: bool,
+    max_pixels: int | None,
     force: bool,
     on_result: Callable[[PictureResult], None] = lambda result: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -127,6 +135,8 @@ def color_pictures(
         workers: number of CPU cores to use; None for all.
         delegate: "edgetpu", or path of a TFLite delegate; None for the CPU.
         quality: of JPEG and WebP, 1 to 100.
+        label: state in the XMP of the results that their colors are computed.
+        max_pixels: refuse pictures of more pixels (default: no limit but the memory).
         force: replace existing files.
         on_result: called with the result of each picture that this run colors.
         on_progress: called with the number of finished pictures and the number of all: first with those of
@@ -143,6 +153,8 @@ def color_pictures(
         workers=workers or count_cores(),
         saturation=saturation,
         quality=quality,
+        label=label,
+        max_pixels=max_pixels,
         force=force,
         delegate=delegate,
         accept_identical=folder is not None,

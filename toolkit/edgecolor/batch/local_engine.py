@@ -77,7 +77,7 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
         source = read_source_state(job.source)  # before reading: a change while it is read counts as later
         picture = open_picture(job.source)
         frame = colorizer.colorize(picture.gray)
-        data, notes = encode_for(job.target, frame, of=picture, quality=options.quality)
+        data, notes = encode_for(job.target, frame, of=picture, quality=options.quality, label=options.label)
         return PictureResult(
             job,
             size=frame.y.size,
@@ -85,7 +85,12 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
             source=source,
             stored=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
-            staged=stage_bytes(job.target, data, accept_identical=options.accept_identical),
+            staged=stage_bytes(
+                job.target,
+                data,
+                accept_identical=options.accept_identical,
+                modified_ns=source.modified,
+            ),
         )
     except EdgecolorError as error:
         return PictureResult(job, error=error)

@@ -34,12 +34,13 @@ source_bytes, source_inode, source_sha256    the picture's size, inode and hash 
 stored      size of the result in bytes
 sha256      SHA-256 of the result
 model       SHA-256 of the network
-saturation, quality, delegate    how the picture was colored
+saturation, quality, delegate, label    how the picture was colored
 
-Lines of older files lack the hashes, the size and the inode.
+Lines of older files lack the hashes, the size, the inode and the label.
 """
 
-_SETTINGS = ("model", "saturation", "quality", "delegate")
+_SETTINGS = ("model", "saturation", "quality", "delegate", "label")
+_SETTINGS_OF_OLDER_LINES = {"label": False}
 _TYPES: dict[str, type] = {
     "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
     "sha256": str,
@@ -130,7 +131,9 @@ class Manifest:
         self._folder = folder
         gain = model.info.saturation if options.saturation is None else options.saturation
         self._settings = dict(
-            zip(_SETTINGS, (model.sha256, gain, options.quality, options.delegate), strict=True)
+            zip(
+                _SETTINGS, (model.sha256, gain, options.quality, options.delegate, options.label), strict=True
+            )
         )
         self._force = options.force
         self._before: dict[str, RecordedResult] = {}
@@ -308,6 +311,7 @@ def _parse_line(line: bytes) -> dict[str, Any]:
     if wrong or not {"source", "result"} <= entry.keys():
         raise ValueError("wrong or missing values")
     if entry["status"] == "done":
+        entry = {**_SETTINGS_OF_OLDER_LINES, **entry}
         settings = [entry[key] for key in _SETTINGS]
         result = recorded_result(entry, ())
         numbers, texts = (*result.size, entry["modified"], entry["stored"]), (*result.notes, settings[0])

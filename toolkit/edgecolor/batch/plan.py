@@ -91,6 +91,8 @@ class ColoringOptions:
         workers: number of CPU cores to use.
         saturation: gain on the colors; None for the model's own.
         quality: of JPEG and WebP, 1 to 100.
+        label: state in the results that their colors are computed.
+        max_pixels: refuse larger pictures; None for no limit.
         force: replace existing results.
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
         accept_identical: an existing result with the same bytes counts as written. An interrupted run left
@@ -101,6 +103,8 @@ class ColoringOptions:
     workers: int
     saturation: float | None = None
     quality: int = 95
+    label: bool = True
+    max_pixels: int | None = None
     force: bool = False
     delegate: str | None = None
     accept_identical: bool = False

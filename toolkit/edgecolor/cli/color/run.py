@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from edgecolor.cli.common.options import (
     Delegate,
     Force,
     Host,
+    MaxPixels,
     Port,
     Quality,
     Quiet,
@@ -36,10 +38,19 @@ if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary
 
 
+@dataclass(frozen=True)
+class PhotoArguments:
+    """The arguments of `edgecolor run` that are only for photographs."""
+
+    engine: Engine
+    label: bool
+    max_pixels: int | None
+
+
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate"),
-    "Photographs": ("engine", "quality", "verify"),
+    "Photographs": ("engine", "quality", "label", "max_pixels", "verify"),
     "Videos and cameras": (
         "framerate",
         "frames",
@@ -93,6 +104,11 @@ def run(
     ] = Engine.LOCAL,
     delegate: Delegate = None,
     quality: Quality = 95,
+    label: Annotated[
+        bool,
+        typer.Option(help="State in the XMP of each photograph that its colors are computed."),
+    ] = True,
+    max_pixels: MaxPixels = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -223,7 +239,8 @@ def run(
         raise PictureError(f"{names[0]}: No such file or directory")
     if verify:
         return verify_photos([Path(name) for name in names], shared)
-    return _run_photos([Path(name) for name in names], shared, engine)
+    photo = PhotoArguments(engine=engine, label=label, max_pixels=max_pixels)
+    return _run_photos([Path(name) for name in names], shared, photo)
 
 
 def _missing_input() -> str:
@@ -236,11 +253,11 @@ def _missing_input() -> str:
     )
 
 
-def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> None:
+def _run_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArguments) -> None:
     from edgecolor_runtime.models.shipped import PHOTO_MODEL, describe_name
 
     begun = time.monotonic()
-    summary = _color_photos(inputs, shared, engine)
+    summary = _color_photos(inputs, shared, photo)
     if shared.as_json:
         print(json.dumps(_report(summary), indent=1))
     else:
@@ -258,7 +275,7 @@ def _run_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> Non
     _raise_failures(summary)
 
 
-def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> ColoringSummary:
+def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArguments) -> ColoringSummary:
     from edgecolor.batch.folder_run import color_pictures
     from edgecolor_runtime.models.shipped import PHOTO_MODEL
 
@@ -284,10 +301,12 @@ def _color_photos(inputs: list[Path], shared: RunArguments, engine: Engine) -> C
             shared.output,
             model=shared.model or PHOTO_MODEL,
             saturation=shared.saturation,
-            engine=engine,
+            engine=photo.engine,
             workers=shared.threads,
             delegate=shared.delegate,
             quality=shared.quality,
+            label=photo.label,
+            max_pixels=photo.max_pixels,
             force=shared.force,
             on_progress=on_progress,
         )

@@ -58,6 +58,12 @@ Saturation = Annotated[
     float | None,
     typer.Option(min=0, metavar="GAIN", help="Gain on the colors; 0 is gray (default: the model's own)."),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Refuse photographs of more pixels, such as 100000000 (default: no limit)."
+    ),
+]
 Quality = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="JPEG and WebP quality.")]
 PreparedData = Annotated[
     Path, typer.Argument(metavar="DATA", help="Prepared dataset, made by `edgecolor dataset`.")
