@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,6 +70,7 @@ class Window:
     name: str = "window over a photograph"
     live: bool = False
     framerate: float | None = FRAMERATE
+    notes: Sequence[str] = ()
 
     def __init__(self) -> None:
         with open_image(PHOTOGRAPH) as photograph:

@@ -17,6 +17,7 @@ from edgecolor_runtime.live.loop import LiveLoop
 from edgecolor_runtime.live.model_choice import ModelChoice, choose_model
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import LiveStatistics
+from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.models.shipped import open_model
 from edgecolor_runtime.outputs.image_sequence import ImageSequenceWriter
 from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
@@ -43,6 +44,8 @@ class LiveOptions:
         height: height in pixels to ask a camera for; None: 480.
         framerate: frames per second to ask a camera for, or of pictures and videos without time stamps;
             None: chosen by the camera, the rate that the video specifies, or 25.
+        gray_range: the gray values of more than 8 bits that become black and white; None: they follow the
+            pictures of a camera or a video.
         orientation: how the frames are rotated and mirrored.
         reconnect: wait for a camera that is gone, and continue when it is back.
         model: name of a shipped model, or path of a model file; None: `m` if this machine colors 25 frames
@@ -70,6 +73,7 @@ class LiveOptions:
     width: int | None = None
     height: int | None = None
     framerate: float | None = None
+    gray_range: tuple[float, float] | None = None
     orientation: Orientation = UPRIGHT
     reconnect: bool = False
     model: str | Path | None = None
@@ -136,16 +140,17 @@ class LiveSession:
             raise UsageError(f"every is {options.every}; expected 1, or a larger number with stabilize")
         self._on_message: Callable[[str], None] | None = None
         self._stopped = False
+        self._reported: set[str] = set()  # notes of the camera
         self._video: Film | None = None
         self._choice: ModelChoice | None = None
         with ExitStack() as stack:
-            feed, orientation = self._open_source(source, stack)
+            self._feed, orientation = self._open_source(source, stack)
             self._writer = _open_writer(options, self._video)
             if self._writer is not None:
                 stack.callback(self._writer.discard)
             colorizer = self._open_model()
             self._loop = LiveLoop(
-                feed,
+                self._feed,
                 colorizer,
                 stabilizer=Stabilizer() if options.stabilize else None,
                 every=options.every,
@@ -196,7 +201,7 @@ class LiveSession:
         Args:
             on_frame: called after each frame is written and shown.
             on_message: called with one line of text: at the start if the model was chosen by a measurement,
-                and when a camera is gone and is waited for.
+                when the frames of a camera are changed, and when a camera is gone and is waited for.
 
         Raises:
             CameraError: the camera cannot be opened, stalls or goes away, and `reconnect` is not set.
@@ -210,6 +215,7 @@ class LiveSession:
             try:
                 for shot in self._loop:
                     self._show(shot)
+                    self._report_notes()
                     if on_frame is not None:
                         on_frame(shot)
             except CameraError:
@@ -241,7 +247,13 @@ class LiveSession:
             self._video = _open_video(name, options)
             stack.callback(self._video.close)
             return AllFrames(self._video), options.orientation
-        request = CameraRequest(options.width, options.height, options.framerate, options.orientation)
+        request = CameraRequest(
+            options.width,
+            options.height,
+            options.framerate,
+            options.orientation,
+            levels=GrayLevels(options.gray_range),
+        )
         camera = find_camera(name, request)
         on_disconnect = self._report_disconnect if options.reconnect else None
         return LatestFrames(camera.open, name=camera.name, on_disconnect=on_disconnect), camera.orientation
@@ -283,6 +295,15 @@ class LiveSession:
         if self._on_message is not None:
             self._on_message(f"{reason.rstrip('.')}; waiting for it")
 
+    def _report_notes(self) -> None:
+        """Report each note on the frames of a camera once. Those of a film are part of the result."""
+        if self._on_message is None or self._video is not None:
+            return
+        for note in self._feed.notes:
+            if note not in self._reported:
+                self._reported.add(note)
+                self._on_message(f"{self._feed.name}: {note}")
+
     def _show(self, shot: Shot) -> None:
         """Write a frame and show it."""
         if self._writer is not None:
@@ -295,6 +316,8 @@ class LiveSession:
     def _result(self, is_discarded: bool) -> LiveResult:
         statistics = self.statistics
         notes = list(self._writer.notes) if self._writer is not None else []
+        if self._video is not None:
+            notes = [*self._video.notes, *notes]
         if self._video is not None and self._video.damaged:
             kind = "packets" if isinstance(self._video, VideoFile) else "pictures"
             notes.append(f"{self._video.damaged} damaged {kind} were left out")
@@ -319,7 +342,7 @@ def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSe
             raise UsageError(f"{option} is for a camera; leave it out, or leave out every_frame")
     if Path(name).is_dir() or is_pattern(Path(name)):
         return PictureSequence(name, framerate=options.framerate)
-    return VideoFile(name, framerate=options.framerate)
+    return VideoFile(name, framerate=options.framerate, levels=GrayLevels(options.gray_range))
 
 
 def _open_writer(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError
+from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.system.commands import pip_install
 
 # ITU-R BT.601-7, 2.5.3: black, and the spans of luma and chroma in limited range.
@@ -76,8 +77,20 @@ def is_full_range(frame: Any) -> bool:
     )
 
 
-def extract_luma(frame: Any) -> Image.Image:
-    """Return the luma plane of a decoded frame, mode L, full range; for RGB its BT.601 luma."""
+def extract_luma(frame: Any, levels: GrayLevels | None = None, seconds: float = 0.0) -> Image.Image:
+    """Return the luma plane of a decoded frame, mode L, full range; for RGB its BT.601 luma.
+
+    Args:
+        frame: PyAV's frame.
+        levels: which samples of deep gray become black and white; None: the range of their type.
+        seconds: when the frame was taken, for `levels`.
+    """
+    bits = frame.format.components[0].bits
+    if levels is not None and bits > 8 and frame.format.name.startswith("gray") and bits <= 16:
+        deep = _deep_samples(frame).astype(np.uint16)
+        return Image.fromarray(levels.scale(deep, (1 << bits) - 1, seconds))
+    if levels is not None:
+        levels.pass_by()
     plane = _luma_plane(frame)
     if plane is None:
         rgb = Image.fromarray(frame.to_ndarray(format="rgb24"))
@@ -97,12 +110,17 @@ def _luma_plane(frame: Any) -> U8 | None:
     bits: int = pixel_format.components[0].bits
     if bits == 8:
         return _rows(frame.planes[0], np.uint8)[:height, :width].copy()
-    sample_type = np.dtype(">u2" if pixel_format.is_big_endian else "<u2")
-    deep = _rows(frame.planes[0], sample_type)[:height, :width]
+    deep = _deep_samples(frame)
     extra_bits = 8 if pixel_format.name.startswith(_HIGH_BITS) else bits - 8
     rounded = (deep.astype(np.uint32) + (1 << extra_bits - 1)) >> extra_bits
     luma: U8 = np.minimum(rounded, 255).astype(np.uint8)
     return luma
+
+
+def _deep_samples(frame: Any) -> NDArray[Any]:
+    """Return the luma of more than 8 bits as it is stored, shape (h, w)."""
+    sample_type = np.dtype(">u2" if frame.format.is_big_endian else "<u2")
+    return _rows(frame.planes[0], sample_type)[: frame.height, : frame.width]
 
 
 def _rows(plane: Any, sample_type: Any) -> NDArray[Any]:

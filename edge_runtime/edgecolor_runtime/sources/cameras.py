@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecolor_runtime.errors import CameraError, UsageError
+from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.sources import latest, picamera, v4l2
 from edgecolor_runtime.sources.address import hide_secrets
 from edgecolor_runtime.sources.desktop_camera import (
@@ -57,12 +58,14 @@ class CameraRequest:
         height: height in pixels; None: 480, or the height of the recording or stream.
         framerate: frames per second; None: chosen by the source.
         orientation: how the frames are rotated and mirrored.
+        levels: which samples of deep gray become black and white. They outlast a lost connection.
     """
 
     width: int | None = None
     height: int | None = None
     framerate: float | None = None
     orientation: Orientation = UPRIGHT
+    levels: GrayLevels = field(default_factory=GrayLevels)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -175,13 +178,15 @@ def find_camera(name: str | None, request: CameraRequest) -> Camera:
         if request.framerate:
             raise UsageError(f"{shown_name}: a stream has its own frame rate. Leave out --framerate.")
         return Camera(
-            shown_name, lambda: Stream(name, stall_seconds=latest.STALL_SECONDS), request.orientation
+            shown_name,
+            lambda: Stream(name, stall_seconds=latest.STALL_SECONDS, levels=request.levels),
+            request.orientation,
         )
     if name is not None and name.startswith(("/dev/", *_DESKTOP_PREFIXES)):
         return _device_camera(name, request)
     if name is not None and not name.isdigit() and (Path(name).exists() or is_pattern(Path(name))):
         _refuse_size(name, request)
-        return Camera(name, _recording_opener(Path(name), request.framerate), request.orientation)
+        return Camera(name, _recording_opener(Path(name), request), request.orientation)
     chosen = _choose(name, list_cameras())
     if chosen.path.startswith(_PI_PREFIX):
         return _pi_camera(chosen, request)
@@ -210,16 +215,20 @@ def _device_camera(path: str, request: CameraRequest) -> Camera:
     return Camera(
         path,
         lambda: camera_class(
-            path, size=request.size, framerate=request.framerate, stall_seconds=latest.STALL_SECONDS
+            path,
+            size=request.size,
+            framerate=request.framerate,
+            stall_seconds=latest.STALL_SECONDS,
+            levels=request.levels,
         ),
         request.orientation,
     )
 
 
-def _recording_opener(path: Path, framerate: float | None) -> Callable[[], StepwiseSource]:
+def _recording_opener(path: Path, request: CameraRequest) -> Callable[[], StepwiseSource]:
     if path.is_dir() or is_pattern(path):
-        return lambda: Playback(lambda: PictureSequence(path), framerate=framerate)
-    return lambda: Playback(lambda: VideoFile(path), framerate=framerate)
+        return lambda: Playback(lambda: PictureSequence(path), framerate=request.framerate)
+    return lambda: Playback(lambda: VideoFile(path, levels=request.levels), framerate=request.framerate)
 
 
 def _refuse_size(name: str, request: CameraRequest) -> None:

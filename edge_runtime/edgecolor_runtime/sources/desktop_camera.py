@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecolor_runtime.errors import CameraError
 from edgecolor_runtime.media import pyav
+from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.video import Stream
 from edgecolor_runtime.system.commands import pip_install
@@ -60,6 +61,7 @@ class DesktopCamera(Stream):
         size: width and height to ask for in pixels.
         framerate: frames per second to ask for.
         stall_seconds: the camera counts as gone if there is no data for this long.
+        levels: which samples of deep gray become black and white; None: they follow the pictures.
 
     Raises:
         MissingError: PyAV is not installed.
@@ -67,7 +69,13 @@ class DesktopCamera(Stream):
     """
 
     def __init__(
-        self, path: str, *, size: tuple[int, int], framerate: float | None, stall_seconds: float
+        self,
+        path: str,
+        *,
+        size: tuple[int, int],
+        framerate: float | None,
+        stall_seconds: float,
+        levels: GrayLevels | None = None,
     ) -> None:
         device, _, address = path.partition(":")
         if device == "avfoundation":
@@ -75,7 +83,9 @@ class DesktopCamera(Stream):
         options = {"video_size": f"{size[0]}x{size[1]}"}
         if framerate:
             options["framerate"] = f"{framerate:g}"
-        super().__init__(address, stall_seconds=stall_seconds, input_format=device, options=options)
+        super().__init__(
+            address, stall_seconds=stall_seconds, input_format=device, options=options, levels=levels
+        )
         self._container.flags |= _NON_BLOCK
         self._stall_seconds, self._last_frame = stall_seconds, time.monotonic()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -40,6 +40,11 @@ class Source(Protocol):
     name: str
     live: bool
     framerate: float | None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about the frames, one sentence each. They only grow in number."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames in order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
 from edgecolor_runtime.errors import CameraError, CameraLoginError
@@ -71,6 +71,12 @@ class Mailbox:
             self._slot, self._last_activity = frame, time.monotonic()
             self._change.notify()
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Those of the source; none before it is open."""
+        source = self._source
+        return source.notes if source is not None else ()
+
     def take(self, stopped: threading.Event) -> Frame | None:
         """Return the latest frame that was not taken yet; wait for it if necessary.
 
@@ -133,6 +139,12 @@ class LatestFrames:
         self.name = name
         self._open, self._stall_seconds, self._on_disconnect = open_source, stall_seconds, on_disconnect
         self._stopped = threading.Event()
+        self._mailbox: Mailbox | None = None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about the frames of the open source, one sentence each."""
+        return self._mailbox.notes if self._mailbox is not None else ()
 
     def __iter__(self) -> Generator[tuple[Frame, int], None, None]:
         """Yield each frame, and the number of frames dropped up to it.
@@ -145,6 +157,7 @@ class LatestFrames:
         restarted = False
         while not self._stopped.is_set():
             mailbox = Mailbox(self._open, name=self.name, stall_seconds=self._stall_seconds)
+            self._mailbox = mailbox
             try:
                 while (frame := mailbox.take(self._stopped)) is not None:
                     last_reason = ""
@@ -183,6 +196,11 @@ class AllFrames:
 
     def __init__(self, source: Source) -> None:
         self.name, self._source, self._stopped = source.name, source, False
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about the frames, one sentence each."""
+        return self._source.notes
 
     def __iter__(self) -> Generator[tuple[Frame, int], None, None]:
         """Yield each frame, and 0: no frame is dropped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.sources.frames import Frame, Source
@@ -35,6 +35,11 @@ class Playback(StepwiseSource):
         self._recording = open_recording()
         super().__init__(self._recording.name, live=True, framerate=framerate or self._recording.framerate)
         self._frames = self._play()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Those of the recording."""
+        return self._recording.notes
 
     def _play(self) -> Iterator[Frame]:
         due = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -67,6 +67,11 @@ class StepwiseSource(ABC):
                 self._release()
             finally:
                 self._step_lock.release()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about the frames, one sentence each. They only grow in number."""
+        return ()
 
     @abstractmethod
     def _step(self) -> Frame | None:

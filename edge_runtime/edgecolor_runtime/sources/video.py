@@ -13,6 +13,8 @@ from typing import Any
 
 from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
+from edgecolor_runtime.media.filters import FrameFilters
+from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.media.timeline import Timeline, has_time_stamps
 from edgecolor_runtime.media.tracks import choose_video
 from edgecolor_runtime.media.truncation import ReadPackets, count_missing_frames
@@ -48,6 +50,7 @@ class VideoFile(StepwiseSource):
         path: the file.
         framerate: frames per second of a file without time stamps; None: the rate that its pictures specify,
             or 25.
+        levels: which samples of deep gray become black and white; None: they follow the pictures.
 
     Attributes:
         path: the file.
@@ -64,7 +67,9 @@ class VideoFile(StepwiseSource):
         UsageError: a rate is given, and the file has time stamps.
     """
 
-    def __init__(self, path: str | Path, *, framerate: float | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, framerate: float | None = None, levels: GrayLevels | None = None
+    ) -> None:
         self.path, self.damaged, self.missing = Path(path), 0, 0
         av = pyav.load()
         try:
@@ -79,6 +84,7 @@ class VideoFile(StepwiseSource):
             raise PictureError(f"{path}: no pictures in it, only other tracks")
         self._stream = stream
         self._stream.thread_type = "AUTO"
+        self._filters, self._levels = FrameFilters(stream), levels or GrayLevels()
         self._timeline: Timeline | None = None
         rate: Fraction | None = self._stream.average_rate
         self.time_base: Fraction = self._stream.time_base
@@ -106,6 +112,11 @@ class VideoFile(StepwiseSource):
         """Width and height of a frame in pixels, as it is stored."""
         return self._stream.width, self._stream.height
 
+    @property
+    def notes(self) -> list[str]:
+        """What was done to the frames, one sentence each."""
+        return self._filters.notes + ([self._levels.note] if self._levels.note else [])
+
     def _decode(self) -> Iterator[Any]:
         packets = self._container.demux()
         read = ReadPackets(self._stream)
@@ -116,9 +127,11 @@ class VideoFile(StepwiseSource):
                 if self._timeline is not None:
                     self._timeline.place(packet)
                 if is_wanted:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        yield from self._filters.process(frame)
             except (StopIteration, self._av.error.EOFError):
                 self.missing = count_missing_frames(self.path, self._container, read)
+                yield from self._filters.flush()
                 return
             except (self._av.error.InvalidDataError, self._av.error.PatchWelcomeError):
                 self.damaged += 1
@@ -134,7 +147,8 @@ class VideoFile(StepwiseSource):
         if orientation.rotation in (90, 270) and self.pixel_aspect and self._last < 0:
             self.pixel_aspect = 1 / self.pixel_aspect
         self._last = self._time_of(frame)
-        return Frame(orientation.apply(pyav.extract_luma(frame)), self._last)
+        gray = pyav.extract_luma(frame, self._levels, self._last)
+        return Frame(orientation.apply(gray), self._last)
 
     def _time_of(self, frame: Any) -> float:
         """Return the time of the next frame in seconds. It is never before that of the last frame."""
@@ -180,6 +194,7 @@ class Stream(StepwiseSource):
         stall_seconds: the stream counts as gone if there is no data for this long.
         input_format: name of FFmpeg's input format; None: detected.
         options: FFmpeg's options for the input; None: those for low latency.
+        levels: which samples of deep gray become black and white; None: they follow the pictures.
 
     Attributes:
         damaged: number of packets that could not be decoded up to now. They are skipped.
@@ -196,6 +211,7 @@ class Stream(StepwiseSource):
         stall_seconds: float,
         input_format: str | None = None,
         options: dict[str, str] | None = None,
+        levels: GrayLevels | None = None,
     ) -> None:
         av = pyav.load()
         if options is None:
@@ -215,6 +231,7 @@ class Stream(StepwiseSource):
         super().__init__(hide_secrets(address), live=True, framerate=float(rate) if rate else None)
         self._av, self.damaged = av, 0
         self._stream = stream
+        self._filters, self._levels = FrameFilters(stream), levels or GrayLevels()
         # Every packet is a step, also one of audio. Otherwise a step would not end while only audio arrives.
         self._packets = self._container.demux()
         self._decoded: list[Any] = []
@@ -223,14 +240,16 @@ class Stream(StepwiseSource):
         if self._decoded:
             frame = self._decoded.pop(0)
             orientation = Orientation(-frame.rotation % 360)
-            return Frame(orientation.apply(pyav.extract_luma(frame)), self._time_taken(frame))
+            taken = self._time_taken(frame)
+            return Frame(orientation.apply(pyav.extract_luma(frame, self._levels, taken)), taken)
         if not self._is_readable():
             return None
         error = self._av.error
         try:
             packet = next(self._packets)
             if packet.stream is self._stream:
-                self._decoded = packet.decode()
+                for frame in packet.decode():
+                    self._decoded += self._filters.process(frame)
         except (StopIteration, error.EOFError):
             if self.name.startswith(_RTSP):  # a server that dies looks like one that ends the stream
                 raise CameraError(f"{self.name}: the camera ended the stream. Check that it runs.") from None
@@ -243,6 +262,11 @@ class Stream(StepwiseSource):
         except error.FFmpegError as failure:
             raise self._failure(self.name, failure) from failure
         return None
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to the frames, one sentence each."""
+        return self._filters.notes + ([self._levels.note] if self._levels.note else [])
 
     def _failure(self, address: str, error: Any) -> CameraError:
         """Return the error to raise for an error of FFmpeg."""
@@ -279,6 +303,7 @@ class V4l2Camera(Stream):
         size: width and height to ask for in pixels. The driver may choose others.
         framerate: frames per second to ask for. The driver may choose another rate.
         stall_seconds: the camera counts as gone if there is no data for this long.
+        levels: which samples of deep gray become black and white; None: they follow the pictures.
 
     Raises:
         MissingError: PyAV is not installed.
@@ -286,14 +311,22 @@ class V4l2Camera(Stream):
     """
 
     def __init__(
-        self, device: str, *, size: tuple[int, int] | None, framerate: float | None, stall_seconds: float
+        self,
+        device: str,
+        *,
+        size: tuple[int, int] | None,
+        framerate: float | None,
+        stall_seconds: float,
+        levels: GrayLevels | None = None,
     ) -> None:
         options = {}
         if size:
             options["video_size"] = f"{size[0]}x{size[1]}"
         if framerate:
             options["framerate"] = f"{framerate:g}"
-        super().__init__(device, stall_seconds=stall_seconds, input_format="v4l2", options=options)
+        super().__init__(
+            device, stall_seconds=stall_seconds, input_format="v4l2", options=options, levels=levels
+        )
         # FFmpeg waits for a frame in a call that nothing can interrupt. It is called only if there is one.
         self._poll = select.poll()
         for descriptor in _open_descriptors(device):

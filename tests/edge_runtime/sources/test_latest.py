@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_lag() -> None:
     class Slow:
         name, live = "slow", False
         framerate: float | None = 100.0
+        notes: Sequence[str] = ()
 
         def __iter__(self) -> Iterator[Frame]:
             for number in range(25):

@@ -197,3 +197,105 @@ def test_a_name_with_a_colon(here: Path, run: Callable[..., int]) -> None:
     assert len(times(str(here / "file:at 12:30.mp4"))) == 5
     assert run("--camera", "12:30.h264", "--no-preview", "--frames", 2, "-o", "a:b.mkv") == 0
     assert len(times(str(here / "a:b.mkv"))) == 2
+
+
+def deep_film(path: Path, pictures: list[np.ndarray], *, pixel_format: str = "gray16le") -> None:
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("ffv1", rate=9)
+        stream.width, stream.height, stream.pix_fmt = W, H, pixel_format
+        for number, values in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(values.astype(np.uint16), format=pixel_format)
+            frame.pts, frame.time_base = number, Fraction(1, 9)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def luma(path: str) -> list[np.ndarray]:
+    """Return the luma of each frame in full range."""
+    with av.open(path) as film:
+        return [frame.to_ndarray(format="gray").astype(int) for frame in film.decode(video=0)]
+
+
+@pytest.mark.parametrize(("low", "high"), [(29_000, 31_500), (4, 1_023)], ids=["Lepton", "10 bits in 16"])
+def test_a_camera_that_uses_a_part_of_16_bits(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str], low: int, high: int
+) -> None:
+    ramp = np.tile(np.linspace(low, high, W), (H, 1))
+    deep_film(here / "a.mkv", [ramp] * 5)
+    assert run("a.mkv", "-o", "out.mkv", "--saturation", 0) == 0
+    error = capsys.readouterr().err
+    assert error.count("become black to white, and this range follows the picture; --range LOW:HIGH") == 1
+    wanted = np.linspace(0, 255, W)
+    assert all(np.abs(picture.mean(0) - wanted).max() < 6 for picture in luma("out.mkv"))
+    assert run("--camera", "a.mkv", "--no-preview", "--frames", 3, "-o", "live.mkv", "--saturation", 0) == 0
+    assert capsys.readouterr().err.count("a.mkv: its gray values from") == 1
+    assert np.ptp(luma("live.mkv")[2].mean(0)) > 240
+    fixed = ["--range", f"{low}:{high + (high - low)}", "--saturation", 0]
+    assert run("a.mkv", "-o", "half.mkv", *fixed) == 0
+    assert "range" not in capsys.readouterr().err
+    assert np.abs(luma("half.mkv")[0].mean(0) - wanted / 2).max() < 6
+    assert run("a.mkv", "-o", "none.mkv", "--range", "5") == 2
+    assert "range 5: write it as LOW:HIGH" in capsys.readouterr().err
+
+
+def test_16_bits_that_are_used_keep_their_brightness(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep_film(here / "a.mkv", [np.tile(np.linspace(6_000, 50_000, W), (H, 1))] * 2)
+    assert run("a.mkv", "-o", "out.mkv", "--saturation", 0) == 0
+    assert "range" not in capsys.readouterr().err
+    assert np.abs(luma("out.mkv")[0].mean(0) - np.linspace(6_000, 50_000, W) / 257).max() < 6
+
+
+@pytest.mark.parametrize(("name", "transfer", "white"), [("PQ", 16, 0.58), ("HLG", 18, 0.75)])
+def test_high_dynamic_range_is_mapped(
+    here: Path,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    transfer: int,
+    white: float,
+) -> None:
+    """Diffuse white (58 % in PQ, 75 % in HLG) becomes nearly white. Plain scaling makes it gray."""
+    with av.open("a.mkv", "w") as out:
+        stream: Any = out.add_stream("libx264", rate=25, options={"crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_range = transfer, 1
+        context.colorspace = context.color_primaries = 9  # ITU-R BT.2020
+        samples = np.full((3 * H // 2, W), 512, np.uint16)  # luma, and neutral chroma of half the size below
+        samples[:H] = 64 + 876 * np.linspace(0, white, W)
+        frame = av.VideoFrame.from_ndarray(samples, format="yuv420p10le")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    assert run("a.mkv", "-o", "out.mkv", "--saturation", 0) == 0
+    assert capsys.readouterr().err.count(f"its high dynamic range ({name}) was mapped") == 1
+    levels = luma("out.mkv")[0].mean(0)
+    assert 215 < levels[-2] < 240 and levels[1] < 8
+    assert (np.diff(levels) > -2).all()
+
+
+def test_an_interlaced_film_is_deinterlaced(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bar moves between the two fields of a frame. Interlaced, its edge is a comb."""
+    with av.open("a.mkv", "w") as out:
+        stream: Any = out.add_stream("libx264", rate=25, options={"crf": "5", "x264-params": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        for number in range(8):
+            gray = np.full((H, W), 40, np.uint8)
+            gray[::2, 6 * number : 6 * number + 12] = gray[1::2, 6 * number + 3 : 6 * number + 15] = 210
+            frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with av.open("a.mkv") as film:
+        assert next(film.decode(video=0)).interlaced_frame
+
+    def combs(path: str) -> float:
+        return float(np.mean([np.abs(np.diff(picture, axis=0)).mean() for picture in luma(path)]))
+
+    assert run("a.mkv", "-o", "out.mkv", "--saturation", 0) == 0
+    assert capsys.readouterr().err.count("a.mkv: its interlaced frames were deinterlaced") == 1
+    assert combs("out.mkv") < 0.3 * combs("a.mkv")
+    assert times("out.mkv") == pytest.approx([number / 25 for number in range(8)], abs=1e-3)

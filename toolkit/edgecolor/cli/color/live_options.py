@@ -47,6 +47,15 @@ Framerate = Annotated[
         "video without time stamps (default: the video's own rate, or 25).",
     ),
 ]
+GrayRange = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LOW:HIGH",
+        help="Gray values to show as black and white where gray has more than 8 bits, such as 7200:8100 "
+        "(default: the range that the camera or video uses, followed over time).",
+    ),
+]
 Timeout = Annotated[
     float | None,
     typer.Option(
@@ -109,6 +118,7 @@ class LiveArguments:
     width: int | None
     height: int | None
     framerate: float | None
+    gray_range: str | None
     timeout: float | None
     frames: int | None
     hflip: bool
@@ -145,6 +155,7 @@ class LiveArguments:
             "for a camera or a video",
             every=self.every > 1,
             framerate=self.framerate,
+            range=self.gray_range,
             frames=self.frames,
             hflip=self.hflip,
             vflip=self.vflip,

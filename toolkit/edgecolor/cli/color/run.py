@@ -53,6 +53,7 @@ PANELS = {
     "Photographs": ("engine", "quality", "label", "max_pixels", "verify"),
     "Videos and cameras": (
         "framerate",
+        "gray_range",
         "frames",
         "hflip",
         "vflip",
@@ -125,6 +126,7 @@ def run(
     width: live_options.Width = None,
     height: live_options.Height = None,
     framerate: live_options.Framerate = None,
+    gray_range: live_options.GrayRange = None,
     timeout: live_options.Timeout = None,
     frames: live_options.Frames = None,
     hflip: live_options.HFlip = False,
@@ -194,6 +196,7 @@ def run(
         width=width,
         height=height,
         framerate=framerate,
+        gray_range=gray_range,
         timeout=timeout,
         frames=frames,
         hflip=hflip,
