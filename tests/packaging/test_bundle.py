@@ -19,7 +19,10 @@ from PIL import Image
 from edgecolor.bundle import archive, debian, wheels
 from edgecolor.bundle.targets import TARGETS, BundleTarget
 from edgecolor.cli import main
+from edgecolor.support.minisign import read_signing_key, write_signature
 from edgecolor_runtime.models.shipped import shipped_bytes
+
+from ..toolkit.signing_keys import make_key
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INSTALLER = REPOSITORY / "toolkit/edgecolor/bundle/device_files/install.sh"
@@ -155,6 +158,42 @@ def test_a_model_file_goes_into_the_bundle(tmp_path: Path) -> None:
     unpacked = unpack(tmp_path / "b.tar.gz", tmp_path / "unpacked")
     assert (unpacked / "model.tflite").read_bytes() == model.read_bytes()
     assert "MODEL=model.tflite\n" in (unpacked / "bundle.conf").read_text()
+
+
+def sign(model: Path, name: str) -> Path:
+    """Sign a model with a new key; return the public key."""
+    key = make_key(model.parent, name, name.encode())
+    write_signature(model, read_signing_key(key, lambda: ""))
+    return key.with_suffix(".pub")
+
+
+@pytest.mark.usefixtures("offline")
+def test_keys_and_signature_go_into_the_bundle(tmp_path: Path) -> None:
+    model = tmp_path / "mine.tflite"
+    model.write_bytes(shipped_bytes("m"))
+    words = ("--model", str(model), "--trusted", str(keys := sign(model, "workshop")))
+    assert make(tmp_path / "b.tar.gz", *words) == 0
+    unpacked = unpack(tmp_path / "b.tar.gz", tmp_path / "unpacked")
+    assert (unpacked / "trusted.pub").read_bytes() == keys.read_bytes()
+    assert (unpacked / "model.tflite.minisig").read_bytes() == (tmp_path / "mine.tflite.minisig").read_bytes()
+    (tmp_path / "mine.tflite.minisig").unlink()
+    assert make(tmp_path / "c.tar.gz", *words) == 5 and not (tmp_path / "c.tar.gz").exists()
+
+
+def test_verification_is_fetched_only_with_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(own: Sequence[Path], folder: Path, target: BundleTarget, *, also: Sequence[str]) -> list[Path]:
+        asked.append((list(also), target.debian_packages.get("cryptography")))
+        folder.mkdir()
+        return []
+
+    monkeypatch.setattr(wheels, "fetch", fetch)
+    monkeypatch.setattr(debian, "fetch", lambda *args, **options: [])
+    keys = make_key(tmp_path, "workshop", b"workshop").with_suffix(".pub")
+    for words in ([], ["--trusted", str(keys)]):
+        assert make(tmp_path / "b.tar.gz", "--force", *words, target="bookworm-armhf") == 0
+    assert asked == [(["pip"], None), (["pip", "edgecolor[sign]"], "python3-cryptography")]
 
 
 def test_installer_refuses_another_machine(unpacked: Path, tmp_path: Path) -> None:
@@ -318,6 +357,31 @@ def test_install_use_upgrade_remove(tmp_path: Path) -> None:
     done = install(new, "--prefix", prefix, "--uninstall")
     assert done.returncode == 0 and str(prefix) in done.stdout
     assert list(prefix.iterdir()) == [settings]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HERE, reason="no bundle is made for this Python on this machine")
+def test_a_device_keeps_the_keys_of_its_first_bundle(tmp_path: Path) -> None:
+    model, prefix = tmp_path / "mine.tflite", tmp_path / "prefix"
+    model.write_bytes(shipped_bytes("m"))
+    bundles = {}
+    for name in ("workshop", "stranger"):
+        keys = sign(model, name)
+        words = ("--model", str(model), "--trusted", str(keys))
+        assert make(tmp_path / f"{name}.tar.gz", *words, target=HERE[0]) == 0
+        bundles[name] = unpack(tmp_path / f"{name}.tar.gz", tmp_path / name)
+    assert make(tmp_path / "plain.tar.gz", target=HERE[0]) == 0
+    bundles["plain"] = unpack(tmp_path / "plain.tar.gz", tmp_path / "plain")
+    done = install(bundles["workshop"], "--prefix", prefix)
+    assert done.returncode == 0 and "signature    by the key" in done.stdout, done.stderr
+    installed = (prefix / "current").readlink()
+    unit = (prefix / "edgecolor.service").read_text()
+    assert f"--model ${{MODEL}} --trusted {prefix}/trusted.pub $OPTIONS\n" in unit
+    refused = install(bundles["stranger"], "--prefix", prefix)
+    assert refused.returncode == 1 and f"which {prefix}/trusted.pub does not have" in refused.stderr
+    refused = install(bundles["plain"], "--prefix", prefix)
+    assert refused.returncode == 1 and "this device demands signed models" in refused.stderr
+    assert (prefix / "current").readlink() == installed
 
 
 @pytest.mark.slow

@@ -33,6 +33,8 @@ from edgecolor_runtime.models.info import ExportFidelity, PhotographSet, Precisi
 from edgecolor_runtime.models.model_file import MAX_GOLDEN_BYTES, pack, read
 from edgecolor_runtime.models.shipped import read_shipped
 
+from ..signing_keys import make_key
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -83,7 +85,7 @@ def call(folder: Path, *words: str, model: str = "tiny.keras", out: str = "out.t
 
 
 def leftovers(folder: Path) -> list[str]:
-    return [p.name for p in folder.iterdir() if p.suffix in {".tflite", ".part"}]
+    return [p.name for p in folder.iterdir() if p.suffix in {".tflite", ".minisig", ".part"}]
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +124,21 @@ def test_a_network_of_any_size_becomes_a_static_int8_file(
     assert "coverage of the calibration set unknown" in captured.err, "tiny.json has no histograms"
     assert report["coverage"] is model.info.calibration.coverage is None
     assert leftovers(folder) == ["out.tflite"]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_signed_export_passes_its_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = make_key(folder, "workshop", b"workshop")
+    assert call(folder, "--sign", str(key), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["signature"] == str(folder / "out.tflite.minisig")
+    words = ["check", str(folder / "out.tflite"), "--trusted", str(key.with_suffix(".pub"))]
+    assert main(words) == 0
+    assert "signature    by the key" in capsys.readouterr().out
+    assert call(folder, "--sign", str(key), "--force", "--saturation", "1.1") == 0
+    assert capsys.readouterr().out.endswith(f"signature    {folder / 'out.tflite.minisig'}\n")
+    assert main(words) == 0
+    assert call(folder, "--force") == 0, "an export without --sign leaves an older signature"
+    assert main(words) == 5
 
 
 @pytest.mark.usefixtures("at_once")

@@ -16,6 +16,7 @@ class BundleTarget:
         python: Python version of the release.
         glibc: minor version of the C library, 2.x.
         debian_packages: name of a distribution without a wheel for this system -> its Debian package.
+        signing_packages: the same for what verifies signatures; only a bundle with trusted keys has them.
         constraints: requirements that keep all packages compatible with the numpy of the release.
     """
 
@@ -25,6 +26,7 @@ class BundleTarget:
     python: tuple[int, int]
     glibc: int
     debian_packages: dict[str, str] = field(default_factory=dict)
+    signing_packages: dict[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
 
     @property
@@ -55,6 +57,7 @@ TARGETS = {
         python=(3, 11),
         glibc=36,
         debian_packages={"numpy": "python3-numpy", "pillow": "python3-pil"},
+        signing_packages={"cryptography": "python3-cryptography"},
     ),
     "bookworm-amd64": BundleTarget(
         architecture="amd64",

@@ -9,7 +9,8 @@ usage: sh install.sh [--prefix FOLDER] [--uninstall]
 Installs edgecolor into FOLDER (default: /opt/edgecolor) and checks that the model reproduces its reference outputs.
 Without --prefix, the installer also puts edgecolor on the PATH and makes the service edgecolor known to systemd,
 without enabling it. Otherwise nothing outside FOLDER changes. You can run the installer again at any time. A newer
-bundle replaces an older one and keeps edgecolor.env.
+bundle replaces an older one and keeps edgecolor.env. If the bundle was made with --trusted, the model must be signed.
+The keys of the first bundle stay in FOLDER/trusted.pub, and every later model must be signed with one of them.
 END
 }
 
@@ -48,7 +49,7 @@ uninstall() {
         systemctl disable edgecolor.service
         rm -f /usr/local/bin/edgecolor
     fi
-    rm -rf "$prefix"/release-* "$prefix/current" "$prefix/edgecolor.service"
+    rm -rf "$prefix"/release-* "$prefix/current" "$prefix/edgecolor.service" "$prefix/trusted.pub"
     if cmp -s "$here/edgecolor.env" "$prefix/edgecolor.env"; then
         rm -f "$prefix/edgecolor.env"
     fi
@@ -70,11 +71,22 @@ print("%d.%d" % sys.version_info[:2], 8 * struct.calcsize("P"), platform.machine
     fail "this bundle is for $TARGET (Python $PYTHON, $BITS bits, $MACHINES), but this device has: $system. Make a bundle for it"
 }
 
-# Unpacks Debian's numpy and Pillow if they have no wheels and the system has none installed.
+# Sets keys to the file of the keys that must have signed the model; empty if the model needs no signature.
+choose_keys() {
+    keys=
+    if [ -f "$prefix/trusted.pub" ]; then
+        [ -f "$here/trusted.pub" ] || fail "this device demands signed models, and this bundle was made without --trusted. Make the bundle with --trusted, or remove $prefix/trusted.pub"
+        keys=$prefix/trusted.pub
+    elif [ -f "$here/trusted.pub" ]; then
+        keys=$here/trusted.pub
+    fi
+}
+
+# Unpacks the bundle's Debian packages, which replace missing wheels, if the system has not installed them all.
 unpack_debs() {
     [ -d "$here/debs" ] || return 0
-    ! python3 -c 'import numpy, PIL' 2>/dev/null || return 0
-    command -v dpkg-deb >/dev/null || fail "edgecolor needs numpy and Pillow. Install them with: apt install python3-numpy python3-pil"
+    ! python3 -c "import numpy, PIL${keys:+, cryptography}" 2>/dev/null || return 0
+    command -v dpkg-deb >/dev/null || fail "edgecolor needs numpy and Pillow. Install them with: apt install python3-numpy python3-pil${keys:+ python3-cryptography}"
     mkdir "$release/debian"
     for deb in "$here"/debs/*.deb; do
         dpkg-deb -x "$deb" "$release/debian"
@@ -90,7 +102,7 @@ make_release() {
     libraries=
     unpack_debs
     # pip's settings on this machine must not add an index.
-    set -- --no-index --find-links "$here/wheels" edgecolor
+    set -- --no-index --find-links "$here/wheels" "edgecolor${keys:+[sign]}"
     # A 32-bit system may run under a 64-bit kernel; pip would resolve the dependencies of a 64-bit system.
     [ "$BITS" = 64 ] || set -- --no-index --no-deps "$here"/wheels/*.whl
     PIP_CONFIG_FILE=/dev/null "$release/venv/bin/python" "$(echo "$here"/wheels/pip-*.whl)/pip" --isolated install \
@@ -105,13 +117,18 @@ make_release() {
     model=$MODEL
     if [ -f "$here/$MODEL" ]; then
         cp "$here/$MODEL" "$release/"
+        [ -z "$keys" ] || cp "$here/$MODEL.minisig" "$release/"
         model=$release/$MODEL
     fi
-    "$release/edgecolor" check "$model" || fail "the model does not reproduce its reference outputs on this device. Run: $release/edgecolor doctor"
+    code=0
+    "$release/edgecolor" check "$model" ${keys:+--trusted "$keys"} || code=$?
+    [ $code != 5 ] || fail "the model is refused on this device, and nothing was installed"
+    [ $code = 0 ] || fail "the model does not reproduce its reference outputs on this device. Run: $release/edgecolor doctor"
 }
 
 install() {
     check_machine
+    choose_keys
     release=$prefix/release-$(sha256sum "$here/SHA256SUMS" | cut -c 1-12)
     if [ "$(readlink "$prefix/current" || true)" != "$release" ]; then
         rm -rf "$release" # left by an interrupted installation
@@ -120,7 +137,8 @@ install() {
     fi
     model=$MODEL
     [ ! -f "$here/$MODEL" ] || model=$prefix/current/$MODEL
-    sed "s|@PREFIX@|$prefix|; s|@MODEL@|$model|" "$here/edgecolor.service" >"$prefix/edgecolor.service"
+    [ -z "$keys" ] || [ -f "$prefix/trusted.pub" ] || cp "$keys" "$prefix/trusted.pub"
+    sed "s|@PREFIX@|$prefix|g; s|@MODEL@|$model|; s|@TRUSTED@|${keys:+--trusted $prefix/trusted.pub}|" "$here/edgecolor.service" >"$prefix/edgecolor.service"
     [ -f "$prefix/edgecolor.env" ] || cp "$here/edgecolor.env" "$prefix/"
     ln -sfn "$release" "$prefix/new" && mv -T "$prefix/new" "$prefix/current"
     if [ $standard = yes ]; then

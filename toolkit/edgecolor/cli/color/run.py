@@ -32,6 +32,7 @@ from edgecolor.cli.common.options import (
     Threads,
     Token,
     TokenFile,
+    Trusted,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class PhotoArguments:
 
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
-    "Model and colors": ("model", "saturation", "threads", "delegate"),
+    "Model and colors": ("model", "saturation", "threads", "delegate", "trusted"),
     "Photographs": ("engine", "quality", "label", "max_pixels", "verify"),
     "Videos and cameras": (
         "framerate",
@@ -104,6 +105,7 @@ def run(
         typer.Option(help="Color in this process, or on the Ray cluster at RAY_ADDRESS."),
     ] = Engine.LOCAL,
     delegate: Delegate = None,
+    trusted: Trusted = None,
     quality: Quality = 95,
     label: Annotated[
         bool,
@@ -175,6 +177,7 @@ def run(
       edgecolor run --camera 0 -o door.mp4 --segment 10min --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
     """
+    from edgecolor.support.minisign import verify_signed
     from edgecolor.tflite.trial import try_model
     from edgecolor_runtime.errors import PictureError, UsageError
     from edgecolor_runtime.sources.address import hide_secrets
@@ -218,6 +221,8 @@ def run(
         raise UsageError("--every needs --calm: the stabilizer carries the colors between two predictions")
     if list_cameras:
         return print_cameras(as_json)
+    if trusted is not None and model is not None:
+        verify_signed(model, trusted, "run")
     film = find_film(names, output) if names and not camera else None
     if verify and (camera or film):
         raise UsageError("--verify is for photographs")

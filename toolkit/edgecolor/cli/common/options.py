@@ -48,6 +48,14 @@ Delegate = Annotated[
     str | None,
     typer.Option(metavar="DELEGATE", help="`edgetpu`, or the path of a TFLite delegate (default: the CPU)."),
 ]
+Trusted = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEYS",
+        help="Refuse a model file that has no signature of one of these public keys of minisign. Shipped "
+        "models need none: they are pinned by their hash.",
+    ),
+]
 FrameWidth = Annotated[
     int, typer.Option("--width", min=16, max=8192, metavar="PIXELS", help="Width of the frame.")
 ]

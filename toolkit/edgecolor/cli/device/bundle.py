@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgecolor.cli.common.messages import print_lines, progress_printer, working
-from edgecolor.cli.common.options import AsJson, Force, ModelName, OutputFile, Quiet
+from edgecolor.cli.common.options import AsJson, Force, ModelName, OutputFile, Quiet, Trusted
 
 
 def bundle(
@@ -23,6 +23,7 @@ def bundle(
     ],
     output: OutputFile,
     model: ModelName = "s",
+    trusted: Trusted = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -32,12 +33,14 @@ def bundle(
     The archive holds wheels, model, installer and service. This machine needs a network: pip and apt fetch
     the packages for the device. On the device, unpack the archive and run `sudo sh install.sh`, or without
     root rights `sh install.sh --prefix FOLDER`. The service colors with --model. On the device, `dpkg
-    --print-architecture` and /etc/os-release name the target.
+    --print-architecture` and /etc/os-release name the target. With --trusted, the device gets the keys, and
+    the installer and the service refuse every model file that none of them signed.
 
     \b
     Examples:
       edgecolor bundle --target bookworm-arm64 -o bundle.tar.gz
       edgecolor bundle --target trixie-arm64 --model mine.tflite -o bundle.tar.gz
+      edgecolor bundle --target trixie-arm64 --model mine.tflite --trusted workshop.pub -o bundle.tar.gz
     """
     from edgecolor.bundle.archive import make_bundle
     from edgecolor.support.extras import need_module
@@ -50,7 +53,7 @@ def bundle(
         raise UsageError(f"{output}: the name of a bundle must end with .tar.gz or .tgz")
     refuse_existing(output, force)
     with working(f"making a bundle for {target}", quiet=quiet) as print_progress:
-        packed = make_bundle(model, target, print_progress)
+        packed = make_bundle(model, target, print_progress, trusted=trusted)
         write_bytes(output, packed.data, force=force)
     if as_json:
         print(json.dumps({"output": str(output), "bytes": len(packed.data), "files": packed.files}, indent=1))

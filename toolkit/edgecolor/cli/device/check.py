@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,13 @@ import typer
 from edgecolor.cli.common.fidelity_text import fidelity_lines
 from edgecolor.cli.common.inputs import calibration_folder, verify_models
 from edgecolor.cli.common.messages import print_lines, working
-from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, complete_model
+from edgecolor.cli.common.options import AsJson, Calibration, Delegate, Quiet, Trusted, complete_model
 
 if TYPE_CHECKING:
     from edgecolor import ModelCheck
     from edgecolor.checking.layer_errors import LayerError
     from edgecolor.checking.reference import ReferenceCheck
+    from edgecolor.support.minisign import Signer
     from edgecolor_runtime.inference.golden import Replay
 
 SHOWN_DEVIATIONS = 12
@@ -49,6 +51,7 @@ def check(
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads of the interpreter.")] = 1,
     delegate: Delegate = None,
+    trusted: Trusted = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -58,17 +61,21 @@ def check(
     are verified. Then the golden vectors run through the interpreter, and raw outputs are compared. This
     needs no TensorFlow. With --reference, on a workstation, the export is made again and compared value by
     value, and colors are compared with those of the float network, on a GPU if there is one. The exit code
-    is 3 if anything misses its limit, and 5 if the file is broken.
+    is 3 if anything misses its limit, and 5 if the file is broken. With --trusted, the file must also be
+    signed: hashes prove that a file is complete, and a signature proves who made it.
 
     \b
     Examples:
       edgecolor check s
       edgecolor check model_edgetpu.tflite --delegate edgetpu
+      edgecolor check mine.tflite --trusted workshop.pub
       edgecolor check mine.tflite --reference mine.keras --calibration camera-pictures/ --layers
     """
     from edgecolor import check as check_model
+    from edgecolor.support.minisign import verify_signed
     from edgecolor_runtime import GateError
 
+    signer = None if trusted is None else verify_signed(model, trusted, "check")
     verify_models(model, *([] if reference is None else [str(reference)]))
     with working(f"checking {model}", quiet=quiet) as print_progress:
         result = check_model(
@@ -82,17 +89,16 @@ def check(
             on_progress=print_progress,
         )
     if as_json:
-        print(json.dumps(_report(result), indent=1), flush=True)
+        signature = {} if trusted is None else {"signature": signer and asdict(signer)}
+        print(json.dumps(_report(result) | signature, indent=1), flush=True)
     else:
-        print_lines(*_lines(result))
+        print_lines(*_lines(result, _signature_lines(signer, trusted)))
     if result.failures:
         raise GateError(" ".join(result.failures))
 
 
 def _report(result: ModelCheck) -> dict[str, Any]:
     """Return the JSON object that --json prints."""
-    from dataclasses import asdict
-
     report = {
         key: getattr(result, key) for key in ("file", "name", "version", "precision", "sha256", "threads")
     }
@@ -103,9 +109,17 @@ def _report(result: ModelCheck) -> dict[str, Any]:
     return report
 
 
-def _lines(result: ModelCheck) -> Iterator[str]:
+def _signature_lines(signer: Signer | None, trusted: Path | None) -> Iterator[str]:
+    if signer is not None:
+        yield f"signature    by the key {signer.key} in {trusted}: {' '.join(signer.comment.split())}"
+    elif trusted is not None:
+        yield "signature    none needed: a shipped model, pinned by its hash"
+
+
+def _lines(result: ModelCheck, signature: Iterator[str]) -> Iterator[str]:
     yield f"file         {result.file}: {result.name} {result.version}, {result.precision}, intact"
     yield f"sha256       {result.sha256}"
+    yield from signature
     yield from _golden_lines(result.golden)
     if result.reference is not None:
         yield from _reference_lines(result.reference)

@@ -66,6 +66,14 @@ def export(
     saturation: Annotated[
         float | None, typer.Option(help="Default gain on color (default: the gain in the sidecar, or 1).")
     ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY",
+            help="Secret key of minisign: also write the signature FILE.minisig, which `edgecolor check "
+            "--trusted` and `minisign -V` verify.",
+        ),
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -84,9 +92,12 @@ def export(
       edgecolor export mine.keras --int8 --calibration camera-pictures/ -o mine.tflite
       edgecolor export mine.keras --edgetpu -o mine_edgetpu.tflite
       edgecolor export mine.tflite --edgetpu -o mine_edgetpu.tflite
+      edgecolor export mine.keras --sign workshop.key
     """
     from edgecolor import export as export_model
+    from edgecolor.support.minisign import read_signing_key, signature_path, write_signature
     from edgecolor_runtime import Precision, UsageError
+    from edgecolor_runtime.system.files import refuse_existing
 
     flags = {"int8": int8, "int16x8": int16x8, "float32": float32, "float16": float16, "dynamic": dynamic}
     chosen = [precision for precision, is_set in flags.items() if is_set]
@@ -102,10 +113,15 @@ def export(
     is_exported = edgetpu and model.suffix == ".tflite"
     if not is_exported:
         verify_network(model)
+    output = output or _default_output(model, "edgetpu" if edgetpu else precision.value)
+    key = None
+    if sign is not None:
+        refuse_existing(signature_path(output), force)
+        key = read_signing_key(sign, lambda: _ask_password(sign))
     with working(f"exporting {model}", quiet=quiet) as print_progress:
         report = export_model(
             model,
-            output or _default_output(model, "edgetpu" if edgetpu else precision.value),
+            output,
             precision=precision,
             calibration=None if is_exported else calibration_folder(calibration),
             name=name,
@@ -115,10 +131,11 @@ def export(
             force=force,
             on_progress=print_progress,
         )
+    signature = None if key is None else write_signature(output, key)
     if as_json:
-        print(_json(report))
+        print(_json(report, signature))
     else:
-        print_lines(*_lines(report))
+        print_lines(*_lines(report), *([] if signature is None else [f"signature    {signature}"]))
 
 
 def _default_output(model: Path, kind: str) -> Path:
@@ -143,10 +160,24 @@ def _missing_model(precision: Precision) -> str:
     return f"Name the network to export. For example: {shlex.join(words)}"
 
 
-def _json(report: ExportReport) -> str:
+def _ask_password(key: Path) -> str:
+    import getpass
+    import sys
+
+    from edgecolor_runtime import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{key} has a password, and there is no terminal to ask for it. Use a key without a password "
+            "(minisign -G -W), or sign the exported file with: minisign -S"
+        )
+    return getpass.getpass(f"Password of {key}: ")
+
+
+def _json(report: ExportReport, signature: Path | None) -> str:
     from dataclasses import asdict
 
-    return json.dumps(asdict(report), indent=1)
+    return json.dumps(asdict(report) | ({} if signature is None else {"signature": str(signature)}), indent=1)
 
 
 def _lines(report: ExportReport) -> list[str]:
