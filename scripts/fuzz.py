@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         make_examples(Path(folder))
         end = time.monotonic() + options.seconds
-        fuzzing = Fuzzing(Path(folder), options.keep, tuple(options.only), options.seed, end)
+        fuzzing = Fuzzing(Path(folder), options.keep, names=tuple(options.only), seed=options.seed, end=end)
         names = [target.name for target in make_targets(Path(folder))]
         if unknown := set(options.only) - set(names):
             parser.error(f"--only {unknown.pop()}: expected one of {', '.join(names)}")

@@ -181,10 +181,10 @@ def test_keys_and_signature_go_into_the_bundle(tmp_path: Path) -> None:
 
 
 def test_verification_is_fetched_only_with_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requirements = []
 
     def fetch(own: Sequence[Path], folder: Path, target: BundleTarget, *, also: Sequence[str]) -> list[Path]:
-        asked.append((list(also), target.debian_packages.get("cryptography")))
+        requirements.append((list(also), target.debian_packages.get("cryptography")))
         folder.mkdir()
         return []
 
@@ -193,7 +193,7 @@ def test_verification_is_fetched_only_with_keys(tmp_path: Path, monkeypatch: pyt
     keys = make_key(tmp_path, "workshop", b"workshop").with_suffix(".pub")
     for words in ([], ["--trusted", str(keys)]):
         assert make(tmp_path / "b.tar.gz", "--force", *words, target="bookworm-armhf") == 0
-    assert asked == [(["pip"], None), (["pip", "edgecolor[sign]"], "python3-cryptography")]
+    assert requirements == [(["pip"], None), (["pip", "edgecolor[sign]"], "python3-cryptography")]
 
 
 def test_installer_refuses_another_machine(unpacked: Path, tmp_path: Path) -> None:

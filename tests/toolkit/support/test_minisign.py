@@ -94,6 +94,11 @@ def change_model(model: Path) -> None:
     model.write_bytes(data)
 
 
+def make_folder(model: Path) -> None:
+    signature_path(model).unlink()
+    signature_path(model).mkdir()
+
+
 def change_comment(model: Path) -> None:
     path = signature_path(model)
     path.write_text(path.read_text().replace("file:mine", "file:best"))
@@ -122,7 +127,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "huge": (write(b"untrusted comment: x\n" * 100_000), "too long"),
     "a folder": (
-        lambda model: (signature_path(model).unlink(), signature_path(model).mkdir(), None)[2],
+        make_folder,
         "Is a directory",
     ),
 }
@@ -215,7 +220,7 @@ def test_export_does_not_replace_a_signature(
 
 @needs_minisign
 def test_minisign_verifies_our_signature(signed: Path, key: Path) -> None:
-    command = ["minisign", "-Vm", signed, "-p", key.with_suffix(".pub")]
+    command = ["minisign", "-Vm", str(signed), "-p", str(key.with_suffix(".pub"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "Signature and comment signature verified" in done.stdout
 
@@ -228,9 +233,9 @@ def test_minisign_verifies_our_signature(signed: Path, key: Path) -> None:
 )
 def test_keys_and_signatures_of_minisign(tmp_path: Path, signed: Path, words: list[str]) -> None:
     secret, public = tmp_path / "m.key", tmp_path / "m.pub"
-    command = ["minisign", "-G", *words, "-s", secret, "-p", public]
+    command = ["minisign", "-G", *words, "-s", str(secret), "-p", str(public)]
     subprocess.run(command, input="hello\nhello\n", capture_output=True, text=True, check=True)
-    command = ["minisign", "-S", "-s", secret, "-m", signed]
+    command = ["minisign", "-S", "-s", str(secret), "-m", str(signed)]
     subprocess.run(command, input="hello\n", capture_output=True, text=True, check=True)
     assert main(["check", str(signed), "--trusted", str(public)]) == 0
     write_signature(signed, read_signing_key(secret, lambda: "hello"))
