@@ -99,7 +99,7 @@ def test_the_preview_is_open_until_the_session_ends(folder: Path, tiny_path: Pat
 
     def visit(shot: Shot) -> None:
         if shot.number == 2:
-            with urllib.request.urlopen(f"{session.address}statistics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{session.address}statistics", timeout=60) as answer:
                 answers.append(json.load(answer))
 
     session = LiveSession(folder, LiveOptions(model=tiny_path, framerate=50, port=0, max_frames=4))

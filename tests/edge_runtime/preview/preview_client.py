@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from edgecolor_runtime.preview.server import Preview
 
-WAIT = 20.0  # time limit of a test in seconds
+WAIT = 60.0  # time limit of a test in seconds
 
 
 @dataclass(frozen=True)

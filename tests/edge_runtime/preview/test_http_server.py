@@ -13,18 +13,24 @@ import pytest
 
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.images.jpeg import encode_jpeg
-from edgecolor_runtime.preview import broadcast, http_server
+from edgecolor_runtime.preview import access, broadcast, http_server
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 
 from .preview_client import ask, connect, eventually, parts, port_of, read_all, repeatedly, watch
 
 HELLO = b"GET /statistics HTTP/1.1\r\nHost: localhost\r\n"
 SHORT = 0.4  # seconds
+LONG = 600.0  # seconds: a test that waits for this time limit fails
 
 
 @pytest.fixture
 def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "TIMEOUT_SECONDS", SHORT)
+
+
+@pytest.fixture
+def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "TIMEOUT_SECONDS", LONG)
 
 
 def status_after(preview: Preview, request: bytes) -> int:
@@ -77,7 +83,7 @@ def test_a_client_that_still_sends_gets_the_response(preview: Preview) -> None:
 def test_half_a_request_times_out(preview: Preview, begun: bytes) -> None:
     begin = time.monotonic()
     assert status_after(preview, begun) == 408
-    assert SHORT <= time.monotonic() - begin < SHORT + 5
+    assert time.monotonic() - begin >= SHORT
 
 
 @pytest.mark.usefixtures("short_timeout")
@@ -85,12 +91,12 @@ def test_the_time_limit_is_for_the_whole_request(preview: Preview) -> None:
     with connect(preview) as client:
         begin = time.monotonic()
         try:
-            while time.monotonic() < begin + 10:
+            while time.monotonic() < begin + 60:
                 client.sendall(b"G")
                 time.sleep(SHORT / 10)
         except OSError:
             pass  # hung up
-        assert time.monotonic() - begin < 9
+        assert time.monotonic() - begin < 50
 
 
 def test_disconnected_before_the_request(preview: Preview) -> None:
@@ -131,6 +137,7 @@ def test_disconnected_while_there_is_no_new_picture(
     assert eventually(lambda: not preview.pictures.viewers)
 
 
+@pytest.mark.usefixtures("long_timeout")
 def test_a_slow_client_gets_the_latest_picture_and_delays_nobody(
     preview: Preview, shot: Callable[..., Shot]
 ) -> None:
@@ -143,7 +150,7 @@ def test_a_slow_client_gets_the_latest_picture_and_delays_nobody(
         begin = time.monotonic()
         for each in shots[1:]:
             preview.show(each)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < LONG / 2
         last = encode_jpeg(shot(0.5).frame)
         preview.show(shot(0.5))
         taken = 1
@@ -226,8 +233,12 @@ def test_silent_connections_do_not_shut_viewers_out(
         assert len(preview._server._connections) < 3 * 8
 
 
-def test_connections_without_the_token_do_not_shut_viewers_out(controls: PreviewControls) -> None:
+def test_connections_without_the_token_do_not_shut_viewers_out(
+    controls: PreviewControls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wrong tokens wait for their answers, and their connections are replaced as well."""
+    monkeypatch.setattr(access, "_FIRST_DELAY_SECONDS", LONG)
+    monkeypatch.setattr(access, "MAX_DELAY_SECONDS", LONG)
     preview = Preview(host="0.0.0.0", port=0, token="right-token-0123456", controls=controls)
     bearer = {"Authorization": "Bearer right-token-0123456"}
     with ExitStack() as stack:
@@ -235,9 +246,7 @@ def test_connections_without_the_token_do_not_shut_viewers_out(controls: Preview
         for number in range(200):
             client = stack.enter_context(connect(preview))
             client.sendall(f"GET /?token=wrong{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        begun = time.monotonic()
-        assert ask(preview, "/statistics", headers=bearer).status == 200
-        assert time.monotonic() - begun < 2
+        assert ask(preview, "/statistics", headers=bearer).status == 200, "it waits for nothing"
 
 
 def status_or_none(preview: Preview) -> int | None:
@@ -247,6 +256,7 @@ def status_or_none(preview: Preview) -> int | None:
         return None
 
 
+@pytest.mark.usefixtures("long_timeout")
 def test_closing_disconnects_all_clients(controls: PreviewControls, shot: Callable[[], Shot]) -> None:
     """One client watches, one reads nothing, one sends nothing, and one was refused and still sends."""
     before = threading.active_count()
@@ -263,7 +273,7 @@ def test_closing_disconnects_all_clients(controls: PreviewControls, shot: Callab
             preview.show(shot())
         begin = time.monotonic()
         preview.close()
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < LONG / 2
         assert threading.active_count() == before
         assert read_all(lively)
         assert stuck.recv(100)

@@ -44,6 +44,18 @@ def open(path, *words, **options):
 Image.open = open
 """
 
+# The local engine finishes 120 photographs in a moment: this command stops after its first lines.
+STOPPING = """
+import sys, time
+from edgecolor.batch.commit import ResultCommitter
+from edgecolor.cli import main
+commit = ResultCommitter.commit
+def commit_and_stop(self):
+    commit(self)
+    time.sleep(600)
+ResultCommitter.commit = commit_and_stop
+sys.exit(main(sys.argv[1:]))
+"""
 # A command on a busy machine: the loop of Ray Data still uses Ray seconds after the run was interrupted.
 SLOW_LOOP = """
 import sys, time
@@ -204,9 +216,12 @@ def test_both_engines_write_the_same(album: Album, tmp_path: Path, cluster: tupl
     assert files[0] == files[1] and len(files[0]) == 36
 
 
-def kill_and_resume(folder: Path, out: Path, engine: str, env: Environment, known: int) -> None:
+def kill_and_resume(
+    folder: Path, out: Path, engine: str, env: Environment, *, known: int, stopping: bool = False
+) -> None:
     line = command(folder, out, "--engine", engine)
-    process = start_run(line, env, out, known)
+    first_line = [sys.executable, "-c", STOPPING, *line[3:]] if stopping else line
+    process = start_run(first_line, env, out, known)
     process.kill()
     process.communicate()
     count = len(list(folder.rglob("*.jpg")))
@@ -223,7 +238,7 @@ def kill_and_resume(folder: Path, out: Path, engine: str, env: Environment, know
 def test_a_killed_run_is_resumed(
     album: Album, tmp_path: Path, cluster: tuple[int, Environment], engine: str
 ) -> None:
-    kill_and_resume(album(120), tmp_path / "out", engine, cluster[1], known=20)
+    kill_and_resume(album(120), tmp_path / "out", engine, cluster[1], known=1, stopping=True)
 
 
 def kill_a_worker(folder: Path, out: Path, cluster: tuple[int, Environment], known: int) -> None:
@@ -236,7 +251,7 @@ def kill_a_worker(folder: Path, out: Path, cluster: tuple[int, Environment], kno
 
 
 def test_a_lost_worker_loses_nothing(album: Album, tmp_path: Path, cluster: tuple[int, Environment]) -> None:
-    kill_a_worker(album(120), tmp_path / "out", cluster, known=20)
+    kill_a_worker(album(120), tmp_path / "out", cluster, known=1)
 
 
 @pytest.mark.slow

@@ -171,7 +171,10 @@ def test_interrupted_it_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     ) as command:
         assert command.stderr is not None
         assert any("without a pause" in line for line in command.stderr)
-        time.sleep(2)  # by then the measuring process runs
+        children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+        while not children.read_text():  # the measuring process
+            assert command.poll() is None
+            time.sleep(0.01)
         command.send_signal(signal.SIGINT)  # to it alone: whoever started it has to end the measuring process
         assert command.wait(60) == 130
     assert list(tmp_path.iterdir()) == []

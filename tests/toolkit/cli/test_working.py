@@ -40,6 +40,12 @@ def terminal() -> Iterator[list[str]]:
     os.close(main_end)
 
 
+def wait_for(text: str, shown: list[str]) -> None:
+    """Wait until a terminal shows a text."""
+    while text not in "".join(shown):
+        time.sleep(0.01)
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -48,19 +54,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_spinner_with_the_time_appears_and_goes() -> None:
     with terminal() as shown, messages.working("loading the [model]", quiet=False) as print_progress:
-        time.sleep(0.4)
+        wait_for("loading", shown)
         print_progress("142 [calibration] pictures")
-        time.sleep(0.3)
+        wait_for("142 [calibration] pictures", shown)
     text = "".join(shown)
-    assert re.search(r"loading the \[model\].*0:00:0\d", text)
+    assert re.search(r"loading the \[model\].*0:0\d:\d\d", text)
     assert "142 [calibration] pictures\r\n" in text
     assert text.rfind("\x1b[2K") > text.rfind("loading")  # the line of the spinner is erased
 
 
-def test_what_is_fast_or_quiet_shows_nothing() -> None:
+def test_what_is_fast_or_quiet_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal() as shown:
-        with messages.working("loading", quiet=False):
-            pass
+        with monkeypatch.context() as patch:
+            patch.setattr(messages, "_SPINNER_SECONDS", 60.0)
+            with messages.working("loading", quiet=False):
+                pass
         with messages.working("loading", quiet=True) as print_progress:
             print_progress("a line")
             time.sleep(0.3)

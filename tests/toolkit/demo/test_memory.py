@@ -130,7 +130,8 @@ def test_visitors_are_limited_and_freed(kept: object, monkeypatch: pytest.Monkey
         assert closed == []
         page.release.set()
         await asyncio.gather(*visitors)
-        await asyncio.sleep(0.2)
+        while len(closed) < MAX_VISITORS:
+            await asyncio.sleep(0.01)
         assert closed == ["left"] * MAX_VISITORS
         assert (await visit(limits))["type"] != "websocket.close"
 

@@ -49,9 +49,9 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Child:
 
 
 def is_unlocked(path: Path) -> bool:
-    """Return whether the process that locked a file has ended; wait for its end for at most 10 s."""
+    """Return whether the process that locked a file has ended; wait for its end for at most 60 s."""
     with path.open() as file:
-        for _ in range(100):
+        for _ in range(600):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -195,8 +195,8 @@ def test_the_workers_of_a_pool_end_when_their_parent_is_killed() -> None:
 
 
 def has_ended(process: int) -> bool:
-    """Wait up to 10 s until a process has ended."""
-    for _ in range(1000):
+    """Wait up to 60 s until a process has ended."""
+    for _ in range(6000):
         try:
             if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True

@@ -265,9 +265,11 @@ def test_list_cameras(
 def test_stats_are_lines_of_json(
     here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    begun = time.monotonic()
     assert run("--camera", "film.mp4", "--no-preview", "--stats", "--timeout", 2.5) == 0
+    seconds = time.monotonic() - begun
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert 2 <= len(lines) <= 4  # at most one per second, and the last line
+    assert 2 <= len(lines) <= 1 + seconds  # at most one per second, and the last line
     assert [line["frames"] for line in lines] == sorted(line["frames"] for line in lines)
     assert all(line["model"] == "tiny" and line["source"] == "film.mp4" for line in lines)
     assert lines[-1]["output"] is None and lines[-1]["frames"] > 0
@@ -290,7 +292,7 @@ def test_the_preview_is_served_and_the_ssh_command_is_printed(
     def visited(self: server.Preview, shot: Any) -> None:
         show(self, shot)
         if shot.number == 5:
-            with urllib.request.urlopen(f"{self.address}statistics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.address}statistics", timeout=60) as answer:
                 seen.update(json.load(answer))
 
     monkeypatch.setattr(server.Preview, "show", visited)
@@ -451,7 +453,7 @@ def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subpr
     """A frame takes very long. The first Ctrl-C waits for it, the second does not."""
     code = (
         "import sys, time; from edgecolor.cli import main; from edgecolor_runtime import LiveSession\n"
-        "LiveSession._show = lambda *_: (print('stuck', flush=True), time.sleep(60))\n"
+        "LiveSession._show = lambda *_: (print('stuck', flush=True), time.sleep(600))\n"
         f"sys.exit(main(['run', '--camera', 'film.mp4', '--no-preview', '--model', {str(MODEL)!r}]))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
@@ -459,5 +461,7 @@ def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subpr
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        while process.poll() is None:  # two signals become one if the process did not run between them
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert process.returncode == 130

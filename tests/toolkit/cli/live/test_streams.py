@@ -178,7 +178,7 @@ def test_secrets_of_an_address_are_not_on_the_page(serve: Callable[..., str]) ->
     def visit(shot: Shot) -> None:
         if not pages:
             for path in ("", "statistics"):
-                with urllib.request.urlopen(f"{session.address}{path}", timeout=5) as answer:
+                with urllib.request.urlopen(f"{session.address}{path}", timeout=60) as answer:
                     pages.append(answer.read().decode())
 
     with LiveSession(address, LiveOptions(model=MODEL, port=0, max_frames=5)) as session:
