@@ -80,20 +80,34 @@ class Block:
         return int(struct.unpack_from(self.order + letter, entry.data)[0])
 
 
-class _Reader:
-    """Reads the directories of one file."""
+class DirectoryReader:
+    """Reads the directories of one file.
 
-    def __init__(self, file: IO[bytes], base: int) -> None:
+    Args:
+        file: the file; its position changes.
+        base: position of the TIFF header in the file.
+
+    Attributes:
+        order: "<" or ">", the byte order of the file.
+        big: whether the file is a BigTIFF.
+        first: offset of the first directory.
+        damaged: number of entries that were left out, because their values lie outside the file.
+
+    Raises:
+        ValueError, KeyError, struct.error: the file has no TIFF header.
+    """
+
+    def __init__(self, file: IO[bytes], base: int = 0) -> None:
         self._file, self._base = file, base
         self._size = file.seek(0, io.SEEK_END) - base
         head = self._read(0, 16)
         self.order = {b"II": "<", b"MM": ">"}[head[:2]]
         version = struct.unpack_from(f"{self.order}H", head, 2)[0]
-        self._big = version == 43
+        self.big = version == 43
         if version not in (42, 43):
             raise ValueError(f"version {version}")
-        self._letter = "Q" if self._big else "L"
-        self.first = int(struct.unpack_from(self.order + self._letter, head, 8 if self._big else 4)[0])
+        self._letter = "Q" if self.big else "L"
+        self.first = int(struct.unpack_from(self.order + self._letter, head, 8 if self.big else 4)[0])
         self.damaged = 0
 
     def _read(self, offset: int, size: int) -> bytes:
@@ -102,30 +116,29 @@ class _Reader:
         self._file.seek(self._base + offset)
         return self._file.read(size)
 
-    def directory(self, offset: int, unread: frozenset[int]) -> tuple[Directory, int]:
-        """Return the directory at an offset, and the offset of the next one."""
-        head, entry_size, inline = (8, 20, 8) if self._big else (2, 12, 4)
-        count_letter = "Q" if self._big else "H"
+    def table(self, offset: int) -> tuple[list[tuple[int, int, int, bytes]], int]:
+        """Return tag, type, count and inline bytes of the entries at an offset, and the offset that follows.
+
+        Raises:
+            ValueError, struct.error: there is no directory.
+        """
+        head, entry_size, inline = (8, 20, 8) if self.big else (2, 12, 4)
+        count_letter = "Q" if self.big else "H"
         count = struct.unpack(self.order + count_letter, self._read(offset, head))[0]
         if not 0 < count <= _MAX_ENTRIES:
             raise ValueError(f"{count} entries")
         table = self._read(offset + head, count * entry_size + inline)
-        entries: Directory = {}
+        entries = []
         for start in range(0, min(count, len(table) // entry_size) * entry_size, entry_size):
             tag, kind, number = struct.unpack_from(f"{self.order}HH{self._letter}", table, start)
-            if tag in unread:
-                continue
-            value = table[start + entry_size - inline : start + entry_size]
-            if entry := self._entry(kind, number, value):
-                entries.setdefault(tag, entry)
-            else:
-                self.damaged += 1
+            entries.append((tag, kind, number, table[start + entry_size - inline : start + entry_size]))
         end = count * entry_size
         if len(table) < end + inline:
             return entries, 0
         return entries, int(struct.unpack_from(self.order + self._letter, table, end)[0])
 
-    def _entry(self, kind: int, count: int, inline: bytes) -> Entry | None:
+    def value(self, kind: int, count: int, inline: bytes) -> bytes | None:
+        """Return the bytes of an entry's values; None if they are too many or lie outside the file."""
         size = (_SIZES | _BIG_SIZES).get(kind)
         if size is None or count == 0 or size * count > _MAX_VALUE_BYTES:
             return None
@@ -135,7 +148,25 @@ class _Reader:
             if offset + size > self._size:
                 return None
             inline = self._read(offset, size)
-        data = inline[:size]
+        return inline[:size]
+
+    def directory(self, offset: int, unread: frozenset[int]) -> tuple[Directory, int]:
+        """Return the directory at an offset, and the offset of the next one."""
+        table, following = self.table(offset)
+        entries: Directory = {}
+        for tag, kind, number, inline in table:
+            if tag in unread:
+                continue
+            if entry := self._entry(kind, number, inline):
+                entries.setdefault(tag, entry)
+            else:
+                self.damaged += 1
+        return entries, following
+
+    def _entry(self, kind: int, count: int, inline: bytes) -> Entry | None:
+        data = self.value(kind, count, inline)
+        if data is None:
+            return None
         if kind in _BIG_SIZES:
             values = struct.unpack(f"{self.order}{count}Q", data)
             return Entry(LONG, count, struct.pack(f"{self.order}{count}L", *(v & 0xFFFFFFFF for v in values)))
@@ -143,25 +174,22 @@ class _Reader:
 
 
 def read_block(
-    file: IO[bytes], *, base: int = 0, page: int = 0, unread: frozenset[int] = frozenset()
+    file: IO[bytes], *, base: int = 0, offset: int | None = None, unread: frozenset[int] = frozenset()
 ) -> Block:
     """Read the directories of a TIFF file or of an EXIF block.
 
     Args:
         file: the file; its position changes.
         base: position of the TIFF header in the file.
-        page: number of the directory in the chain of a file with several pages.
+        offset: position of the directory; None for the first.
         unread: tags of the first directory whose values are not needed, such as the offsets of the pixels.
 
     Raises:
         ValueError: the block has no readable first directory.
     """
     try:
-        reader = _Reader(file, base)
-        offset = reader.first
-        for _ in range(page):
-            offset = reader.directory(offset, unread)[1]
-        directories = {MAIN: reader.directory(offset, unread)[0]}
+        reader = DirectoryReader(file, base)
+        directories = {MAIN: reader.directory(reader.first if offset is None else offset, unread)[0]}
     except (KeyError, struct.error) as error:
         raise ValueError(f"not a TIFF directory ({error})") from None
     pointers = Block(reader.order, {})

@@ -55,7 +55,7 @@ def to_srgb(image: Image.Image, icc: object, deep: U16 | None = None) -> Convert
     Args:
         image: image of mode L, RGB, CMYK or LAB. The image may be changed.
         icc: ICC profile, or anything else for none.
-        deep: the pixels of an image of mode L with 16 bits.
+        deep: the luma of the image with 16 bits. That of RGB is kept only if its colors are those of sRGB.
     """
     if image.mode == "LAB":
         icc = _LAB
@@ -93,7 +93,7 @@ def _convert(image: Image.Image, icc: bytes, deep: U16 | None) -> ConvertedPixel
     if image.mode == "L":
         return _gray_to_srgb(image, icc, deep)
     if image.mode == "RGB" and _is_srgb(icc):
-        return ConvertedPixels(image, icc)
+        return ConvertedPixels(image, icc, deep)
     in_place = image.mode == "RGB"  # saves the memory of a second picture
     converted = ImageCms.applyTransform(image, _build(icc, image.mode), inPlace=in_place)
     return ConvertedPixels(converted or image, SRGB)

@@ -10,6 +10,7 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from edgecolor_runtime.errors import PictureError, UsageError
+from edgecolor_runtime.images.signatures import Format, read_head, recognize_format
 from edgecolor_runtime.system.commands import pip_install
 
 WRITTEN_FORMATS = {
@@ -28,7 +29,23 @@ PICTURE_SUFFIXES = frozenset(
     (
         *WRITTEN_FORMATS,
         *(".mpo", ".apng", ".gif", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".pcx", ".tga"),
-        *(".sgi", ".psd", ".ico", ".icns", ".dds", ".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif"),
+        *(
+            ".sgi",
+            ".psd",
+            ".ico",
+            ".icns",
+            ".dds",
+            ".jp2",
+            ".j2k",
+            ".jpx",
+            ".jpf",
+            ".j2c",
+            ".jpc",
+            ".avif",
+            ".heic",
+            ".heif",
+            ".jxl",
+        ),
     )
 )
 """Extensions of pictures in lower case. A picture that Pillow cannot open is reported, not skipped."""
@@ -36,7 +53,7 @@ PICTURE_SUFFIXES = frozenset(
 _COMMON_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # Pillow has them without loading its plugins
 READ_FORMATS = (
     *_COMMON_FORMATS,
-    *("TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "PSD", "DDS", "ICNS", "ICO", "SGI", "PCX", "TGA"),
+    *("TIFF", "WEBP", "AVIF", "HEIF", "JXL", "JPEG2000", "PSD", "DDS", "ICNS", "ICO", "SGI", "PCX", "TGA"),
 )
 """Pillow's names of the formats that are read. The content of a file decides its format, not its name.
 
@@ -44,8 +61,8 @@ Every other format is refused. Pillow passes PostScript (EPS) to Ghostscript, wh
 """
 
 
-_HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
-_HEIC_PACKAGE = "pillow-heif"
+_PLUGINS = {"pillow_heif": "HEIF", "pillow_jxl": "JXL"}
+"""Module of a package -> Pillow's name of the format that it adds."""
 
 
 def open_image(file: Path | IO[bytes]) -> Image.Image:
@@ -54,8 +71,8 @@ def open_image(file: Path | IO[bytes]) -> Image.Image:
     Every file from outside is opened here, because `Image.open` without formats executes PostScript.
 
     Raises:
-        UnidentifiedImageError: the file has none of these formats.
-        PictureError: the file is a HEIC picture, and the package that reads it is not installed.
+        UnidentifiedImageError: the file has no format that is known.
+        PictureError: the file has a known format that is not read, or whose package is not installed.
         OSError: the file cannot be read.
         Exception: Pillow raises any class of exception on a damaged file.
     """
@@ -63,32 +80,46 @@ def open_image(file: Path | IO[bytes]) -> Image.Image:
         return Image.open(file, formats=_COMMON_FORMATS)
     except UnidentifiedImageError:
         Image.init()  # loads the plugins; plugins of older versions of Pillow are fewer
-        _register_heif()
+        form = _recognize(file)
+        if form is not None and form.module in _PLUGINS and importlib.util.find_spec(form.module):
+            _register(form.module)
         try:
             return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
         except UnidentifiedImageError:
-            if "HEIF" not in Image.OPEN and _is_heic(file):
-                raise PictureError(
-                    f"HEIC images need the {_HEIC_PACKAGE} package. "
-                    f"Install it with: {pip_install(_HEIC_PACKAGE)}"
-                ) from None
+            if form is not None:
+                raise PictureError(_explain(form)) from None
             raise
 
 
-def _register_heif() -> None:
-    """Make Pillow read HEIC, if the package for this is installed."""
-    if "HEIF" not in Image.OPEN and importlib.util.find_spec("pillow_heif") is not None:
-        importlib.import_module("pillow_heif").register_heif_opener()
+def require_package(form: Format) -> None:
+    """Raise PictureError if the package that reads a format is not installed; it says how to install it."""
+    if importlib.util.find_spec(form.module) is None:
+        raise PictureError(_explain(form))
 
 
-def _is_heic(file: Path | IO[bytes]) -> bool:
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            head = opened.read(12)
+def _explain(form: Format) -> str:
+    """Return why a format is not read, and what to do."""
+    if form.package:
+        install = pip_install(form.package)
+        reason = f"{form.name} need the {form.package} package. Install it with: {install}"
     else:
-        file.seek(0)
-        head = file.read(12)
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+        reason = f"{form.name} are not read"
+    return ". ".join(filter(None, (reason, form.advice)))
+
+
+def _recognize(file: Path | IO[bytes]) -> Format | None:
+    if not isinstance(file, Path):
+        return recognize_format(read_head(file))
+    with file.open("rb") as opened:
+        return recognize_format(read_head(opened))
+
+
+def _register(module: str) -> None:
+    """Make Pillow read the format of a package."""
+    if _PLUGINS[module] not in Image.OPEN:
+        plugin = importlib.import_module(module)  # pillow_jxl registers itself
+        if module == "pillow_heif":
+            plugin.register_heif_opener()
 
 
 def is_picture(path: Path) -> bool:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Any
-
-from PIL import Image
+from typing import IO, TYPE_CHECKING
 
 from edgecolor_runtime.file_formats import tiff_directory as tiff
 from edgecolor_runtime.file_formats.photoshop import IPTC_RESOURCE, find_iptc
@@ -26,6 +24,9 @@ from edgecolor_runtime.file_formats.tiff_directory import (
     Entry,
 )
 from edgecolor_runtime.file_formats.xmp import clean_packet
+
+if TYPE_CHECKING:
+    from edgecolor_runtime.images.decoded import DecodedPage
 
 # Tags that describe how pixels are stored in the file, or what lies beside them: hidden layers, thumbnails,
 # the development of a camera's raw data, padding. They must not be copied to another file.
@@ -48,6 +49,7 @@ _COLOR_SPACE = 0xA001  # EXIF tags
 _WIDTH = 0xA002
 _HEIGHT = 0xA003
 _SRGB = 1  # value of _COLOR_SPACE
+_INFO_TAGS = {"icc_profile": ICC, "xmp": XMP}  # Pillow's names
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")  # of JPEG, WebP and TIFF; of PNG
 _PROFILE_TEXT = "Raw profile type "  # PNG texts that hold EXIF, IPTC and XMP as hexadecimal digits
 
@@ -73,42 +75,38 @@ class Metadata:
     texts: tuple[tuple[str, str], ...] = ()
 
 
-def read_directories(image: Image.Image) -> Block | None:
-    """Return the directories of a TIFF file that is open and not loaded; None for another format.
-
-    Raises:
-        ValueError: the file has no readable directory.
-    """
-    if image.format != "TIFF" or not hasattr(image, "fp"):
-        return None
-    file: IO[bytes] = image.fp
-    position = file.tell()
-    try:
-        return tiff.read_block(file, page=image.tell(), unread=_PIXEL_TAGS)
-    finally:
-        file.seek(position)
-
-
-def read_metadata(
-    image: Image.Image, directories: Block | None, size: tuple[int, int]
-) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what holds for the colored result of a loaded image, and notes on what was left out.
+def read_tiff(file: IO[bytes], offset: int) -> tuple[Block, dict[str, object]]:
+    """Return the directories of a page of a TIFF file, and its metadata of other kinds under Pillow's names.
 
     Args:
-        image: the loaded image.
-        directories: result of `read_directories`.
+        file: the file; its position changes.
+        offset: position of the page's directory.
+
+    Raises:
+        ValueError: there is no readable directory.
+    """
+    block = tiff.read_block(file, offset=offset, unread=_PIXEL_TAGS)
+    main = block.directories[MAIN]
+    return block, {name: main[tag].data for name, tag in _INFO_TAGS.items() if tag in main}
+
+
+def read_metadata(page: DecodedPage, size: tuple[int, int]) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what holds for the colored result of a page, and notes on what was left out.
+
+    Args:
+        page: the page.
         size: width and height of the upright picture.
     """
-    block, notes = directories or Block("<", {}), []
-    exif = image.info.get("exif")
-    if directories is None and isinstance(exif, bytes) and exif:
+    block, notes = page.directories or Block("<", {}), []
+    exif = page.info.get("exif")
+    if page.directories is None and isinstance(exif, bytes) and exif:
         try:
             block = tiff.parse_block(exif)
         except ValueError:
             notes.append("its EXIF block is damaged and was left out")
     if block.damaged:
         notes.append(f"damaged entries of its EXIF block were left out: {block.damaged}")
-    xmp = _xmp(image.info)
+    xmp = _xmp(page.info)
     try:
         xmp = xmp and clean_packet(xmp)
     except ValueError:
@@ -116,11 +114,11 @@ def read_metadata(
         notes.append("its XMP packet is damaged and was left out")
     return Metadata(
         exif=tiff.pack_block(_fit_block(block, size)),
-        dpi=_dpi(image, block),
+        dpi=_dpi_of_info(page.info) if page.directories is None else _dpi_of_block(block),
         xmp=xmp,
-        iptc=_iptc(image.info, block),
-        comment=_comment(image.info.get("comment")),
-        texts=tuple(_texts(image)),
+        iptc=_iptc(page.info, block),
+        comment=_comment(page.info.get("comment")),
+        texts=tuple(_texts(page.texts)),
     ), tuple(notes)
 
 
@@ -165,19 +163,26 @@ def _fit_block(block: Block, size: tuple[int, int]) -> Block:
     return Block(block.order, {**block.directories, MAIN: main, EXIF: inner})
 
 
-def _dpi(image: Image.Image, block: Block) -> tuple[float, float] | None:
-    if image.format == "TIFF":
-        main = block.directories.get(MAIN, {})
-        unit = block.integer(main[_RESOLUTION_UNIT]) if _RESOLUTION_UNIT in main else _INCH
-        factor = {_INCH: 1.0, _CENTIMETER: _CENTIMETERS_PER_INCH}.get(unit)
-        if factor is None or _X_RESOLUTION not in main or _Y_RESOLUTION not in main:
-            return None
-        values = [_fraction(block, main[tag].data) * factor for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
-    else:
-        try:
-            values = [float(value) for value in image.info["dpi"]]
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
-            return None
+def _dpi_of_block(block: Block) -> tuple[float, float] | None:
+    main = block.directories.get(MAIN, {})
+    unit = block.integer(main[_RESOLUTION_UNIT]) if _RESOLUTION_UNIT in main else _INCH
+    factor = {_INCH: 1.0, _CENTIMETER: _CENTIMETERS_PER_INCH}.get(unit)
+    if factor is None or _X_RESOLUTION not in main or _Y_RESOLUTION not in main:
+        return None
+    return _dpi([_fraction(block, main[tag].data) * factor for tag in (_X_RESOLUTION, _Y_RESOLUTION)])
+
+
+def _dpi_of_info(info: Mapping[str, object]) -> tuple[float, float] | None:
+    resolution = info.get("dpi")
+    if not isinstance(resolution, (tuple, list)):
+        return None
+    try:
+        return _dpi([float(value) for value in resolution])
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _dpi(values: list[float]) -> tuple[float, float] | None:
     if len(values) != 2 or not all(0 < value < math.inf for value in values):
         return None
     return values[0], values[1]
@@ -190,15 +195,14 @@ def _fraction(block: Block, data: bytes) -> float:
     return float(numerator / denominator) if denominator else 0.0
 
 
-def _xmp(info: dict[Any, Any]) -> bytes | None:
+def _xmp(info: Mapping[str, object]) -> bytes | None:
     packet = next((info[key] for key in _XMP_KEYS if info.get(key)), None)
     if isinstance(packet, str):
         return packet.encode()
     return packet if isinstance(packet, bytes) else None
 
 
-def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
-    texts = getattr(image, "text", {})
+def _texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for key in sorted(texts):
         if key not in _XMP_KEYS and not key.startswith(_PROFILE_TEXT):
             yield key, str(texts[key])
@@ -210,7 +214,7 @@ def _comment(value: object) -> bytes | None:
     return value if isinstance(value, bytes) and value else None
 
 
-def _iptc(info: dict[Any, Any], block: Block) -> bytes | None:
+def _iptc(info: Mapping[str, object], block: Block) -> bytes | None:
     """Return the IPTC block of a JPEG, TIFF or PNG file."""
     resources = info.get("photoshop")
     if isinstance(resources, dict):  # as Pillow reads those of JPEG

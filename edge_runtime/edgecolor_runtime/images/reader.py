@@ -6,30 +6,60 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
-from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from edgecolor_runtime.colors.spaces import U16
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images.color_profiles import to_srgb
-from edgecolor_runtime.images.formats import open_image
-from edgecolor_runtime.images.metadata import Metadata, read_directories, read_metadata, state_srgb
-from edgecolor_runtime.images.samples import (
-    MAX_12_BIT,
-    MAX_16_BIT,
-    is_deep,
-    round_to_8_bits,
-    scale_to_16_bits,
+from edgecolor_runtime.file_formats.tiff_chain import read_directories
+from edgecolor_runtime.file_formats.tiff_pages import (
+    ORIENTATION,
+    Directory,
+    find_cut_parts,
+    find_pages,
+    find_raw,
+    is_tiff,
 )
+from edgecolor_runtime.file_formats.tiff_samples import read_samples
+from edgecolor_runtime.images.camera_raw import develop_raw
+from edgecolor_runtime.images.color_profiles import to_srgb
+from edgecolor_runtime.images.decoded import DecodedPage
+from edgecolor_runtime.images.formats import open_image, require_package
+from edgecolor_runtime.images.incomplete import (
+    BIT_ROT,
+    END_MISSING,
+    JPEG_RECOVERY,
+    MISSING_LEVEL,
+    PNG_RECOVERY,
+    fill_missing,
+    list_problems,
+)
+from edgecolor_runtime.images.metadata import Metadata, read_metadata, read_tiff, state_srgb
+from edgecolor_runtime.images.pdf_scans import count_pdf_pages, read_pdf_page
+from edgecolor_runtime.images.samples import is_deep, round_to_8_bits, scale_to_16_bits, values_of
+from edgecolor_runtime.images.signatures import PDF, RAW, read_head, recognize_format
+from edgecolor_runtime.images.tiff_images import decode_with_pillow, image_of_samples, needs_pillow
+from edgecolor_runtime.system.stderr import stderr_without
 
+_LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
 _WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
 
-_TIFF_BITS = 258  # TIFF tags
-_TIFF_PHOTOMETRIC = 262
-_WHITE_IS_ZERO = 0  # value of _TIFF_PHOTOMETRIC
+_RECOVERIES = {"JPEG": JPEG_RECOVERY, "MPO": JPEG_RECOVERY, "PNG": PNG_RECOVERY}
+_STEPS_PER_BYTE = 257  # 65535 / 255
+_TURNS = {  # orientation of EXIF -> how the picture becomes upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +75,7 @@ class Picture:
         icc: ICC profile of sRGB: the source's own, or ours if the pixels were converted to sRGB; None if the
             source has none that fits its pixels.
         metadata: what the file says about the picture.
+        pages: number of pages or frames in the file.
         notes: what a user should know about the picture, one sentence each.
     """
 
@@ -54,6 +85,7 @@ class Picture:
     deep: U16 | None = field(default=None, compare=False)
     icc: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    pages: int = 1
     notes: tuple[str, ...] = ()
 
     def to_rgb(self) -> Image.Image:
@@ -61,28 +93,54 @@ class Picture:
         return self.rgb or self.gray.convert("RGB")
 
 
-def open_picture(path: str | Path) -> Picture:
-    """Open a picture of any size and mode.
+def open_picture(path: str | Path, *, page: int | None = None, strict: bool = False) -> Picture:
+    """Open a picture of any size, mode and format that is read.
+
+    Args:
+        path: the file.
+        page: number of the page or frame, from 1; None: the first, with a note if there are several.
+        strict: refuse a file that is cut off or damaged. By default the part that it holds is read, and a
+            note says which part is missing.
 
     Raises:
         PictureError: the file is missing, empty, damaged, not a picture, or larger than Pillow's limit
-            against decompression bombs.
+            against decompression bombs; or it has no such page.
     """
     path = Path(path)
-    with _named_errors(path):
-        return _open(path, path.stat().st_size)
+    with _named_errors(path), path.open("rb") as file:
+        return _read_file(file, page, strict)
 
 
-def parse_picture(data: bytes, name: str) -> Picture:
+def parse_picture(data: bytes, name: str, *, page: int | None = None, strict: bool = False) -> Picture:
     """Read the bytes of a picture file, as `open_picture`; `name` stands for the file in messages."""
     with _named_errors(name):
-        return _open(io.BytesIO(data), len(data))
+        return _read_file(io.BytesIO(data), page, strict)
 
 
 def read_image(image: Image.Image, name: str = "the picture") -> Picture:
     """Read an image that is already open, as `open_picture`; `name` stands for it in messages."""
     with _named_errors(name):
-        return _read(image)
+        image.load()
+        page = _page_of(image)
+        return _make_picture(page, _note_on_pages(page, None))
+
+
+def count_pages(path: str | Path) -> int:
+    """Return the number of pages or frames of a picture file; the errors are those of `open_picture`."""
+    path = Path(path)
+    with _named_errors(path), path.open("rb") as file:
+        head = read_head(file)
+        form = recognize_format(head)
+        if is_tiff(head) and form is not RAW:
+            directories = read_directories(file)
+            return 1 if find_raw(directories) else len(find_pages(directories))
+        if form is PDF:
+            require_package(PDF)
+            return count_pdf_pages(file)
+        if form is RAW:
+            return 1
+        with _open_without_bombs(file) as image:
+            return _count_frames(image)
 
 
 @contextmanager
@@ -107,66 +165,185 @@ def _named_errors(name: str | Path) -> Iterator[None]:
         raise PictureError(f"{name}: damaged picture ({_line(error) or type(error).__name__})") from error
 
 
-def _open(file: Path | io.BytesIO, size: int) -> Picture:
-    if size == 0:
+def _read_file(file: IO[bytes], page: int | None, strict: bool) -> Picture:
+    decoded = _decode_file(file, page)
+    problems = list_problems(decoded)
+    if strict and problems:
+        raise PictureError(f"damaged picture: {'; '.join(problems)}. Without --strict the rest is colored")
+    return _make_picture(decoded, (*_note_on_pages(decoded, page), *problems))
+
+
+def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
+    if page is not None or decoded.pages == 1:
+        return ()
+    return (f"holds {decoded.pages} {decoded.kind_of_pages}; the first is colored",)
+
+
+def _decode_file(file: IO[bytes], page: int | None) -> DecodedPage:
+    head = read_head(file)
+    if not head:
         raise PictureError("empty file")
-    with _bombs_raise():
-        image = open_image(file)
-    with image:
-        return _read(image)
+    form = recognize_format(head)
+    if is_tiff(head) and form is not RAW:
+        return _decode_tiff(file, page)
+    if form is RAW:
+        return _develop(file, page)
+    if form is PDF:
+        require_package(PDF)
+        pages = count_pdf_pages(file)
+        return replace(read_pdf_page(file, _verify_page(page, pages)), pages=pages)
+    return _decode_with_plugin(file, page)
 
 
-@contextmanager
-def _bombs_raise() -> Iterator[None]:
+def _verify_page(page: int | None, pages: int) -> int:
+    number = 1 if page is None else page
+    if not 1 <= number <= pages:
+        raise PictureError(f"there is no page {number}; the file has {pages}")
+    return number
+
+
+def _develop(file: IO[bytes], page: int | None, directories: tuple[Directory, ...] = ()) -> DecodedPage:
+    require_package(RAW)
+    _verify_page(page, 1)
+    developed = develop_raw(file)
+    if not directories:
+        return developed
+    block, info = read_tiff(file, directories[0].offset)
+    info.pop("icc_profile", None)
+    return replace(developed, info=info, directories=block)
+
+
+def _decode_tiff(file: IO[bytes], page: int | None) -> DecodedPage:
+    directories = read_directories(file)
+    if find_raw(directories):
+        return _develop(file, page, directories)
+    pages = find_pages(directories)
+    directory = pages[_verify_page(page, len(pages)) - 1]
+    _refuse_bomb(directory.size)
+    block, info = read_tiff(file, directory.offset)
+    return replace(
+        _decode_tiff_page(file, directory),
+        info=info,
+        directories=block,
+        orientation=directory.value(ORIENTATION, 1),
+        pages=len(pages),
+    )
+
+
+def _decode_tiff_page(file: IO[bytes], directory: Directory) -> DecodedPage:
+    cut_parts = find_cut_parts(directory, file.seek(0, io.SEEK_END))
+    if needs_pillow(directory):
+        with stderr_without(*_LIBTIFF_LINES) if cut_parts else nullcontext():
+            image = decode_with_pillow(file, directory)
+        whole = (0, 0, *directory.size)  # a single strip: how much of it is there is not known
+        return DecodedPage(
+            image,
+            missing=() if whole in cut_parts else cut_parts,
+            damage=(END_MISSING,) if whole in cut_parts else (),
+        )
+    samples = None if cut_parts else read_samples(file, directory, salvage=False)
+    if samples is None or samples.damaged:
+        with stderr_without(*_LIBTIFF_LINES):
+            samples = read_samples(file, directory, salvage=True)
+    image, deep, assumed = image_of_samples(samples, directory)
+    damage = (BIT_ROT,) if samples.damaged and not samples.missing else ()
+    return DecodedPage(image, deep, notes=assumed, missing=samples.missing, damage=damage)
+
+
+def _decode_with_plugin(file: IO[bytes], page: int | None) -> DecodedPage:
+    with _open_without_bombs(file) as image:
+        number = _verify_page(page, _count_frames(image))
+        if number > 1:
+            image.seek(number - 1)
+        recovery = _RECOVERIES.get(image.format or "") if number == 1 else None
+        if recovery is None:
+            image.load()
+            return _page_of(image)
+        try:
+            image.load()
+        except Exception:  # Pillow raises any class of exception on a damaged file
+            rest = recovery.recover(_read_all(file), _decode)
+            return replace(_page_of(rest.image), missing=rest.missing, damage=rest.damage)
+        return replace(_page_of(image), damage=recovery.find_damage(_read_all(file)))
+
+
+def _read_all(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _decode(data: bytes) -> Image.Image:
+    image = _open_without_bombs(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def _count_frames(image: Image.Image) -> int:
+    # The second image of a phone's MPO is another view.
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+
+
+def _page_of(image: Image.Image) -> DecodedPage:
+    """Return a loaded image with its metadata."""
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow raises any class of exception on a damaged EXIF block, which gets a note
+        orientation = 1
+    return DecodedPage(
+        image,
+        info={key: value for key, value in image.info.items() if isinstance(key, str)},
+        texts=getattr(image, "text", {}),
+        orientation=orientation,
+        pages=_count_frames(image),
+        kind_of_pages="frames",
+    )
+
+
+def _open_without_bombs(file: IO[bytes]) -> Image.Image:
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+        return open_image(file)
+
+
+def _refuse_bomb(size: tuple[int, int]) -> None:
+    if Image.MAX_IMAGE_PIXELS and size[0] * size[1] > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _read(image: Image.Image) -> Picture:
-    notes = []
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # the second image of a phone's MPO is another view
-        notes.append(f"holds {frames} frames; the first is colored")
-    directories = read_directories(image)  # before the pixels, because Pillow then closes the file
-    image.load()
-    # Pillow inverts TIFFs where 0 is white only if they have 8 bits.
-    tags = getattr(image, "tag_v2", {})
-    inverted = image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
-    white = MAX_12_BIT if tags.get(_TIFF_BITS) == (12,) else MAX_16_BIT  # Pillow does not scale 12 bits
-    icc = image.info.get("icc_profile")
-    upright = _upright(image)
-    metadata, left_out = read_metadata(image, directories, upright.size)
-    deep = None
-    if is_deep(upright):
-        deep, note = scale_to_16_bits(upright, white)
-        notes += note
-        if inverted:
-            deep = MAX_16_BIT - deep
-        upright = round_to_8_bits(deep)
-    plain, alpha = _split_alpha(upright)
-    pixels = to_srgb(plain, icc, deep)
+def _make_picture(page: DecodedPage, notes: tuple[str, ...]) -> Picture:
+    """Convert a page to upright sRGB of 8 bits, and collect what the colored file keeps."""
+    image, deep, assumed = page.image, page.deep, page.notes
+    if is_deep(image):
+        deep, assumed = scale_to_16_bits(values_of(image), bits=16)
+        image = Image.fromarray(round_to_8_bits(deep))
+    image, alpha = _split_alpha(image)
+    fill_missing(image, page.missing)
+    if deep is not None:
+        for left, top, right, bottom in page.missing:
+            deep[top:bottom, left:right] = MISSING_LEVEL * _STEPS_PER_BYTE
+        deep = _turn_array(deep, page.orientation)
+    pixels = to_srgb(_turn(image, page.orientation), page.info.get("icc_profile"), deep)
+    metadata, left_out = read_metadata(page, pixels.image.size)
     return Picture(
         pixels.image.convert("L"),
         rgb=pixels.image if _has_colors(pixels.image) else None,
-        alpha=alpha,
+        alpha=alpha and _turn(alpha, page.orientation),
         deep=pixels.deep,
         icc=pixels.icc,
         metadata=state_srgb(metadata) if pixels.icc else metadata,
-        notes=(*notes, *pixels.notes, *left_out),
+        pages=page.pages,
+        notes=(*notes, *assumed, *pixels.notes, *left_out),
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    # With upright pixels and no orientation tag every viewer agrees, and the network sees the sky at the top.
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow fails to rewrite a damaged EXIF block; `_exif` adds a note
-        return image
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn an image upright: all viewers agree on such pixels, and the network sees the sky at the top."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -178,6 +355,17 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if image.mode in ("CMYK", "LAB"):
         return image, None
     return image.convert("L" if image.mode in ("L", "1") else "RGB"), None
+
+
+def _turn_array(deep: U16, orientation: int) -> U16:
+    """Turn 16-bit luma upright, as `_turn`; versions of Pillow turn images of 16 bits differently."""
+    if orientation >= 5:
+        deep = deep.T
+    if orientation in (2, 3, 6, 7):
+        deep = deep[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        deep = deep[::-1]
+    return np.ascontiguousarray(deep)
 
 
 def _has_colors(image: Image.Image) -> bool:

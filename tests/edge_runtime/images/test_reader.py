@@ -74,7 +74,7 @@ def test_12_bit_tiff_reaches_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(grays(tmp_path / "a.tif"), [[0, 255] * 4] * 4)
 
 
-@pytest.mark.parametrize(("low", "high", "noted"), [(0, 1, False), (0, 255, False), (-3.0, 900.0, True)])
+@pytest.mark.parametrize(("low", "high", "noted"), [(0, 1, False), (0, 255, True), (-3.0, 900.0, True)])
 def test_floats(tmp_path: Path, low: float, high: float, noted: bool) -> None:
     values = np.linspace(low, high, 64, dtype=np.float32)[None].repeat(4, axis=0)
     path = saved(tmp_path, Image.fromarray(values), "a.tif")
@@ -95,7 +95,7 @@ def test_32_bit_integers(tmp_path: Path) -> None:
     values = np.linspace(-5, 1_000_000, 64)[None].repeat(4, axis=0).astype(np.int32)
     path = saved(tmp_path, Image.fromarray(values), "a.tif")
     np.testing.assert_allclose(grays(path)[0], np.linspace(0, 255, 64), atol=0.51)
-    assert "-5 to 1e+06" in open_picture(path).notes[0]
+    assert "-5 to 1000000" in open_picture(path).notes[0]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.webp", "a.tif"])
@@ -160,7 +160,13 @@ def test_the_first_frame_of_an_animation_with_a_note(tmp_path: Path, name: str) 
     path = saved(tmp_path, frames[0], name, save_all=True, append_images=frames[1:], **options)
     picture = open_picture(path)
     assert np.abs(np.asarray(picture.gray, float) - 40).max() <= 1
-    assert picture.notes == ("holds 3 frames; the first is colored",)
+    kind = "pages" if name == "a.tif" else "frames"
+    assert picture.notes == (f"holds 3 {kind}; the first is colored",)
+    for number, tone in enumerate((40, 120, 200), 1):
+        picture = open_picture(path, page=number)
+        assert np.abs(np.asarray(picture.gray, float) - tone).max() <= 1 and not picture.notes
+    with pytest.raises(PictureError, match="no page 4; the file has 3"):
+        open_picture(path, page=4)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -259,7 +265,7 @@ def test_not_a_picture(tmp_path: Path, content: bytes) -> None:
     refused(tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.gif", "a.bmp"])
+@pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.bmp", "a.jp2"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7])
 def test_truncated(tmp_path: Path, name: str, share: float) -> None:
     path = saved(tmp_path, colors().resize((300, 200)), name)

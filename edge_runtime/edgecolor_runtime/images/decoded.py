@@ -1,0 +1,47 @@
+"""A decoded page of a picture file: what the readers of the formats hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from edgecolor_runtime.colors.spaces import U16
+    from edgecolor_runtime.file_formats.tiff_directory import Block
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom of a part of a picture in pixels."""
+
+
+@dataclass(frozen=True)
+class DecodedPage:
+    """One page of a file, as its pixels lie in the file.
+
+    Attributes:
+        image: its pixels, in any mode of Pillow.
+        deep: its luma with 16 bits, shape (h, w), if a TIFF file has more than 8 bits; else None.
+        info: its metadata under Pillow's names: "icc_profile", "exif", "dpi", "xmp" and others.
+        directories: the directories of a TIFF file with its metadata; None for another format.
+        texts: keyword -> text, of a PNG file.
+        orientation: how to turn it upright: 1 to 8, as in EXIF.
+        pages: number of pages in the file.
+        kind_of_pages: "pages" or "frames".
+        notes: what a user should know, one sentence each.
+        missing: the parts that the file does not hold.
+        damage: what is damaged, one sentence each.
+    """
+
+    image: Image.Image
+    deep: U16 | None = None
+    info: Mapping[str, object] = field(default_factory=dict)
+    directories: Block | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    orientation: int = 1
+    pages: int = 1
+    kind_of_pages: str = "pages"
+    notes: tuple[str, ...] = ()
+    missing: tuple[Box, ...] = ()
+    damage: tuple[str, ...] = ()

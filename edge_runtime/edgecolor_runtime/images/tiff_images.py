@@ -1,0 +1,154 @@
+"""A page of a TIFF file as a Pillow image: gray, RGB, palettes, CMYK, with or without alpha."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.file_formats import tiff_pages as tags
+from edgecolor_runtime.file_formats.tiff_pages import Directory
+from edgecolor_runtime.file_formats.tiff_strips import BYTE_COMPRESSIONS, UNCOMPRESSED
+from edgecolor_runtime.images.samples import luma_of, round_to_8_bits, scale_to_16_bits
+
+if TYPE_CHECKING:
+    from edgecolor_runtime.colors.spaces import U8, U16
+    from edgecolor_runtime.file_formats.tiff_samples import Samples
+
+_ASSOCIATED_ALPHA = 1  # values of EXTRA_SAMPLES
+_ALPHA = 2
+_MAX_16_BIT = 65535
+_COLOR_SAMPLES = {
+    tags.WHITE_IS_ZERO: 1,
+    tags.BLACK_IS_ZERO: 1,
+    tags.RGB: 3,
+    tags.PALETTE: 1,
+    tags.TRANSPARENCY_MASK: 1,
+    tags.CMYK: 4,
+}
+"""Photometric interpretation -> samples of a color, for those that are read here; Pillow reads the others."""
+
+
+def needs_pillow(page: Directory) -> bool:
+    """Return whether a page has colors or a compression that only Pillow decodes, such as JPEG and fax."""
+    return (
+        page.value(tags.COMPRESSION, UNCOMPRESSED) not in BYTE_COMPRESSIONS
+        or _photometric(page) not in _COLOR_SAMPLES
+    )
+
+
+def image_of_samples(samples: Samples, page: Directory) -> tuple[Image.Image, U16 | None, tuple[str, ...]]:
+    """Return the samples of a page as an image of mode L, LA, RGB, RGBA or CMYK.
+
+    Returns:
+        The image as it lies in the file; its luma with 16 bits if its samples have more than 8; and notes on
+        what was assumed about its values.
+
+    Raises:
+        PictureError: the page has fewer samples than its colors need, or no palette.
+        ValueError: no value is finite.
+    """
+    photometric, values = _photometric(page), samples.values
+    colors = _COLOR_SAMPLES[photometric]
+    if values.shape[-1] < colors:
+        raise PictureError(f"the TIFF file has {values.shape[-1]} samples per pixel instead of {colors}")
+    alpha, associated = _alpha_of(values, page, colors, samples.bits)
+    values = values[..., :colors]
+    if photometric == tags.PALETTE:
+        return _image_of(_look_up(values[..., 0], page, samples.bits), alpha, associated), None, ()
+    if values.dtype == np.uint8:
+        color = _widen(values, samples.bits)
+        color = 255 - color if photometric == tags.WHITE_IS_ZERO else color
+        return _image_of(color, alpha, associated), None, ()
+    deep, notes = scale_to_16_bits(values, samples.bits)
+    deep = _MAX_16_BIT - deep if photometric == tags.WHITE_IS_ZERO else deep
+    luma = deep[..., 0] if colors == 1 else luma_of(deep) if colors == 3 and alpha is None else None
+    luma = None if values.itemsize == 1 else luma
+    return _image_of(round_to_8_bits(deep), alpha, associated), luma, notes
+
+
+def _photometric(page: Directory) -> int:
+    # libtiff makes the same assumption about files without the tag.
+    assumed = tags.RGB if page.value(tags.SAMPLES_PER_PIXEL, 1) >= 3 else tags.BLACK_IS_ZERO
+    return page.value(tags.PHOTOMETRIC, assumed)
+
+
+def _alpha_of(values: NDArray[Any], page: Directory, colors: int, bits: int) -> tuple[U8 | None, bool]:
+    """Return the opacity, and whether the colors are multiplied with it.
+
+    A further sample of unknown meaning is no opacity: scanners store infrared there.
+    """
+    kinds = page.tags.get(tags.EXTRA_SAMPLES, (_ALPHA,) if values.shape[-1] == colors + 1 else ())
+    for number, kind in enumerate(kinds[: values.shape[-1] - colors]):
+        if kind in (_ASSOCIATED_ALPHA, _ALPHA):
+            plane = values[..., colors + number]
+            opaque = 1.0 if plane.dtype.kind == "f" else float((1 << bits) - 1)
+            scaled = np.rint(np.nan_to_num(plane.astype(np.float32)) * (255 / opaque))
+            return scaled.clip(0, 255).astype(np.uint8), kind == _ASSOCIATED_ALPHA
+    return None, False
+
+
+def _widen(values: U8, bits: int) -> U8:
+    """Scale samples of at most 8 bits to 8 bits."""
+    if bits == 8:
+        return values
+    table = np.rint(np.arange(1 << bits) * (255 / ((1 << bits) - 1))).astype(np.uint8)
+    widened: U8 = table[values]
+    return widened
+
+
+def _look_up(indices: NDArray[Any], page: Directory, bits: int) -> U8:
+    entries = np.array(page.tags.get(tags.COLOR_MAP, ()), np.uint16)
+    if entries.size != 3 << bits:
+        raise PictureError("the palette of the TIFF file is missing or has a wrong length")
+    shift = 8 if entries.max() > 255 else 0  # old writers store 8 bits
+    colors: U8 = (entries >> shift).astype(np.uint8).reshape(3, -1).T[indices]
+    return colors
+
+
+def _image_of(color: U8, alpha: U8 | None, associated: bool) -> Image.Image:
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}[color.shape[-1]]
+    image = Image.fromarray(np.ascontiguousarray(color[..., 0] if mode == "L" else color), mode)
+    if alpha is None or mode == "CMYK":
+        return image
+    if not associated:
+        image.putalpha(Image.fromarray(alpha))
+        return image
+    multiplied = Image.merge(f"{mode}a", [*image.split(), Image.fromarray(alpha)])
+    return multiplied.convert(f"{mode}A")
+
+
+def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
+    """Decode a page for which `needs_pillow` is true, as it lies in the file.
+
+    Raises:
+        Exception: Pillow raises any class of exception on a damaged file.
+    """
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page))) as opened:
+        opened.load()
+        return opened.copy()
+
+
+def _single_page(file: IO[bytes], page: Directory) -> bytes:
+    """Return the file with a copy of one directory as its only one, without the orientation.
+
+    The copy lies at the end and points to the same pixels. Versions of Pillow turn pictures differently.
+    """
+    file.seek(0)
+    data = bytearray(file.read())
+    count_layout, entry_bytes, word = ("Q", 20, "Q") if page.big else ("H", 12, "I")
+    start = page.offset + struct.calcsize(count_layout)
+    count = struct.unpack_from(page.order + count_layout, data, page.offset)[0]
+    places = range(start, start + count * entry_bytes, entry_bytes)
+    entries = (data[place : place + entry_bytes] for place in places)
+    kept = [entry for entry in entries if struct.unpack_from(page.order + "H", entry)[0] != tags.ORIENTATION]
+    data += bytes(len(data) % 2)
+    struct.pack_into(page.order + word, data, 8 if page.big else 4, len(data))
+    data += struct.pack(page.order + count_layout, len(kept)) + b"".join(kept)
+    data += bytes(struct.calcsize(word))
+    return bytes(data)
