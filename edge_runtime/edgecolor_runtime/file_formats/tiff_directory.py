@@ -125,7 +125,7 @@ class DirectoryReader:
         head, entry_size, inline = (8, 20, 8) if self.big else (2, 12, 4)
         count_letter = "Q" if self.big else "H"
         count = struct.unpack(self.order + count_letter, self._read(offset, head))[0]
-        if not 0 < count <= _MAX_ENTRIES:
+        if count > _MAX_ENTRIES:
             raise ValueError(f"{count} entries")
         table = self._read(offset + head, count * entry_size + inline)
         entries = []

@@ -42,6 +42,7 @@ _OUTDATED = frozenset(
     )
 )
 
+_MAX_DEPTH = 100
 _PACKET = (
     f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     f'<rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta><?xpacket end="w"?>'
@@ -92,9 +93,15 @@ def _parse(packet: bytes) -> minidom.Document:
     if b"<!DOCTYPE" in packet:  # entities may expand without end
         raise ValueError("XMP with a document type")
     try:
-        return minidom.parseString(packet.strip(b"\0 \t\r\n"))
+        document = minidom.parseString(packet.strip(b"\0 \t\r\n"))
     except ExpatError as error:
         raise ValueError(str(error)) from None
+    level, depth = [_root(document)], 0
+    while level := [child for node in level for child in node.childNodes if isinstance(child, Element)]:
+        depth += 1
+        if depth > _MAX_DEPTH:  # minidom fails on deeper elements
+            raise ValueError("XMP with too many elements inside each other")
+    return document
 
 
 def _serialize(document: minidom.Document) -> bytes:

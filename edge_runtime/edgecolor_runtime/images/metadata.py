@@ -15,6 +15,7 @@ from edgecolor_runtime.file_formats.tiff_directory import (
     BYTE,
     EXIF,
     ICC,
+    INTEROP,
     IPTC,
     MAIN,
     UNDEFINED,
@@ -151,7 +152,9 @@ def add_to_tiff(metadata: Metadata, icc: bytes | None) -> Block:
     ):
         if data:
             main[tag] = Entry(kind, len(data), data)
-    return Block(block.order, {**block.directories, MAIN: main})
+    # libtiff warns about the directory of interoperability rules, which are those of JPEG files.
+    others = {key: entries for key, entries in block.directories.items() if key != INTEROP}
+    return Block(block.order, {**others, MAIN: main})
 
 
 def _fit_block(block: Block, size: tuple[int, int]) -> Block:
