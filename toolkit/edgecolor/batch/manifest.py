@@ -13,6 +13,7 @@ from typing import Any
 
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor.support.file_lock import lock_file
+from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.models.model_file import ModelFile
@@ -300,13 +301,13 @@ def read_entries(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
             yield entry, size
 
 
-def _parse_line(line: bytes) -> dict[str, Any]:
+def _parse_line(line: bytes) -> JsonObject:
     """Return the object of a line.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: the line was not written by edgecolor.
     """
-    entry: dict[str, Any] = parse_json(line)
+    entry: JsonObject = parse_json(line)
     wrong = [key for key, kind in _TYPES.items() if not isinstance(entry.get(key, kind()), kind)]
     if wrong or not {"source", "result"} <= entry.keys():
         raise ValueError("wrong or missing values")
