@@ -50,7 +50,9 @@ class Colorizer:
         self.model = model
         self.saturation = model.info.saturation if saturation is None else saturation
         self.delegate = delegate
-        self.interpreter = load_interpreter(model.flatbuffer, threads=threads, delegate=delegate)
+        self.interpreter = load_interpreter(
+            model.flatbuffer, threads=threads, delegate=delegate, is_pinned=model.is_pinned
+        )
         _verify_tensor(self.interpreter.input, model.info.input, INPUT_SHAPE, "input")
         _verify_tensor(self.interpreter.output, model.info.output, OUTPUT_SHAPE, "output")
         if model.info.ab_scale != AB_SCALE:

@@ -64,12 +64,14 @@ class ModelFile:
         info: what the file says about the model.
         golden: the golden vectors.
         sha256: SHA-256 of the flatbuffer, hexadecimal.
+        is_pinned: whether the whole file is one that this package pins by its hash.
     """
 
     flatbuffer: bytes
     info: ModelInfo
     golden: Golden
     sha256: str
+    is_pinned: bool = False
 
 
 def pack(flatbuffer: bytes, info: ModelInfo, golden: Golden) -> bytes:

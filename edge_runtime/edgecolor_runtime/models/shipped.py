@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def read_shipped(name: str = "s") -> ModelFile:
     Raises:
         ModelFileError: there is no shipped model of this name, or its file is not the pinned one.
     """
-    return parse(shipped_bytes(name), f"shipped model {name}")
+    return replace(parse(shipped_bytes(name), f"shipped model {name}"), is_pinned=True)
 
 
 def shipped_bytes(name: str) -> bytes:

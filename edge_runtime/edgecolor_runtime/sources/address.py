@@ -14,6 +14,14 @@ _SECRET = re.compile(
 """A parameter that holds a secret, in the query or in the path of an address."""
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a scheme has at least two letters, a drive has one
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is the address of a stream, such as rtsp://host/live, and not a path."""
+    return _ADDRESS.match(name) is not None
+
+
 def hide_secrets(name: str) -> str:
     """Return the name of a camera without user and password, for messages, statistics and pages.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.sources import latest, picamera, v4l2
-from edgecolor_runtime.sources.address import hide_secrets
+from edgecolor_runtime.sources.address import hide_secrets, is_address
 from edgecolor_runtime.sources.desktop_camera import (
     DEVICES,
     PRIVACY_SETTINGS,
@@ -30,7 +29,6 @@ DEFAULT_SIZE = (640, 480)
 _SEE_LIST = "`edgecolor run --list-cameras` lists the cameras of this machine"
 _PI_PREFIX = "picamera2:"
 _DESKTOP_PREFIXES = tuple(f"{device}:" for device in DEVICES.values())
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a scheme has at least two letters, a drive has one
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,6 @@ class Camera:
     name: str
     open: Callable[[], StepwiseSource]
     orientation: Orientation
-
-
-def is_address(name: str) -> bool:
-    """Return whether a name is the address of a stream, such as rtsp://host/live, and not a path."""
-    return _ADDRESS.match(name) is not None
 
 
 def describe_no_camera() -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from edgecolor_runtime import SHIPPED, Colorizer, ModelFileError, open_model, read_shipped
+from edgecolor_runtime.inference import interpreter
 from edgecolor_runtime.inference.preprocess import dequantize
+from edgecolor_runtime.models.shipped import shipped_bytes
 from edgecolor_runtime.models.signature import AB_SCALE
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -40,3 +42,15 @@ def test_the_shipped_file_equals_the_file_in_the_models_folder(name: str) -> Non
 def test_other_names_are_refused() -> None:
     with pytest.raises(ModelFileError, match="no shipped model is called nobody"):
         read_shipped("nobody")
+
+
+def test_only_a_shipped_model_skips_the_check_of_its_graph(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    checked: list[bytes] = []
+    monkeypatch.setattr(interpreter, "verify_flatbuffer", checked.append)
+    Colorizer.shipped("s")
+    assert checked == []
+    (tmp_path / "copy.tflite").write_bytes(shipped_bytes("s"))
+    copy = Colorizer.open(tmp_path / "copy.tflite")
+    assert checked == [copy.model.flatbuffer]

@@ -12,7 +12,8 @@ import pytest
 from edgecolor_runtime import list_cameras
 from edgecolor_runtime.errors import CameraError
 from edgecolor_runtime.sources import cameras
-from edgecolor_runtime.sources.cameras import CameraInfo, CameraRequest, find_camera, is_address
+from edgecolor_runtime.sources.address import is_address
+from edgecolor_runtime.sources.cameras import CameraInfo, CameraRequest, find_camera
 from edgecolor_runtime.sources.desktop_camera import DesktopCamera
 
 av = pytest.importorskip("av", reason="no PyAV here")

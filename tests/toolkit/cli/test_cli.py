@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from edgecolor import cli
 from edgecolor.cli.color.run import PANELS, run
@@ -218,6 +219,17 @@ def color_pictures(*_, on_progress, **__):
 folder_run.color_pictures = color_pictures
 sys.exit(cli.main(sys.argv[1:]))
 """
+
+
+def test_a_photograph_does_not_wait_for_modules_that_it_does_not_need(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    code = (
+        "import sys; from edgecolor.cli import main; assert main(['run', 'a.png', '--quiet']) == 0;"
+        "slow = {'multiprocessing', 'edgecolor_runtime.sources.cameras', 'rich', 'tensorflow', 'av'};"
+        "sys.exit(' '.join(slow & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

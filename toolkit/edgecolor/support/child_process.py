@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -108,6 +106,8 @@ def end_worker_with_parent() -> None:
 
 
 def _wait_for_parent() -> None:
+    import multiprocessing.connection  # 20 ms, which a photograph should not wait for
+
     # Not `die_with_parent`: a pool may start a worker from a thread that ends before the pool.
     parent = multiprocessing.parent_process()
     if parent is not None:

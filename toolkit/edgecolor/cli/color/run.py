@@ -180,8 +180,7 @@ def run(
     from edgecolor.support.minisign import verify_signed
     from edgecolor.tflite.trial import try_model
     from edgecolor_runtime.errors import PictureError, UsageError
-    from edgecolor_runtime.sources.address import hide_secrets
-    from edgecolor_runtime.sources.cameras import is_address
+    from edgecolor_runtime.sources.address import hide_secrets, is_address
 
     names = inputs or []
     shared = RunArguments(
