@@ -58,7 +58,8 @@ class _Chain:
             if tag not in tags and (values := self._integers(kind, count, inline)):
                 tags[tag] = values
         children = tuple(self._children(tags, depth + 1)) if depth < _MAX_DEPTH else ()
-        return Directory(offset, self._reader.order, self._reader.big, tags, children), following
+        directory = Directory(offset, self._reader.order, self._reader.big, tags=tags, children=children)
+        return directory, following
 
     def _integers(self, kind: int, count: int, inline: bytes) -> tuple[int, ...]:
         letter = _INTEGER_TYPES.get(kind)

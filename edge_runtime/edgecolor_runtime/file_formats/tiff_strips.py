@@ -33,6 +33,7 @@ BYTE_COMPRESSIONS = frozenset((UNCOMPRESSED, _LZW, *_DEFLATES, _PACK_BITS, _LZMA
 GROUP_BYTES = 4_000_000
 """Decompressed bytes of the strips that are decoded at a time, if they are smaller."""
 
+_LONG = 4  # type of values
 _STEP_BYTES = 64  # of damaged data that are decompressed at a time
 _ZLIB_HEADER_BYTES = 2
 _ERRORS = (zlib.error, lzma.LZMAError, EOFError)
@@ -109,7 +110,8 @@ def read_blocks(file: IO[bytes], layout: Layout, *, salvage: bool) -> Iterator[B
         for number, (rows, whole) in zip(range(start, stop), decompress.group(start, stop), strict=True):
             plane, place = divmod(number, layout.across * layout.down)
             down, across = divmod(place, layout.across)
-            yield Block(plane, across * layout.width, down * layout.height, rows, whole)
+            left, top = across * layout.width, down * layout.height
+            yield Block(plane, left, top, rows=rows, whole=whole)
 
 
 def _groups(layout: Layout) -> Iterator[tuple[int, int]]:
@@ -205,18 +207,18 @@ def _byte_tiff(parts: list[bytes], layout: Layout, rows: int) -> bytes:
     table = end + 2 + 9 * 12 + 4  # where lists longer than a field lie
     offsets = struct.pack(f"<{count}I", *starts[:-1].tolist())
     lengths = struct.pack(f"<{count}I", *map(len, parts))
-    entries = (  # tag, number of values, value or place of the values
-        (256, 1, layout.row_bytes),  # width
-        (257, 1, rows),
-        (258, 1, 8),  # bits
-        (259, 1, layout.compression),
-        (262, 1, 1),  # black is zero
-        (273, count, table if count > 1 else 8),  # offsets of the strips
-        (277, 1, 1),  # samples per pixel
-        (278, 1, layout.height),  # rows of a strip
-        (279, count, table + 4 * count if count > 1 else len(parts[0])),  # lengths of the strips
+    entries = (  # tag, type, number of values, value or place of the values
+        (256, _LONG, 1, layout.row_bytes),  # width
+        (257, _LONG, 1, rows),
+        (258, _LONG, 1, 8),  # bits
+        (259, _LONG, 1, layout.compression),
+        (262, _LONG, 1, 1),  # black is zero
+        (273, _LONG, count, table if count > 1 else 8),  # offsets of the strips
+        (277, _LONG, 1, 1),  # samples per pixel
+        (278, _LONG, 1, layout.height),  # rows of a strip
+        (279, _LONG, count, table + 4 * count if count > 1 else len(parts[0])),  # lengths of the strips
     )
-    directory = b"".join(struct.pack("<HHII", tag, 4, number, value) for tag, number, value in entries)
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     body = b"".join(parts).ljust(end - 8, b"\0")
     head = b"II*\0" + struct.pack("<I", end)
     return head + body + struct.pack("<H", len(entries)) + directory + bytes(4) + offsets + lengths

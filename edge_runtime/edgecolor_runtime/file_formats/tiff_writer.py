@@ -31,10 +31,13 @@ class TiffWriter:
 
     Args:
         order: "<" for a little-endian file, ">" for a big-endian one: that of the entries of its pages.
+
+    Attributes:
+        order: the same.
     """
 
     def __init__(self, order: str = "<") -> None:
-        self._order = order
+        self.order = order
         self._buffer = io.BytesIO()
         self._buffer.write((b"II" if order == "<" else b"MM") + struct.pack(f"{order}HL", 42, 0))
         self._link = 4  # position of the offset of the next directory
@@ -80,7 +83,7 @@ class TiffWriter:
         """Return the bytes of a strip after the horizontal predictor, which halves the compressed size."""
         change = strip.copy()
         change[:, 1:] -= strip[:, :-1]
-        return change.astype(self._order + change.dtype.str[1:], copy=False).tobytes()
+        return change.astype(self.order + change.dtype.str[1:], copy=False).tobytes()
 
     def _append_directories(self, block: Block) -> None:
         start = self._buffer.tell()
@@ -89,9 +92,9 @@ class TiffWriter:
             raise PictureError("larger than 4 GiB, the limit of TIFF; use .png")
         self._buffer.write(packed)
         self._buffer.seek(self._link)
-        self._buffer.write(struct.pack(f"{self._order}L", start))
+        self._buffer.write(struct.pack(f"{self.order}L", start))
         self._buffer.seek(0, io.SEEK_END)
-        self._link = start + 2 + 12 * int(struct.unpack_from(f"{self._order}H", packed)[0])
+        self._link = start + 2 + 12 * int(struct.unpack_from(f"{self.order}H", packed)[0])
 
     def getvalue(self) -> bytes:
         """Return the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +31,15 @@ _END_ONLY = "its last bytes are missing; the picture is complete"
 _MIN_FILLED_SHARE = 0.5  # of a rectangle that is missing as a whole
 _JPEG_END = b"\xff\xd9"
 _JPEG_START_OF_SCAN = 0xDA
+_JPEG_SCAN = b"\xff\xda"
+_FALSE_MARKERS = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)  # markers of the frame
 _JPEG_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 _NOISE_BYTES = 4096  # more than the coefficients of a block
 _PNG_SIGNATURE_BYTES = 8
 _PNG_HEADER_BYTES = 13
 _PNG_CHUNK_BYTES = 12  # of a chunk without content
+_MAX_PNG_FILTER = 4
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 _SIDES = {  # orientation -> where the lower, upper, right and left side of the stored picture are shown
     1: ("lower", "upper", "right", "left"),
@@ -106,14 +110,22 @@ def list_problems(page: DecodedPage) -> tuple[str, ...]:
 
 
 def recover_jpeg(data: bytes, decode: Decode) -> Recovered:
-    """Decode a JPEG file whose end is missing.
+    """Decode a JPEG file whose end is missing or whose data are damaged.
 
     Raises:
         PictureError: no pixel is left.
         Exception: as `decode`.
     """
-    image = decode(data + _JPEG_END)
     scans, progressive = _describe_scans(data)
+    try:
+        image = decode(data + _JPEG_END)
+    except OSError:
+        start = data.rfind(_JPEG_SCAN)
+        if progressive or start < 0:
+            raise
+        # Damage has made a marker, such as the begin of a table, out of pixels.
+        pixels = _FALSE_MARKERS.sub(b"\xff\0", data[start + 2 :])
+        return Recovered(decode(data[: start + 2] + pixels + _JPEG_END), (), (BIT_ROT,))
     if progressive and scans > 1:
         return Recovered(image, (), (_LESS_DETAIL,))
     # What changes with the bytes after the end does not come from the file.
@@ -181,6 +193,9 @@ def recover_png(data: bytes, decode: Decode) -> Recovered:
     length = 2 * row * height if interlaced else row * height
     rows, _ = inflate(pixels, length)
     present = len(rows) // row
+    if not interlaced:  # a filter that does not exist: the row was not decompressed from intact data
+        filters = rows[: present * row : row]
+        present = next((n for n, kind in enumerate(filters) if kind > _MAX_PNG_FILTER), present)
     if not present:
         raise PictureError("the file ends before its first pixels")
     before = [(kind, content) for kind, content, _ in chunks if kind not in (b"IDAT", b"IEND")]

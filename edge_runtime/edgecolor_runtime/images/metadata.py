@@ -135,9 +135,15 @@ def state_srgb(metadata: Metadata) -> Metadata:
     return replace(metadata, exif=tiff.pack_block(Block(block.order, directories)))
 
 
-def add_to_tiff(metadata: Metadata, icc: bytes | None) -> Block:
-    """Return the directories of a TIFF file with this metadata and ICC profile, without its pixels."""
-    block = tiff.parse_block(metadata.exif) if metadata.exif else Block("<", {})
+def add_to_tiff(metadata: Metadata, icc: bytes | None, order: str = "<") -> Block:
+    """Return the directories of a TIFF page with this metadata and ICC profile, without its pixels.
+
+    Args:
+        metadata: what the file says about the picture.
+        icc: ICC profile of the pixels.
+        order: byte order if the metadata have no EXIF block, which has its own.
+    """
+    block = tiff.parse_block(metadata.exif) if metadata.exif else Block(order, {})
     main: Directory = dict(block.directories.get(MAIN, {}))
     if metadata.dpi and _X_RESOLUTION not in main:
         main[_X_RESOLUTION], main[_Y_RESOLUTION] = (block.rational(value) for value in metadata.dpi)

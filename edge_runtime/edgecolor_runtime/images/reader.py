@@ -176,7 +176,7 @@ def _read_file(file: IO[bytes], page: int | None, strict: bool) -> Picture:
 def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
     if page is not None or decoded.pages == 1:
         return ()
-    return (f"holds {decoded.pages} {decoded.kind_of_pages}; the first is colored",)
+    return (f"holds {decoded.pages} {decoded.kind_of_pages}; only the first is colored",)
 
 
 def _decode_file(file: IO[bytes], page: int | None) -> DecodedPage:
@@ -323,6 +323,7 @@ def _make_picture(page: DecodedPage, notes: tuple[str, ...]) -> Picture:
     image, alpha = _split_alpha(image)
     fill_missing(image, page.missing)
     if deep is not None:
+        deep = deep.copy() if page.missing else deep  # it may be Pillow's own memory
         for left, top, right, bottom in page.missing:
             deep[top:bottom, left:right] = MISSING_LEVEL * _STEPS_PER_BYTE
         deep = _turn_array(deep, page.orientation)

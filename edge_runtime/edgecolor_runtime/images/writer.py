@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,18 +147,49 @@ def encode(
         PictureError: the picture is too large for the format.
     """
     refuse_too_large(frame.y.size, form)
-    if label:
-        of = replace(of, metadata=replace(of.metadata, xmp=state_computed_colors(of.metadata.xmp)))
+    if form == "TIFF":
+        return encode_pages([(frame, of)], label=label)
+    of = _labeled(of) if label else of
     if form == "JPEG":
         return _encode_jpeg(frame, of, quality)
     if form == "WEBP":
         return _encode_webp(frame, of, quality)
-    if form == "PNG":
-        return encode_png(_strips(frame, of), frame.y.size, list(_png_chunks(of))), ()
-    block = add_to_tiff(of.metadata, of.icc)
-    writer = TiffWriter(block.order)
-    writer.add_page(_strips(frame, of), frame.y.size, block)
-    return writer.getvalue(), _list_texts("TIFF", of.metadata)
+    return encode_png(_strips(frame, of), frame.y.size, list(_png_chunks(of))), ()
+
+
+def encode_pages(
+    pages: Iterable[tuple[ColorFrame, Picture]], *, label: bool = True
+) -> tuple[bytes, tuple[str, ...]]:
+    """Encode colored frames as the pages of a TIFF file. One page at a time is in memory.
+
+    Args:
+        pages: each colored frame with the original picture, at least one.
+        label: state in the file's XMP that the colors are computed (IPTC's digital source type).
+
+    Returns:
+        The bytes of the file, and what TIFF could not keep.
+
+    Raises:
+        PictureError: the file is larger than 4 GiB.
+    """
+    writer: TiffWriter | None = None
+    notes: dict[str, None] = {}
+    for frame, picture in pages:
+        of = _labeled(picture) if label else picture
+        block = add_to_tiff(of.metadata, of.icc, writer.order if writer else "<")
+        writer = writer or TiffWriter(block.order)
+        if block.order != writer.order:  # EXIF blocks of frames that are no TIFF pages
+            block = add_to_tiff(replace(of.metadata, exif=b""), of.icc, writer.order)
+        writer.add_page(_strips(frame, of), frame.y.size, block)
+        notes |= dict.fromkeys(_list_texts("TIFF", of.metadata))
+    if writer is None:
+        raise ValueError("no pages")
+    return writer.getvalue(), tuple(notes)
+
+
+def _labeled(of: Picture) -> Picture:
+    """Return a picture whose XMP states that its colors are computed."""
+    return replace(of, metadata=replace(of.metadata, xmp=state_computed_colors(of.metadata.xmp)))
 
 
 def _strips(frame: ColorFrame, of: Picture) -> Iterator[U8 | U16]:

@@ -161,7 +161,7 @@ def test_the_first_frame_of_an_animation_with_a_note(tmp_path: Path, name: str) 
     picture = open_picture(path)
     assert np.abs(np.asarray(picture.gray, float) - 40).max() <= 1
     kind = "pages" if name == "a.tif" else "frames"
-    assert picture.notes == (f"holds 3 {kind}; the first is colored",)
+    assert picture.notes == (f"holds 3 {kind}; only the first is colored",)
     for number, tone in enumerate((40, 120, 200), 1):
         picture = open_picture(path, page=number)
         assert np.abs(np.asarray(picture.gray, float) - tone).max() <= 1 and not picture.notes

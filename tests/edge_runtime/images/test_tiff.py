@@ -433,7 +433,7 @@ def test_pages(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(tiff(pages[0], THUMBNAIL, *pages[1:]))
     assert count_pages(tmp_path / "a.tif") == 3
     first = open_picture(tmp_path / "a.tif")
-    assert first.notes == ("holds 3 pages; the first is colored",) and first.pages == 3
+    assert first.notes == ("holds 3 pages; only the first is colored",) and first.pages == 3
     for number, page in enumerate(pages, 1):
         picture = open_picture(tmp_path / "a.tif", page=number)
         assert gray_error(picture, page.values) == 0 and not picture.notes

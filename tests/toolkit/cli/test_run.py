@@ -130,7 +130,7 @@ def test_bad_pictures_do_not_stop_good_ones(
 ) -> None:
     (photos / "empty.jpg").touch()
     (photos / "text.png").write_text("no picture")
-    (photos / "half.jpg").write_bytes((photos / "a.jpg").read_bytes()[:500])
+    (photos / "half.jpg").write_bytes((photos / "a.jpg").read_bytes()[:300])
     (photos / "notes.txt").write_text("not even named like one")
     out = tmp_path / "out"
     assert run(photos, "-o", out, "--threads", threads) == 1
@@ -159,11 +159,11 @@ def test_json(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         "d.webp",
     ]
     assert report["pictures"][0]["size"] == [120, 90]
-    assert report["pictures"][3]["notes"] == ["holds 2 frames; the first is colored"]
+    assert report["pictures"][3]["notes"] == ["holds 2 frames; only the first is colored"]
     assert report["failed"] == [
         {"input": str(photos / "empty.jpg"), "error": f"{photos / 'empty.jpg'}: empty file"}
     ]
-    assert f"{photos / 'z.gif'}: holds 2 frames; the first is colored" in captured.err
+    assert f"{photos / 'z.gif'}: holds 2 frames; only the first is colored" in captured.err
 
 
 def test_saturation(photos: Path, tmp_path: Path) -> None:
@@ -279,3 +279,83 @@ def test_an_output_that_cannot_be_written_leaves_nothing(photos: Path, tmp_path:
     for name in kept:
         with Image.open(name) as image:
             image.load()
+
+
+@pytest.fixture
+def three_pages(tmp_path: Path) -> Path:
+    """A TIFF file of three different pages."""
+    rng = np.random.default_rng(1)
+    pages = [
+        Image.fromarray(rng.integers(30, 220, (6, 8), dtype=np.uint8)).resize((120 + 8 * number, 90))
+        for number in range(3)
+    ]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    return tmp_path / "pages.tif"
+
+
+def test_all_pages_of_a_tiff_file(
+    three_pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.tif"
+    assert run(three_pages, "-o", out) == 0
+    assert capsys.readouterr() == (f"{out}\n", f"{three_pages}: its 3 pages were colored\n")
+    with Image.open(three_pages) as before, Image.open(out) as after:
+        assert after.n_frames == 3  # type: ignore[attr-defined]
+        for number in range(3):
+            before.seek(number)
+            after.seek(number)
+            assert after.size == before.size == (120 + 8 * number, 90)
+            difference = np.asarray(after.convert("L"), float) - np.asarray(before, float)
+            assert np.abs(difference).max() <= 2
+            assert np.ptp(np.asarray(after, float), axis=2).mean() > 3
+
+
+def test_one_page(three_pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(three_pages, "-o", tmp_path / "2.tif", "--page", "2") == 0
+    assert capsys.readouterr().err == ""
+    with Image.open(tmp_path / "2.tif") as image:
+        assert image.n_frames == 1 and image.size == (128, 90)  # type: ignore[attr-defined]
+    assert run(three_pages, "-o", tmp_path / "1.png") == 0
+    assert capsys.readouterr().err == f"{three_pages}: holds 3 pages; only the first is colored\n"
+    assert run(three_pages, "-o", tmp_path / "4.png", "--page", "4") == 1
+    assert capsys.readouterr().err == f"edgecolor: {three_pages}: there is no page 4; the file has 3\n"
+    assert run(three_pages, "-o", tmp_path / "0.png", "--page", "0") == 2
+
+
+def test_pages_in_a_folder(three_pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "album").mkdir()
+    three_pages.rename(tmp_path / "album" / "a.tif")
+    assert run(tmp_path / "album", "-o", out) == 0
+    line = json.loads((out / "manifest.jsonl").read_text())
+    assert line["notes"] == ["its 3 pages were colored"] and line["page"] is None
+    assert run(tmp_path / "album", "-o", out, "--page", "2") == 2
+    assert "was colored with another page" in capsys.readouterr().err
+
+
+def test_a_photograph_that_is_cut_off(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = (photos / "a.jpg").read_bytes()
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(data[: len(data) * 4 // 5])
+    assert run(cut, "-o", tmp_path / "out.png", "--json") == 0
+    captured = capsys.readouterr()
+    note = json.loads(captured.out)["pictures"][0]["notes"][0]
+    assert note.startswith("the lower ") and note.endswith(" % are missing")
+    assert captured.err == f"{cut}: {note}\n"
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (120, 90)
+    assert run(cut, "-o", tmp_path / "strict.png", "--strict") == 1
+    reason = f"damaged picture: {note}. Without --strict the rest is colored"
+    assert capsys.readouterr().err == f"edgecolor: {cut}: {reason}\n"
+    assert not (tmp_path / "strict.png").exists()
+
+
+@pytest.mark.parametrize("option", [["--page", "2"], ["--strict"], ["--verify"]])
+def test_options_for_photographs_only(
+    option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    assert run(tmp_path / "a.mp4", *option) == 2
+    assert capsys.readouterr().err == f"edgecolor: {option[0]} is for photographs\n"

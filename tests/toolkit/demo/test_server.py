@@ -218,7 +218,7 @@ def test_notes_on_a_picture_are_shown() -> None:
     page.file_uploader[0].set_value(("*two* frames.gif", data.getvalue(), "image/gif")).run()
     assert not page.exception and not page.error
     captions = [caption.value for caption in page.caption]
-    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; the first is colored" in captions
+    assert "\\*two\\* frames\\.gif\\: holds 2 frames\\; only the first is colored" in captions
 
 
 def test_every_sample_exists_and_is_free() -> None:

@@ -54,6 +54,8 @@ def color_folder(
     quality: int = 95,
     label: bool = True,
     max_pixels: int | None = None,
+    page: int | None = None,
+    strict: bool = False,
     force: bool = False,
     on_result: Callable[[PictureResult], None] = lambda result: None,
 ) -> ColoringSummary:
@@ -74,6 +76,9 @@ def color_folder(
         quality: of JPEG and WebP, 1 to 100.
         label: state in the XMP of the results that their colors are computed.
         max_pixels: refuse pictures of more pixels (default: no limit but the memory).
+        page: number of the page or frame to color, from 1 (default: the first; all pages if the result is
+            TIFF).
+        strict: refuse pictures that are cut off or damaged.
         force: replace existing files.
         on_result: called with the result of each picture that this run colors.
 
@@ -103,6 +108,8 @@ def color_folder(
         quality=quality,
         label=label,
         max_pixels=max_pixels,
+        page=page,
+        strict=strict,
         force=force,
         on_result=on_result,
     )
@@ -120,6 +127,8 @@ def color_pictures(
     quality: int,
     label: bool,
     max_pixels: int | None,
+    page: int | None,
+    strict: bool,
     force: bool,
     on_result: Callable[[PictureResult], None] = lambda result: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -137,6 +146,9 @@ def color_pictures(
         quality: of JPEG and WebP, 1 to 100.
         label: state in the XMP of the results that their colors are computed.
         max_pixels: refuse pictures of more pixels (default: no limit but the memory).
+        page: number of the page or frame to color, from 1 (default: the first; all pages if the result is
+            TIFF).
+        strict: refuse pictures that are cut off or damaged.
         force: replace existing files.
         on_result: called with the result of each picture that this run colors.
         on_progress: called with the number of finished pictures and the number of all: first with those of
@@ -155,6 +167,8 @@ def color_pictures(
         quality=quality,
         label=label,
         max_pixels=max_pixels,
+        page=page,
+        strict=strict,
         force=force,
         delegate=delegate,
         accept_identical=folder is not None,

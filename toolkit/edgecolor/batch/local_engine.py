@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,11 @@ from queue import SimpleQueue
 
 from edgecolor.batch.commit import MAX_UNSYNCED_RESULTS
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
+from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError, PictureError
-from edgecolor_runtime.images.reader import open_picture
-from edgecolor_runtime.images.writer import encode_for
+from edgecolor_runtime.images.formats import format_of
+from edgecolor_runtime.images.reader import Picture, open_picture
+from edgecolor_runtime.images.writer import encode_for, encode_pages
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import refuse_existing, stage_bytes
@@ -75,13 +77,19 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
         if not options.accept_identical:
             refuse_existing(job.target, options.force)
         source = read_source_state(job.source)  # before reading: a change while it is read counts as later
-        picture = open_picture(job.source)
-        frame = colorizer.colorize(picture.gray)
-        data, notes = encode_for(job.target, frame, of=picture, quality=options.quality, label=options.label)
+        picture = open_picture(job.source, page=options.page, strict=options.strict)
+        if picture.pages > 1 and options.page is None and format_of(job.target) == "TIFF":
+            data, notes = _color_pages(colorizer, job, options, picture.pages)
+        else:
+            frame = colorizer.colorize(picture.gray)
+            data, notes = encode_for(
+                job.target, frame, of=picture, quality=options.quality, label=options.label
+            )
+            notes = (*picture.notes, *notes)
         return PictureResult(
             job,
-            size=frame.y.size,
-            notes=(*picture.notes, *notes),
+            size=picture.gray.size,
+            notes=notes,
             source=source,
             stored=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
@@ -99,6 +107,22 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
     except OSError as error:
         reason = f"{error.filename or job.source}: {error.strerror or error}"
         return PictureResult(job, error=PictureError(reason))
+
+
+def _color_pages(
+    colorizer: Colorizer, job: PictureJob, options: ColoringOptions, pages: int
+) -> tuple[bytes, tuple[str, ...]]:
+    """Color all pages of a picture file; return a TIFF file, and the notes of the pages."""
+    notes: list[str] = []
+
+    def color() -> Iterator[tuple[ColorFrame, Picture]]:
+        for number in range(1, pages + 1):
+            picture = open_picture(job.source, page=number, strict=options.strict)
+            notes.extend(f"page {number}: {note}" for note in picture.notes)
+            yield colorizer.colorize(picture.gray), picture
+
+    data, notes_of_tiff = encode_pages(color(), label=options.label)
+    return data, (f"its {pages} pages were colored", *notes, *notes_of_tiff)
 
 
 def read_source_state(path: Path) -> SourceState:

@@ -35,13 +35,13 @@ source_bytes, source_inode, source_sha256    the picture's size, inode and hash 
 stored      size of the result in bytes
 sha256      SHA-256 of the result
 model       SHA-256 of the network
-saturation, quality, delegate, label    how the picture was colored
+saturation, quality, delegate, label, page    how the picture was colored
 
-Lines of older files lack the hashes, the size, the inode and the label.
+Lines of older files lack the hashes, the size, the inode, the label and the page.
 """
 
-_SETTINGS = ("model", "saturation", "quality", "delegate", "label")
-_SETTINGS_OF_OLDER_LINES = {"label": False}
+_SETTINGS = ("model", "saturation", "quality", "delegate", "label", "page")
+_SETTINGS_OF_OLDER_LINES = {"label": False, "page": None}
 _TYPES: dict[str, type] = {
     "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
     "sha256": str,
@@ -131,11 +131,8 @@ class Manifest:
         self.path = folder / MANIFEST_NAME
         self._folder = folder
         gain = model.info.saturation if options.saturation is None else options.saturation
-        self._settings = dict(
-            zip(
-                _SETTINGS, (model.sha256, gain, options.quality, options.delegate, options.label), strict=True
-            )
-        )
+        values = (model.sha256, gain, options.quality, options.delegate, options.label, options.page)
+        self._settings = dict(zip(_SETTINGS, values, strict=True))
         self._force = options.force
         self._before: dict[str, RecordedResult] = {}
         folder.mkdir(parents=True, exist_ok=True)

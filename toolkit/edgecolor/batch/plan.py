@@ -93,6 +93,8 @@ class ColoringOptions:
         quality: of JPEG and WebP, 1 to 100.
         label: state in the results that their colors are computed.
         max_pixels: refuse larger pictures; None for no limit.
+        page: the page or frame to color, from 1; None for the first, and for all pages if the result is TIFF.
+        strict: refuse pictures that are cut off or damaged.
         force: replace existing results.
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
         accept_identical: an existing result with the same bytes counts as written. An interrupted run left
@@ -105,6 +107,8 @@ class ColoringOptions:
     quality: int = 95
     label: bool = True
     max_pixels: int | None = None
+    page: int | None = None
+    strict: bool = False
     force: bool = False
     delegate: str | None = None
     accept_identical: bool = False

@@ -46,12 +46,14 @@ class PhotoArguments:
     engine: Engine
     label: bool
     max_pixels: int | None
+    page: int | None
+    strict: bool
 
 
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate", "trusted"),
-    "Photographs": ("engine", "quality", "label", "max_pixels", "verify"),
+    "Photographs": ("engine", "quality", "label", "max_pixels", "page", "strict", "verify"),
     "Videos and cameras": (
         "framerate",
         "gray_range",
@@ -112,6 +114,18 @@ def run(
         typer.Option(help="State in the XMP of each photograph that its colors are computed."),
     ] = True,
     max_pixels: MaxPixels = None,
+    page: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Page or frame of the photograph to color (default: the first; all pages into a TIFF file).",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse photographs that are cut off or damaged."),
+    ] = False,
     verify: Annotated[
         bool,
         typer.Option(
@@ -149,7 +163,8 @@ def run(
     r"""Color photographs, a video or a camera. Size and brightness stay the same.
 
     A photograph keeps its EXIF, XMP, color profile and resolution; a video keeps its time stamps and its
-    sound. A folder is searched with its subfolders. If a format cannot hold the colors, the result is a PNG
+    sound. Of a photograph that is cut off, the part that is there is colored, and a note says which part is
+    missing. A folder is searched with its subfolders. If a format cannot hold the colors, the result is a PNG
     file. Without -o, photo.jpg becomes photo.color.jpg beside it. For a video or a camera, a -o without an
     extension is a folder of numbered pictures.
 
@@ -223,10 +238,14 @@ def run(
     if trusted is not None and model is not None:
         verify_signed(model, trusted, "run")
     film = find_film(names, output) if names and not camera else None
-    if verify and (camera or film):
-        raise UsageError("--verify is for photographs")
-    if engine is not Engine.LOCAL and (camera or film):
-        raise UsageError("--engine is for photographs")
+    if camera or film:
+        given = {
+            "--verify": verify,
+            "--engine": engine is not Engine.LOCAL,
+            "--page": page is not None,
+            "--strict": strict,
+        }
+        _refuse_photo_options(given)
     if camera:
         if len(names) > 1:
             raise UsageError(f"--camera takes one camera, not {len(names)}")
@@ -246,8 +265,17 @@ def run(
         raise PictureError(f"{names[0]}: No such file or directory")
     if verify:
         return verify_photos([Path(name) for name in names], shared)
-    photo = PhotoArguments(engine=engine, label=label, max_pixels=max_pixels)
+    photo = PhotoArguments(engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict)
     return _run_photos([Path(name) for name in names], shared, photo)
+
+
+def _refuse_photo_options(given: dict[str, bool]) -> None:
+    """Raise UsageError for the first option for photographs that is given with a camera or a video."""
+    from edgecolor_runtime.errors import UsageError
+
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{option} is for photographs")
 
 
 def _missing_input() -> str:
@@ -314,6 +342,8 @@ def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArgument
             quality=shared.quality,
             label=photo.label,
             max_pixels=photo.max_pixels,
+            page=photo.page,
+            strict=photo.strict,
             force=shared.force,
             on_progress=on_progress,
         )
