@@ -9,8 +9,8 @@ from types import TracebackType
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.media import pyav
-from edgecolor_runtime.outputs.audio import AudioCopier
 from edgecolor_runtime.outputs.encoder import EncoderSettings, VideoEncoder, refuse_format
+from edgecolor_runtime.outputs.track_copier import TrackCopier
 from edgecolor_runtime.sources.frames import Film
 from edgecolor_runtime.sources.video import VideoFile
 from edgecolor_runtime.system.files import publish, refuse_existing, temporary_beside
@@ -30,8 +30,8 @@ class VideoWriter:
 
     Args:
         path: the file to write. Its extension selects the container: .mp4, .m4v, .mov, .mkv or .webm.
-        source: the video or the pictures that are colored. Time stamps, range, pixel aspect ratio and audio
-            are kept. None: the frames come from a camera, and the first one gets time 0.
+        source: the video or the pictures that are colored. Time stamps, range, pixel aspect ratio, audio,
+            subtitles and tags are kept. None: the frames come from a camera, and the first one gets time 0.
         force: replace an existing file.
 
     Attributes:
@@ -50,7 +50,7 @@ class VideoWriter:
         self._av, self._source, self._force = pyav.load(), source, force
         refuse_existing(self.path, force)
         self._stack = ExitStack()
-        self._audio: AudioCopier | None = None
+        self._tracks: TrackCopier | None = None
         self._encoder: VideoEncoder | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -73,8 +73,8 @@ class VideoWriter:
         try:
             if self._encoder is None:
                 self._encoder = self._open(shot)
-            if self._audio is not None:
-                self._audio.copy_until(shot.seconds)
+            if self._tracks is not None:
+                self._tracks.copy_until(shot.seconds)
             self._encoder.encode(shot.frame, shot.seconds)
         except self._av.error.FFmpegError as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror}") from error
@@ -94,9 +94,11 @@ class VideoWriter:
             return
         try:
             self._encoder.flush()
-            if self._audio is not None and whole:
-                self._audio.copy_until(float("inf"))
+            if self._tracks is not None and whole:
+                self._tracks.copy_until(float("inf"))
             self._encoder.container.close()
+            if self._tracks is not None and (left_out := self._tracks.list_left_out(self._temporary)):
+                self.notes.append(f"left out: {', '.join(left_out)}")
             publish(self._temporary, self.path, force=self._force)
         except (self._av.error.FFmpegError, OSError) as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror or error}") from error
@@ -120,6 +122,6 @@ class VideoWriter:
         self._stack.callback(encoder.close)
         self.notes += encoder.notes
         if isinstance(self._source, VideoFile):
-            self._audio = self._stack.enter_context(AudioCopier(self._source.path, encoder.container))
-            self.notes += self._audio.notes
+            self._tracks = self._stack.enter_context(TrackCopier(self._source.path, encoder.container))
+            self.notes += self._tracks.notes
         return encoder

@@ -299,3 +299,144 @@ def test_an_interlaced_film_is_deinterlaced(
     assert capsys.readouterr().err.count("a.mkv: its interlaced frames were deinterlaced") == 1
     assert combs("out.mkv") < 0.3 * combs("a.mkv")
     assert times("out.mkv") == pytest.approx([number / 25 for number in range(8)], abs=1e-3)
+
+
+def tone(channels: int, layout: str, seconds: float = 1.0) -> Any:
+    """Sound in which each channel has another loudness."""
+    samples = np.sin(np.arange(int(RATE * seconds)) * 0.05)
+    loudness = np.linspace(0.1, 0.6, channels)[:, None]
+    frame = av.AudioFrame.from_ndarray((samples * loudness).astype(np.float32), "fltp", layout)
+    frame.rate, frame.pts = RATE, 0
+    return frame
+
+
+def film_with_sound(path: Path, *tracks: tuple[str, str], tags: bool = False) -> None:
+    """Write a film of one second with tracks of sound (codec, layout), and with all kinds of tags."""
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        sounds: list[Any] = [out.add_stream(codec, rate=RATE, layout=layout) for codec, layout in tracks]
+        texts: Any = None
+        if tags:
+            out.metadata.update(title="Grandfather", location="+48.1+011.5/")
+            out.metadata["creation_time"] = "2020-01-02T03:04:05Z"
+            chapters: list[Any] = [
+                {
+                    "id": number,
+                    "start": 500 * number,
+                    "end": 500 * number + 500,
+                    "metadata": {"title": "Part"},
+                }
+                for number in range(2)
+            ]
+            out.set_chapters([{**chapter, "time_base": Fraction(1, 1000)} for chapter in chapters])
+            for sound, language, title in zip(sounds, ("eng", "deu"), ("Song", "Talk"), strict=True):
+                sound.metadata.update(language=language, title=title)
+                sound.disposition = int(title == "Talk")
+            texts = out.add_mux_stream("subrip")
+            texts.time_base = Fraction(1, 1000)
+        for number in range(25):
+            frame = picture(number)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        for sound, (_, layout) in zip(sounds, tracks, strict=True):
+            out.mux([*sound.encode(tone(sound.layout.nb_channels, layout)), *sound.encode(None)])
+        if texts is not None:
+            packet = av.Packet(b"<i>Hello</i>")
+            packet.pts = packet.dts = 200
+            packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), texts
+            out.mux(packet)
+
+
+def sounds_of(path: str) -> list[tuple[str, str]]:
+    with av.open(path) as film:
+        return [(track.codec.canonical_name, track.layout.name) for track in film.streams.audio]
+
+
+needs_mux_streams = pytest.mark.skipif(
+    not hasattr(av.container.OutputContainer, "add_mux_stream"), reason="PyAV before 18"
+)
+
+
+@needs_mux_streams
+@pytest.mark.parametrize(
+    ("name", "text", "german"),
+    [("out.mkv", "subrip", "deu"), ("out.mp4", "mov_text", "deu"), ("out.mov", "mov_text", "ger")],
+)
+def test_tags_chapters_and_tracks_are_kept(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str], name: str, text: str, german: str
+) -> None:
+    film_with_sound(here / "a.mkv", ("ac3", "stereo"), ("aac", "mono"), tags=True)
+    assert run("a.mkv", "-o", name) == 0
+    error = capsys.readouterr().err
+    assert "left out" not in error and "encoded again" not in error
+    with av.open(name) as film:
+        tags = {key.lower(): value for key, value in film.metadata.items()}
+        assert tags["title"] == "Grandfather" and tags["creation_time"].startswith("2020-01-02T03:04:05")
+        assert tags["location"].startswith("+48.1") and "+011.5" in tags["location"]
+        chapters: list[Any] = list(film.chapters())
+        assert [float(chapter["start"] * chapter["time_base"]) for chapter in chapters] == [0, 0.5]
+        assert chapters[0]["metadata"] == {"title": "Part"}
+        song, talk = film.streams.audio
+        assert [track.metadata.get("language") for track in (song, talk)] == ["eng", german]
+        titles = [track.metadata.get("title", track.metadata.get("name")) for track in (song, talk)]
+        assert titles == ["Song", "Talk"]
+        assert (int(song.disposition) & 1, int(talk.disposition) & 1) == (0, 1)
+        assert film.streams.subtitles[0].codec_context.codec.canonical_name == text
+        packets = [packet for packet in film.demux(subtitles=0) if b"Hello" in bytes(packet)]
+        (packet,) = packets
+        assert packet.pts is not None and float(packet.pts * packet.time_base) == pytest.approx(0.2, abs=0.05)
+    assert sounds_of(name) == [("ac3", "stereo"), ("aac", "mono")]
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "out", "kept"),
+    [
+        ("pcm_s16le", "5.1", "out.mp4", ("aac", "5.1")),
+        ("ac3", "5.1(side)", "out.webm", ("opus", "5.1")),
+        ("ac3", "5.1(side)", "out.mp4", ("ac3", "5.1(side)")),
+        ("libopus", "stereo", "out.mov", ("aac", "stereo")),
+        ("flac", "mono", "out.mov", ("aac", "mono")),
+        ("flac", "mono", "out.mp4", ("flac", "mono")),
+    ],
+)
+def test_sound_becomes_what_the_container_holds(
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    codec: str,
+    layout: str,
+    out: str,
+    kept: tuple[str, str],
+) -> None:
+    film_with_sound(Path("a.mkv"), (codec, layout))
+    assert run("a.mkv", "-o", out) == 0
+    assert sounds_of(out) == [kept]
+    assert ("encoded again" in capsys.readouterr().err) is (kept[0] not in codec)
+    with av.open(out) as film:
+        heard = np.concatenate([frame.to_ndarray() for frame in film.decode(audio=0)], axis=-1)
+    assert 0.9 < heard.shape[-1] / RATE < 1.2
+    if len(heard) == 6:
+        loudness = heard.std(axis=1)
+        assert loudness[5] > 3 * loudness[0], "each speaker keeps its sound"
+
+
+@needs_mux_streams
+def test_what_is_left_out_is_said_in_one_line(
+    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with av.open("a.mkv", "w") as out:
+        out.metadata.update(title="Kept", projector="Bell 1938")
+        tracks: list[Any] = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for track in tracks:
+            track.width, track.height, track.pix_fmt = W, H, "yuv420p"
+        for number in range(3):
+            for track in tracks:
+                frame = picture(number)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(track.encode(frame))
+        for track in tracks:
+            out.mux(track.encode(None))
+    assert run("a.mkv", "-o", "out.mp4") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert lines == ["a.mkv: left out: further video track, tags (PROJECTOR)"]
