@@ -20,9 +20,9 @@ def choose_video(container: Any) -> Any | None:
     films = [track for track in container.streams.video if not is_picture_track(track)]
     if not films:
         return None
-    return max(films, key=lambda track: (int(track.disposition) & DEFAULT, track.width * track.height))
+    return max(films, key=lambda track: (track.disposition.value & DEFAULT, track.width * track.height))
 
 
 def is_picture_track(track: Any) -> bool:
     """Return whether a video track is a picture, such as a cover, and no film."""
-    return bool(int(track.disposition) & _PICTURES)
+    return bool(track.disposition.value & _PICTURES)

@@ -57,7 +57,7 @@ def copy_track_tags(source: Any, target: Any) -> None:
     if target.container.format.name == "mov" and "language" in tags:
         tags["language"] = _QUICKTIME_LANGUAGES.get(tags["language"], tags["language"])
     target.metadata.update(tags)
-    target.disposition = source.disposition
+    target.disposition = source.disposition.value
 
 
 def has_chapters(container: Any) -> bool:

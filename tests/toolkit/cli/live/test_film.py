@@ -263,9 +263,11 @@ def test_high_dynamic_range_is_mapped(
         context = stream.codec_context
         context.color_trc, context.color_range = transfer, 1
         context.colorspace = context.color_primaries = 9  # ITU-R BT.2020
-        samples = np.full((3 * H // 2, W), 512, np.uint16)  # luma, and neutral chroma of half the size below
-        samples[:H] = 64 + 876 * np.linspace(0, white, W)
-        frame = av.VideoFrame.from_ndarray(samples, format="yuv420p10le")
+        frame: Any = av.VideoFrame(W, H, "yuv420p10le")
+        code = np.tile(64 + 876 * np.linspace(0, white, W), (H, 1))
+        for plane, values in zip(frame.planes, (code, *[np.full((H // 2, W // 2), 512)] * 2), strict=True):
+            rows = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)
+            rows[: values.shape[0], : values.shape[1]] = values
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         out.mux([*stream.encode(frame), *stream.encode(None)])
     assert run("a.mkv", "-o", "out.mkv", "--saturation", 0) == 0
@@ -320,16 +322,9 @@ def film_with_sound(path: Path, *tracks: tuple[str, str], tags: bool = False) ->
         if tags:
             out.metadata.update(title="Grandfather", location="+48.1+011.5/")
             out.metadata["creation_time"] = "2020-01-02T03:04:05Z"
-            chapters: list[Any] = [
-                {
-                    "id": number,
-                    "start": 500 * number,
-                    "end": 500 * number + 500,
-                    "metadata": {"title": "Part"},
-                }
-                for number in range(2)
-            ]
-            out.set_chapters([{**chapter, "time_base": Fraction(1, 1000)} for chapter in chapters])
+            chapter: Any = {"time_base": Fraction(1, 1000), "metadata": {"title": "Part"}}
+            parts: Any = [chapter | {"id": n, "start": 500 * n, "end": 500 * n + 500} for n in range(2)]
+            out.set_chapters(parts)
             for sound, language, title in zip(sounds, ("eng", "deu"), ("Song", "Talk"), strict=True):
                 sound.metadata.update(language=language, title=title)
                 sound.disposition = int(title == "Talk")
