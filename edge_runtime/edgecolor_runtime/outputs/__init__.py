@@ -7,6 +7,7 @@ Video keeps its range. Limited-range luma is stretched for the network and resto
 survive this exactly. Chroma is BT.601, so files declare SMPTE 170M with the primaries and transfer of sRGB,
 whatever the source declared. FFmpeg's own program turns such files into the intended RGB.
 
-Audio and subtitles are copied packet by packet. They are read from the file a second time, in step with the pictures. PCM audio
-for an MP4 file is encoded again: the container may hold PCM, but few players support it.
+Audio and subtitles are copied packet by packet. They are read from the file a second time, in step with the
+pictures. Audio that the container does not hold is encoded again, and so is PCM for an MP4 file: few players
+support that.
 """
