@@ -55,24 +55,31 @@ LEFT_OUT_OF_FAST = (
     "toolkit/batch/test_ray_engine.py",
     "toolkit/checking",
     "toolkit/cli/live/test_recording_survives.py",
+    "toolkit/cli/live/test_film.py",
     "toolkit/cli/live/test_silent_streams.py",
+    "toolkit/cli/live/test_stopped.py",
+    "toolkit/cli/live/test_truncated.py",
     "toolkit/cli/test_bench.py",
     "toolkit/cli/test_completion.py",
     "toolkit/cli/test_hostile_models.py",
     "toolkit/cli/test_platforms.py",
+    "toolkit/cli/test_terminal.py",
     "toolkit/compression",
     "toolkit/data/test_coverage.py",
     "toolkit/demo/test_memory.py",
     "toolkit/demo/test_page.py",
+    "toolkit/doctor",
     "toolkit/evaluation/test_recognition.py",
     "toolkit/exporting",
     "toolkit/network",
     "toolkit/report/test_comparison.py",
     "toolkit/report/test_render.py",
+    "toolkit/support/test_extras.py",
     "toolkit/test_api.py",
     "toolkit/training",
 )
-"""Tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator, or that wait for many seconds."""
+"""Tests that need TensorFlow, Keras, Ray, a browser, pip or an emulator, or that wait
+or compute for many seconds."""
 
 _BLOCKED = ("tensorflow", "keras", "tf_keras", "ray")
 

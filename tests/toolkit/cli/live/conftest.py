@@ -7,16 +7,19 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 
 from edgecolor.cli import main
 from edgecolor_runtime.sources import latest
 
-MODEL = Path(__file__).parents[3] / "edge_runtime" / "data" / "tiny-int8.tflite"
+from .films import MODEL, H, W
 
 
 @pytest.fixture
@@ -70,3 +73,33 @@ def no_leaks(warm: None) -> Iterator[None]:
     while (now := _open_resources()) and not (now[0] <= threads and now[1] <= descriptors):
         assert time.monotonic() < deadline, f"before {threads}, {descriptors} descriptors; now {now}"
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of forty frames with a gradient that moves, and silent audio."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    gradient = np.tile(np.linspace(30, 220, W), (H, 1)).astype(np.uint8)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        track: Any = out.add_stream("aac", rate=48_000)
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.roll(gradient, number, 1), format="gray")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 76_800), np.float32), "fltp", "mono")
+        sound.rate, sound.pts = 48_000, 0
+        out.mux(track.encode(sound))
+        out.mux(track.encode(None))
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the video in it."""
+    (tmp_path / "film.mp4").write_bytes(film.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,19 +1,12 @@
-"""`edgecolor run` on videos and cameras: options, results, exit codes, messages, and signals."""
+"""`edgecolor run` on videos and cameras: options, results, exit codes and messages."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import resource
-import signal
-import subprocess
-import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,47 +18,7 @@ from PIL import Image
 from edgecolor.cli import main
 from edgecolor_runtime.sources import picamera, v4l2
 
-MODEL = Path(__file__).parents[3] / "edge_runtime" / "data" / "tiny-int8.tflite"
-W, H = 64, 48
-
-
-@pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of forty frames with a gradient that moves, and silent audio."""
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
-    gradient = np.tile(np.linspace(30, 220, W), (H, 1)).astype(np.uint8)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25, options={"crf": "5"})
-        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
-        track: Any = out.add_stream("aac", rate=48_000)
-        for number in range(40):
-            frame = av.VideoFrame.from_ndarray(np.roll(gradient, number, 1), format="gray")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 76_800), np.float32), "fltp", "mono")
-        sound.rate, sound.pts = 48_000, 0
-        out.mux(track.encode(sound))
-        out.mux(track.encode(None))
-    return path
-
-
-@pytest.fixture
-def here(tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the video in it."""
-    (tmp_path / "film.mp4").write_bytes(film.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def frames_of(path: Path) -> list[Any]:
-    with av.open(str(path)) as container:
-        return list(container.decode(video=0))
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+from .films import H, W, frames_of, names
 
 
 def test_a_video_beside_the_input(
@@ -178,73 +131,6 @@ def test_frames_are_not_added_to_a_folder_with_frames(
     assert run("film.mp4", "-o", "out", "--frames", 1, "--force") == 0
 
 
-def video(path: Path, *, codec: str = "mpeg4", frames: int = 100, seconds_of_audio: float = 0) -> None:
-    """Write noise at 25 frames per second, the sound first, so that a cut removes pictures."""
-    rng = np.random.default_rng(0)
-    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
-    with av.open(str(path), "w", options=options) as out:
-        stream: Any = out.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
-        track: Any = out.add_stream("aac", rate=48_000) if seconds_of_audio else None
-        for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (H, W), np.uint8), format="gray")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-        if track is not None:
-            samples = np.zeros((1, round(seconds_of_audio * 48_000)), np.float32)
-            sound = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
-            sound.rate, sound.pts = 48_000, 0
-            out.mux(track.encode(sound))
-            out.mux(track.encode(None))
-
-
-@pytest.mark.parametrize("name", ["cut.mp4", "cut.mov", "cut.mkv", "cut.webm", "cut.avi"])
-@pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_truncated_video_is_colored_and_the_missing_frames_are_counted(
-    here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str], name: str, share: float
-) -> None:
-    path = here / name
-    faststart = here / "whole.mp4" if name == "cut.mov" else path  # MOV is the same container
-    codec = {".webm": "libvpx", ".flv": "flv"}.get(path.suffix, "mpeg4")
-    video(faststart, codec=codec)
-    assert run(faststart, "-o", "whole.mkv") == 0
-    data = faststart.read_bytes()
-    path.write_bytes(data[: round(len(data) * share)])
-    capsys.readouterr()
-    assert run(path, "-o", "out.mkv") == 1
-    captured = capsys.readouterr()
-    assert captured.out == "out.mkv\n"
-    left = len(frames_of(here / "out.mkv"))
-    assert 100 * (share - 0.2) < left < 100
-    missing = re.search(
-        r"the file is cut off: (\d+) of (\d+) frames are missing\. out\.mkv has", captured.err
-    )
-    assert missing is not None, captured.err
-    assert abs(int(missing[2]) - 100) <= 1 and int(missing[2]) - int(missing[1]) == left
-
-
-@pytest.mark.parametrize(
-    "name", ["whole.mp4", "whole.mkv", "whole.avi", "whole.ts", "whole.webm", "whole.flv"]
-)
-def test_a_whole_video_misses_no_frame(here: Path, run: Callable[..., int], name: str) -> None:
-    """Also if its sound is longer than its pictures, or if it was not read to its end."""
-    codec = {".webm": "libvpx", ".flv": "flv"}.get(Path(name).suffix, "mpeg4")
-    video(here / name, codec=codec, seconds_of_audio=0 if name.endswith(("webm", "flv")) else 6)
-    assert run(name, "-o", "out.mkv") == 0
-    assert run(name, "-o", "out.mkv", "--frames", 5, "--force") == 0
-
-
-def test_a_cut_off_recording_without_a_promise_is_colored(here: Path, run: Callable[..., int]) -> None:
-    """A transport stream promises nothing. Neither does a recording that was killed."""
-    video(here / "whole.ts")
-    data = (here / "whole.ts").read_bytes()
-    (here / "cut.ts").write_bytes(data[: len(data) // 2])
-    assert run("cut.ts", "-o", "out.mp4") == 0
-    assert 0 < len(frames_of(here / "out.mp4")) < 100
-
-
 def test_list_cameras(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,129 +192,6 @@ def test_the_preview_is_served_and_the_ssh_command_is_printed(
         urllib.request.urlopen(address, timeout=2)
 
 
-# Stopped by a signal: each test runs a process of its own.
-
-
-def line(*words: object) -> list[str]:
-    return [
-        *(sys.executable, "-m", "edgecolor", "run", *map(str, words)),
-        *("--model", str(MODEL), "--threads", "1"),
-    ]
-
-
-@pytest.fixture
-def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    started = []
-
-    def command(*words: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            line(*words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        started.append(process)
-        return process
-
-    yield command
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def wait_for_frames(process: subprocess.Popen[str]) -> None:
-    """Wait for the first line of --stats."""
-    assert process.stdout is not None
-    timer = threading.Timer(60, process.kill)
-    timer.start()
-    assert json.loads(process.stdout.readline())["frames"] > 0
-    timer.cancel()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_stopped_camera_leaves_a_whole_file(
-    here: Path, start: Callable[..., subprocess.Popen[str]], number: int, code: int
-) -> None:
-    process = start("--camera", "film.mp4", "-o", "out.mp4", "--stats")
-    wait_for_frames(process)
-    process.send_signal(number)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == code, error
-    frames = json.loads(out.splitlines()[-1])["frames"]
-    assert "Traceback" not in error
-    assert len(frames_of(here / "out.mp4")) == frames
-    assert names(here) == ["film.mp4", "out.mp4"]
-
-
-@pytest.fixture(scope="session")
-def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video that takes long to color: the same frame many times."""
-    path = tmp_path_factory.mktemp("long") / "long.mkv"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
-        rng = np.random.default_rng(0)
-        frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (240, 320), np.uint8), format="gray")
-        (packet,) = stream.encode(frame.reformat(format="yuvj420p"))
-        for number in range(5000):
-            copy = av.Packet(bytes(packet))
-            copy.pts = copy.dts = number
-            copy.time_base, copy.stream = Fraction(1, 25), stream
-            out.mux(copy)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
-)
-def test_a_stopped_video_leaves_nothing_under_its_name(
-    here: Path, long_film: Path, start: Callable[..., subprocess.Popen[str]], number: int, code: int
-) -> None:
-    process = start(long_film, "-o", "out.mp4", "--stats")
-    wait_for_frames(process)
-    process.send_signal(number)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == code, error
-    assert "Traceback" not in error and "output" not in out
-    assert not (here / "out.mp4").exists()
-    left = [name for name in names(here) if name.endswith(".part")]
-    assert len(left) == (1 if number == signal.SIGKILL else 0)
-
-
-def test_a_full_disk(here: Path) -> None:
-    """The size of files is limited to 2000 bytes."""
-    done = subprocess.run(
-        line("film.mp4", "-o", "out.mkv"),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("edgecolor: out.mkv: cannot be written: File too large")
-    assert names(here) == ["film.mp4"]
-
-
-@pytest.mark.parametrize("source", ["option", "file", "variable"])
-def test_the_token_of_the_page(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
-) -> None:
-    token = "a-token-of-our-own"
-    (here / "token").write_text(f"{token}\n")
-    if source == "variable":
-        monkeypatch.setenv("EDGECOLOR_TOKEN", token)
-    words = {"option": ["--token", token], "file": ["--token-file", "token"], "variable": []}[source]
-    done = subprocess.run(
-        line("--camera", "film.mp4", "--port", 0, "--frames", 2, *words),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    shown = token if source == "option" else "***"  # in a journal, a secret from a file stays one
-    assert done.returncode == 0 and done.stderr.splitlines()[0].endswith(f"/?token={shown}")
-
-
 def test_tokens_that_are_refused(
     here: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,21 +210,3 @@ def test_tokens_that_are_refused(
     monkeypatch.setenv("EDGECOLOR_TOKEN", "short")
     assert run(*camera) == 2
     assert "this token has 5 characters" in capsys.readouterr().err
-
-
-def test_a_second_interrupt_does_not_wait(here: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
-    """A frame takes very long. The first Ctrl-C waits for it, the second does not."""
-    code = (
-        "import sys, time; from edgecolor.cli import main; from edgecolor_runtime import LiveSession\n"
-        "LiveSession._show = lambda *_: (print('stuck', flush=True), time.sleep(600))\n"
-        f"sys.exit(main(['run', '--camera', 'film.mp4', '--no-preview', '--model', {str(MODEL)!r}]))"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "stuck\n"
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        assert process.poll() is None
-        while process.poll() is None:  # two signals become one if the process did not run between them
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-        assert process.returncode == 130
