@@ -45,6 +45,7 @@ def variants(base: Recipe, teacher: str | None) -> dict[str, Recipe]:
         "no classification head": replace(base, loss=replace(base.loss, classification=0.0)),
         "Huber alone, not rebalanced": replace(base, loss=plain),
         "no L-only augmentation": replace(base, augment=NOT_DEGRADED),
+        "a fifth faded or dark": replace(base, augment=replace(base.augment, faded=0.2)),
         "cuts keep their aspect": replace(base, augment=replace(base.augment, aspect=1.0)),
         "average of weights (EMA 0.99)": replace(base, ema=0.99),
     }

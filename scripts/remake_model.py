@@ -23,7 +23,8 @@ from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, EdgecolorError
 
 NEW_AUGMENTATION = {
-    "mixed": 0.0
+    "mixed": 0.0,
+    "faded": 0.0,
 }  # options that are newer than some models, with the value that has no effect
 NEW_OPTIONS = {"teacher_tint": 1.0}
 

@@ -14,7 +14,7 @@ from edgecolor.tflite.model import TfliteModel
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.inference.interpreter import load_interpreter
-from edgecolor_runtime.inference.preprocess import network_input, quantize
+from edgecolor_runtime.inference.preprocess import network_input, quantize, to_real
 from edgecolor_runtime.models.info import Precision
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.signature import AB_SCALE, INPUT_SHAPE, OUTPUT_SHAPE
@@ -76,7 +76,8 @@ def test_the_colorizer_gives_the_outputs_of_the_interpreter(
     model = exported(precision)
     colorizer = Colorizer(model)
     for picture, ab in zip(gray[:3], outputs(model, gray[:3]), strict=True):
-        np.testing.assert_array_equal(colorizer.predict(picture), ab * np.float32(AB_SCALE))
+        raw = colorizer.predict_raw(picture)
+        np.testing.assert_array_equal(to_real(raw, colorizer.interpreter.output), ab)
 
 
 def test_int8_input_is_quantized_with_the_models_own_scale(exported: Exported, gray: U8) -> None:

@@ -13,6 +13,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
 from edgecolor_runtime.errors import ModelFileError, UsageError
 from edgecolor_runtime.inference.interpreter import load_interpreter
+from edgecolor_runtime.inference.normalization import Normalization, measure_normalization
 from edgecolor_runtime.inference.preprocess import block_mean, build_input_table, squash, to_real
 from edgecolor_runtime.inference.tensor import TensorInfo
 from edgecolor_runtime.models.info import TensorDescription
@@ -95,21 +96,25 @@ class Colorizer:
             )
         return squash(gray)
 
-    def predict(self, seen: U8) -> F32:
-        """Run the network.
+    def predict(self, seen: U8, normalization: Normalization | None = None) -> F32:
+        """Run the network on the picture without its mount, stretched by as much as it is faded or dark.
 
         Args:
             seen: 8-bit luma, shape (224, 224).
+            normalization: how `seen` is normalized; None: as it measures itself.
 
         Returns:
-            ab in Lab units, shape (56, 56, 2), without the saturation gain.
+            ab in Lab units, shape (56, 56, 2), without the saturation gain. A mount has ab of 0.
         """
-        return to_real(self.predict_raw(seen), self.interpreter.output) * np.float32(AB_SCALE)
+        _verify_seen(seen)
+        if normalization is None:
+            normalization = measure_normalization(seen)
+        raw = self.predict_raw(normalization.apply(seen))
+        return normalization.place(to_real(raw, self.interpreter.output) * np.float32(AB_SCALE))
 
     def predict_raw(self, seen: U8) -> NDArray[Any]:
-        """Return the raw output of the network for 8-bit luma (224, 224): int8 or float32, (56, 56, 2)."""
-        if seen.shape != (INPUT_SIZE, INPUT_SIZE):
-            raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
+        """Return the raw output for 8-bit luma (224, 224) as it is: int8 or float32, (56, 56, 2)."""
+        _verify_seen(seen)
         (raw,) = self.interpreter(self._input[seen].reshape(INPUT_SHAPE))
         output: NDArray[Any] = raw
         return output
@@ -125,6 +130,11 @@ class Colorizer:
         lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
         predicted = lab_to_chroma(lightness, ab * np.float32(self.saturation))
         return ColorFrame(gray, predicted, block_mean(seen) if self.guided else None)
+
+
+def _verify_seen(seen: U8) -> None:
+    if seen.shape != (INPUT_SIZE, INPUT_SIZE):
+        raise UsageError(f"gray has shape {seen.shape}; expected {(INPUT_SIZE, INPUT_SIZE)}")
 
 
 def _verify_tensor(

@@ -10,6 +10,7 @@ from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import StatisticsCounter
+from edgecolor_runtime.live.steady_normalization import SteadyNormalization
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.latest import Feed
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
@@ -46,6 +47,7 @@ class LiveLoop:
         self.statistics = StatisticsCounter(feed.name, colorizer.model.info.name)
         self._feed, self._colorizer = feed, colorizer
         self._stabilizer, self._orientation = stabilizer, orientation
+        self._normalization = SteadyNormalization()
         self._every, self._carried = every, 0
         self._max_frames = max_frames
 
@@ -79,16 +81,23 @@ class LiveLoop:
         times = {"capture": max(0.0, begun - since), "prepare": time.monotonic() - begun}
         if self._stabilizer is not None and frame.restarted:
             self._stabilizer.reset()
+            self._normalization.reset()
         ab = self._carry(seen)
         if ab is None:
             invoked = time.monotonic()
-            ab = self._colorizer.predict(seen)
+            ab = self._predict(seen)
             times["invoke"] = time.monotonic() - invoked
             if self._stabilizer is not None:
                 ab = self._stabilizer.stabilize(seen, ab)
         colored = self._colorizer.finish(gray, seen, ab)
         times["finish"] = time.monotonic() - begun - times["prepare"] - times.get("invoke", 0.0)
         return Shot(number, colored, frame.seconds, dropped=dropped, times=times)
+
+    def _predict(self, seen: U8) -> F32:
+        """Run the network on a frame, normalized like the frames before if colors are kept stable."""
+        if self._stabilizer is None:
+            return self._colorizer.predict(seen)
+        return self._colorizer.predict(seen, self._normalization.follow(seen))
 
     def _carry(self, seen: U8) -> F32 | None:
         """Return the colors of the frame before, moved with the picture; None: the network must run."""

@@ -10,7 +10,7 @@ import pytest
 
 from edgecolor_runtime import SHIPPED, Colorizer, ModelFileError, open_model, read_shipped
 from edgecolor_runtime.inference import interpreter
-from edgecolor_runtime.inference.preprocess import dequantize
+from edgecolor_runtime.inference.preprocess import to_real
 from edgecolor_runtime.models.shipped import shipped_bytes
 from edgecolor_runtime.models.signature import AB_SCALE
 
@@ -23,8 +23,8 @@ def test_shipped_models_reproduce_the_outputs_of_the_workstation(name: str) -> N
     golden, output = colorizer.model.golden, colorizer.interpreter.output
     exact = colorizer.interpreter.name.startswith("ai-edge-litert")
     for gray, exported, reference in zip(golden.gray, golden.exported, golden.reference, strict=True):
-        ab = colorizer.predict(gray)
-        expected = dequantize(exported, output.scale, output.zero_point) * AB_SCALE
+        ab = to_real(colorizer.predict_raw(gray), output) * AB_SCALE
+        expected = to_real(exported, output) * AB_SCALE
         assert np.abs(ab - expected).max() <= (0 if exact else 4 * output.scale * AB_SCALE)
         # A tenth of the picture's own color; golden pictures are the warmest and the coldest of the check
         # set.

@@ -121,6 +121,17 @@ def test_a_camera_degrades_only_gray(data: Dataset, degraded: Augmentation) -> N
     assert np.corrcoef(clean[0].ravel(), degraded_l[0].ravel())[0, 1] > 0.9
 
 
+def test_faded_photographs_are_normalized_as_on_the_device(data: Dataset) -> None:
+    (clean, (ab, _)), (faded, (same, _)) = (
+        Batches(data, batch=8, size=224, seed=5, augment=a)[0] for a in (PLAIN, replace(PLAIN, faded=1.0))
+    )
+    np.testing.assert_array_equal(ab[0], same[0])
+    first, second = clean[0].astype(np.float32), faded[0].astype(np.float32)
+    assert 0.001 < np.abs(first - second).mean() < 0.15
+    assert np.ptp(second) > 0.8 * np.ptp(first), "a faded picture has the tones of a good one"
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.98
+
+
 def test_mixing_blends_gray_and_color_alike(data: Dataset) -> None:
     batches = [
         Batches(data, batch=8, size=224, seed=5, augment=replace(PLAIN, mixed=share))[0]

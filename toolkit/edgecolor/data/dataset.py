@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from edgecolor.data.training_sources import NpyLayout, PhotoFolder, open_source
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import DataError
+from edgecolor_runtime.inference.normalization import measure_tones, stretch
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_SIZE, INPUT_SIZE
 from edgecolor_runtime.system.files import staged_folder
@@ -274,6 +275,7 @@ def load_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
     """Return inputs and targets of whole photographs, on the network's scales.
 
     Returns:
-        L (n, 224, 224, 1) from luma, and ab (n, 56, 56, 2).
+        L (n, 224, 224, 1) from luma, stretched as on the device, and ab (n, 56, 56, 2).
     """
-    return NETWORK_INPUT[data.luma[rows]][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)
+    luma = np.stack([stretch(gray, measure_tones(gray)) for gray in data.luma[rows]])
+    return NETWORK_INPUT[luma][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)

@@ -17,6 +17,7 @@ from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
 from edgecolor_runtime.errors import ModelFileError
 from edgecolor_runtime.inference.colorizer import Colorizer
+from edgecolor_runtime.inference.normalization import measure_normalization
 from edgecolor_runtime.inference.preprocess import block_mean
 from edgecolor_runtime.models.shipped import SHIPPED
 from edgecolor_runtime.models.signature import AB_SCALE
@@ -62,8 +63,11 @@ class KerasPredictor:
         self.network = network
 
     def predict(self, grays: U8) -> F32:
-        """See `Predictor`."""
-        return self.network.outputs(grays) * np.float32(AB_SCALE)
+        """See `Predictor`. Pictures are normalized as on the device."""
+        normalizations = [measure_normalization(gray) for gray in grays]
+        inputs = [each.apply(gray) for each, gray in zip(normalizations, grays, strict=True)]
+        outputs = self.network.outputs(np.stack(inputs)) * np.float32(AB_SCALE)
+        return np.stack([each.place(ab) for each, ab in zip(normalizations, outputs, strict=True)])
 
 
 def open_predictor(model: str, *, threads: int = 1) -> Predictor:

@@ -13,6 +13,7 @@ from edgecolor.data.dataset import Dataset, Split
 from edgecolor.training.recipe import Augmentation
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.inference.normalization import measure_tones, stretch
 from edgecolor_runtime.inference.preprocess import NETWORK_INPUT
 from edgecolor_runtime.models.signature import AB_SCALE, CHROMA_STRIDE, INPUT_SIZE
 
@@ -20,6 +21,7 @@ MIN_MIXED_SHARE = 0.15  # of the second photograph in a mixed picture
 MAX_MIXED_SHARE = 0.5
 FLIP_SHARE = 0.5  # of pictures
 JPEG_QUALITIES = (30, 96)  # lowest, and highest plus one
+FADED_SPANS = (60, 150)  # levels between black and white in a faded or dark picture
 
 F16 = NDArray[np.float16]
 CropBox = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
@@ -87,7 +89,9 @@ class AugmentedCrops:
         ab = np.stack([_resize(offset[..., i], chroma_box, small) for i in (0, 1)], axis=-1)
         if rng.uniform() < FLIP_SHARE:
             gray, ab = gray[:, ::-1], ab[:, ::-1]
-        return self._degrade(gray, rng), (ab.astype(np.float32) - 128) / np.float32(AB_SCALE)
+        return self._degrade(gray, self.data.luma[row], rng), (ab.astype(np.float32) - 128) / np.float32(
+            AB_SCALE
+        )
 
     def _choose_box(self, size: int, rng: np.random.Generator) -> CropBox:
         """Return a random crop with a random aspect ratio. Below full size it is hardly enlarged."""
@@ -99,28 +103,36 @@ class AugmentedCrops:
         left, top = rng.uniform(0, INPUT_SIZE - width), rng.uniform(0, INPUT_SIZE - height)
         return left, top, left + width, top + height
 
-    def _degrade(self, gray: U8, rng: np.random.Generator) -> F32:
-        """Apply the steps of a camera in order: focus, tone, noise, JPEG. Return L on the network's scale."""
+    def _degrade(self, gray: U8, whole: U8, rng: np.random.Generator) -> F32:
+        """Apply the steps of a camera in order: focus, tone, noise, JPEG. Return L on the network's scale.
+
+        The crop is stretched as the device would stretch the whole photograph.
+        """
         a = self.augment
         focus = rng.uniform()
         if focus < a.blurred:
             gray = _filter(gray, ImageFilter.GaussianBlur(rng.uniform(0, a.blur)))
         elif focus < a.blurred + a.sharpened:
             gray = _filter(gray, ImageFilter.UnsharpMask(1.0, int(100 * rng.uniform(0, a.sharpen)), 0))
-        gray = self._choose_tone(rng)[gray]
+        tone = self._choose_tone(rng)
+        gray = tone[gray]
         if rng.uniform() < a.noisy:
             noise = rng.standard_normal(gray.shape, dtype=np.float32) * np.float32(rng.uniform(0, a.noise))
             gray = np.clip(np.rint(gray + noise), 0, 255).astype(np.uint8)
         if a.compressed and rng.uniform() < a.compressed:
             gray = _compress(gray, int(rng.integers(*JPEG_QUALITIES)))
-        return NETWORK_INPUT[gray]
+        return NETWORK_INPUT[stretch(gray, measure_tones(tone[whole]))]
 
     def _choose_tone(self, rng: np.random.Generator) -> U8:
-        """Return a tone curve of 256 grays: gamma, then contrast about middle gray."""
+        """Return a tone curve of 256 grays: gamma, then contrast about middle gray, then fading."""
         gamma = 2.0 ** rng.normal(0, self.augment.gamma)
         contrast = 2.0 ** rng.normal(0, self.augment.contrast)
         curve = ((np.arange(256) / 255) ** gamma - 0.5) * contrast + 0.5
-        return np.asarray(np.rint(255 * curve.clip(0, 1)), dtype=np.uint8)
+        levels = 255 * curve.clip(0, 1)
+        if self.augment.faded and rng.uniform() < self.augment.faded:
+            span = rng.uniform(*FADED_SPANS)
+            levels = rng.uniform(0, 255 - span) + levels * (span / 255)
+        return np.asarray(np.rint(levels), dtype=np.uint8)
 
 
 def _blend(luma: U8, lightness: U8, share: int) -> U8:

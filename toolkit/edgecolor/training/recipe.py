@@ -96,6 +96,7 @@ class Augmentation:
         spectral: gray is a random blend of luma and Lab lightness, because cameras differ.
         gamma: standard deviation of log2 gamma.
         contrast: standard deviation of log2 contrast, about middle gray.
+        faded: share of photographs that are faded or dark, before the network's input is normalized.
         noise: largest standard deviation of sensor noise, in 8-bit steps.
         noisy: share of photographs that get noise.
         blurred: share of photographs that are blurred.
@@ -112,6 +113,7 @@ class Augmentation:
     spectral: bool = True
     gamma: float = 0.15
     contrast: float = 0.1
+    faded: float = 0.0
     noise: float = 4.0
     noisy: float = 0.3
     blurred: float = 0.1
