@@ -71,6 +71,7 @@ class Window:
     live: bool = False
     framerate: float | None = FRAMERATE
     notes: Sequence[str] = ()
+    stamped_at: str = "reading"
 
     def __init__(self) -> None:
         with open_image(PHOTOGRAPH) as photograph:

@@ -64,9 +64,10 @@ class LiveLoop:
                 # Latency of a live frame begins when it was taken; of a file's frame, when it was requested.
                 shot = self._color(frame, number, dropped, frame.seconds if self._feed.live else requested)
                 yield shot
-                self.statistics.add(shot)
+                self.statistics.add(shot, self._feed.latency_from)
                 number, requested = number + 1, time.monotonic()
         finally:
+            self.statistics.end()
             feed.close()
 
     def stop(self) -> None:

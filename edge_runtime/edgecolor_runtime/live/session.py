@@ -66,7 +66,9 @@ class LiveOptions:
         port: port of the preview; 0: any free port.
         token: token of the preview; None: a token is generated if one is needed.
         max_frames: end after this number of frames; None: no limit.
-        timeout_seconds: end a camera after this time; None or 0: no limit.
+        timeout_seconds: end a camera this long after its first frame; None or 0: no limit.
+        stall_seconds: a camera that gives no frame for this long counts as gone; None: 5 s, or the time of
+            three frames at `framerate`.
     """
 
     every_frame: bool = False
@@ -93,6 +95,7 @@ class LiveOptions:
     token: str | None = None
     max_frames: int | None = None
     timeout_seconds: float | None = None
+    stall_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -211,9 +214,11 @@ class LiveSession:
         self._on_message = on_message
         if on_message is not None and self._choice is not None:
             on_message(self._choice.reason)
-        with self, _stopped_after(self._options.timeout_seconds, self.stop):
+        with self, _limited(self._options.timeout_seconds, self.stop) as start_limit:
             try:
                 for shot in self._loop:
+                    if shot.number == 0:
+                        start_limit()
                     self._show(shot)
                     self._report_notes()
                     if on_frame is not None:
@@ -253,10 +258,14 @@ class LiveSession:
             options.framerate,
             options.orientation,
             levels=GrayLevels(options.gray_range),
+            stall_seconds=options.stall_seconds,
         )
         camera = find_camera(name, request)
         on_disconnect = self._report_disconnect if options.reconnect else None
-        return LatestFrames(camera.open, name=camera.name, on_disconnect=on_disconnect), camera.orientation
+        feed = LatestFrames(
+            camera.open, name=camera.name, stall_seconds=camera.stall_seconds, on_disconnect=on_disconnect
+        )
+        return feed, camera.orientation
 
     def _open_model(self) -> Colorizer:
         """Open the model of the options, or the one that this machine is fast enough for."""
@@ -329,7 +338,7 @@ class LiveSession:
 
 
 _CAMERA_OPTIONS = (
-    *("width", "height", "reconnect", "timeout_seconds"),
+    *("width", "height", "reconnect", "timeout_seconds", "stall_seconds"),
     *("segment_seconds", "quota_bytes"),
 )
 
@@ -367,14 +376,17 @@ def _open_writer(
 
 
 @contextmanager
-def _stopped_after(seconds: float | None, stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` after a time, unless the body has ended before."""
+def _limited(seconds: float | None, stop: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Call `stop` if the body takes longer than a time limit.
+
+    Yields:
+        The function that starts the time; without it there is no limit.
+    """
     timer = threading.Timer(seconds, stop) if seconds else None
-    if timer is not None:
-        timer.start()
     try:
-        yield
+        yield timer.start if timer is not None else lambda: None
     finally:
         if timer is not None:
             timer.cancel()
-            timer.join()
+            if timer.is_alive():
+                timer.join()

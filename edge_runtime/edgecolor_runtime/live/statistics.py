@@ -1,10 +1,16 @@
-"""Statistics of a live loop: frame rate, latency, dropped frames, time per stage."""
+"""Statistics of a live loop: frame rate, latency, dropped frames, time per stage.
+
+Latency is the time of a frame in edgecolor: from the moment in its time stamp until it was encoded.
+`latency_from` names that moment. What comes before it (a stream's camera and network) and what comes after
+(the network to a viewer, the display) is not in it.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +19,8 @@ import numpy as np
 from edgecolor_runtime.colors.frame import Shot
 
 STAGES = ("capture", "prepare", "invoke", "finish", "encode")
-WINDOW_FRAMES = 300
-"""Number of recent frames that the statistics cover: ten seconds at 30 frames per second."""
+WINDOW_SECONDS = 10.0
+"""The statistics cover the frames of this time."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +34,16 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class LiveStatistics:
-    """What a live loop did up to now. Speed and latency cover the last 300 frames.
+    """What a live loop did up to now. Speed and latency cover the last ten seconds.
 
     Attributes:
         frames: number of colored frames.
         dropped: number of frames that were left out.
-        fps: colored frames per second.
-        latency_ms: latency of a frame, the sum of its stages: from the moment it was taken until it was
-            encoded. None before the first frame.
+        fps: colored frames per second; 0 if a camera stalls.
+        latency_ms: time from the moment in `latency_from` until a frame was encoded, the sum of its stages.
+            None if there was no frame.
+        latency_from: where latency begins: "capture" (the camera's time stamp), "arrival" (a stream's frame
+            was decoded; the camera and the network took their time before), or "reading" (a file).
         stages_ms: the time of each stage of `STAGES`; None for a stage that did not run.
         size: width and height of the last frame in pixels; None before the first frame.
         source: name of the source.
@@ -46,6 +54,7 @@ class LiveStatistics:
     dropped: int
     fps: float
     latency_ms: Percentiles | None
+    latency_from: str
     stages_ms: dict[str, Percentiles | None]
     size: tuple[int, int] | None
     source: str
@@ -62,34 +71,54 @@ class StatisticsCounter:
     Args:
         source: name of the source.
         model: name of the model.
+        now: the clock.
     """
 
-    def __init__(self, source: str, model: str) -> None:
-        self._source, self._model = source, model
+    def __init__(self, source: str, model: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._model, self._now = source, model, now
+        self._first: float | None = None  # when the first frame was done
+        self._ended: float | None = None  # when the loop ended
+        self._latency_from = ""
         self._lock = threading.Lock()
         # When each frame was done, and the seconds of its stages. "encode" may be added later.
-        self._shots: deque[tuple[float, dict[str, float]]] = deque(maxlen=WINDOW_FRAMES)
+        self._shots: deque[tuple[float, dict[str, float]]] = deque()
         self._frames = self._dropped = 0
         self._size: tuple[int, int] | None = None
 
-    def add(self, shot: Shot) -> None:
-        """Count a frame that is done."""
+    def add(self, shot: Shot, latency_from: str) -> None:
+        """Count a frame that is done, and say where its latency begins."""
         with self._lock:
+            self._latency_from = latency_from
             self._frames, self._dropped = shot.number + 1, shot.dropped
             self._size = shot.frame.y.size
-            self._shots.append((time.monotonic(), shot.times))
+            done = self._now()
+            if self._first is None:
+                self._first = done
+            self._shots.append((done, shot.times))
+            self._forget(done)
+
+    def end(self) -> None:
+        """Note that there will be no further frame. The statistics stay those of this moment."""
+        with self._lock:
+            self._ended = self._now()
 
     def snapshot(self) -> LiveStatistics:
         """Return the statistics up to now."""
         with self._lock:
+            now = self._now() if self._ended is None else self._ended
+            self._forget(now)
             shots, frames, dropped, size = list(self._shots), self._frames, self._dropped, self._size
-        span = shots[-1][0] - shots[0][0] if shots else 0.0
+            first = now if self._first is None else self._first
+        is_whole_window = now - first > WINDOW_SECONDS
+        # At the start, the first frame only begins the time that the others took.
+        count, span = (len(shots), WINDOW_SECONDS) if is_whole_window else (len(shots) - 1, now - first)
         times = [dict(stages) for _, stages in shots]
         return LiveStatistics(
             frames=frames,
             dropped=dropped,
-            fps=round((len(shots) - 1) / span, 2) if span else 0.0,
+            fps=round(count / span, 2) if span and count > 0 else 0.0,
             latency_ms=_percentiles([sum(stages.values()) for stages in times]),
+            latency_from=self._latency_from,
             stages_ms={
                 name: _percentiles([stages[name] for stages in times if name in stages]) for name in STAGES
             },
@@ -97,6 +126,10 @@ class StatisticsCounter:
             source=self._source,
             model=self._model,
         )
+
+    def _forget(self, now: float) -> None:
+        while self._shots and self._shots[0][0] <= now - WINDOW_SECONDS:
+            self._shots.popleft()
 
 
 def _percentiles(seconds: list[float]) -> Percentiles | None:

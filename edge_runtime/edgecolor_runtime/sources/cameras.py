@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from edgecolor_runtime.sources.video import Stream, V4l2Camera, VideoFile
 DEFAULT_SIZE = (640, 480)
 """Width and height of a camera's frames in pixels, if none are requested."""
 
+_STALL_FRAMES = 3  # a slow camera that misses so many frames counts as gone
 _SEE_LIST = "`edgecolor run --list-cameras` lists the cameras of this machine"
 _PI_PREFIX = "picamera2:"
 _DESKTOP_PREFIXES = tuple(f"{device}:" for device in DEVICES.values())
@@ -57,6 +59,8 @@ class CameraRequest:
         framerate: frames per second; None: chosen by the source.
         orientation: how the frames are rotated and mirrored.
         levels: which samples of deep gray become black and white. They outlast a lost connection.
+        stall_seconds: a camera that gives no frame for this long counts as gone; None:
+            `latest.STALL_SECONDS`, or the time of three frames at `framerate` if that is longer.
     """
 
     width: int | None = None
@@ -64,11 +68,20 @@ class CameraRequest:
     framerate: float | None = None
     orientation: Orientation = UPRIGHT
     levels: GrayLevels = field(default_factory=GrayLevels)
+    stall_seconds: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height to ask a camera for."""
         return self.width or DEFAULT_SIZE[0], self.height or DEFAULT_SIZE[1]
+
+    @property
+    def patience(self) -> float:
+        """Time in seconds after which a camera without a frame counts as gone."""
+        if self.stall_seconds is not None:
+            return self.stall_seconds
+        slow = _STALL_FRAMES / self.framerate if self.framerate else 0.0
+        return max(latest.STALL_SECONDS, slow)
 
 
 @dataclass(frozen=True)
@@ -79,11 +92,13 @@ class Camera:
         name: its name in messages.
         open: opens it.
         orientation: how the reader has to rotate and mirror the frames. The camera does the rest.
+        stall_seconds: the camera counts as gone if it gives no frame for this long. A recording never does.
     """
 
     name: str
     open: Callable[[], StepwiseSource]
     orientation: Orientation
+    stall_seconds: float = math.inf
 
 
 def describe_no_camera() -> str:
@@ -172,8 +187,9 @@ def find_camera(name: str | None, request: CameraRequest) -> Camera:
             raise UsageError(f"{shown_name}: a stream has its own frame rate. Leave out --framerate.")
         return Camera(
             shown_name,
-            lambda: Stream(name, stall_seconds=latest.STALL_SECONDS, levels=request.levels),
+            lambda: Stream(name, stall_seconds=request.patience, levels=request.levels),
             request.orientation,
+            request.patience,
         )
     if name is not None and name.startswith(("/dev/", *_DESKTOP_PREFIXES)):
         return _device_camera(name, request)
@@ -200,6 +216,7 @@ def _pi_camera(chosen: CameraInfo, request: CameraRequest) -> Camera:
             number, size=request.size, framerate=request.framerate, orientation=by_sensor
         ),
         by_reader,
+        request.patience,
     )
 
 
@@ -211,10 +228,11 @@ def _device_camera(path: str, request: CameraRequest) -> Camera:
             path,
             size=request.size,
             framerate=request.framerate,
-            stall_seconds=latest.STALL_SECONDS,
+            stall_seconds=request.patience,
             levels=request.levels,
         ),
         request.orientation,
+        request.patience,
     )
 
 

@@ -35,11 +35,14 @@ class Source(Protocol):
             `time.monotonic` when the frame was taken. False: a frame is read when it is requested, as from a
             file, and `Frame.seconds` is its position in the file.
         framerate: nominal frames per second; None if the source does not specify it.
+        stamped_at: what `Frame.seconds` of a live source is: "capture", a time stamp of the camera, or
+            "arrival", when the frame was decoded. "reading" for a source that is not live.
     """
 
     name: str
     live: bool
     framerate: float | None
+    stamped_at: str
 
     @property
     def notes(self) -> Sequence[str]:

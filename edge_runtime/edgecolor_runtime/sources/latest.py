@@ -77,6 +77,12 @@ class Mailbox:
         source = self._source
         return source.notes if source is not None else ()
 
+    @property
+    def stamped_at(self) -> str:
+        """That of the source; empty before it is open."""
+        source = self._source
+        return source.stamped_at if source is not None else ""
+
     def take(self, stopped: threading.Event) -> Frame | None:
         """Return the latest frame that was not taken yet; wait for it if necessary.
 
@@ -98,7 +104,8 @@ class Mailbox:
                     return None
                 if time.monotonic() - self._last_activity > self._stall_seconds:
                     raise CameraError(
-                        f"{self.name}: no frame for {self._stall_seconds:g} s. Check that it is connected."
+                        f"{self.name}: no frame for {self._stall_seconds:g} s. Check that it is connected; a "
+                        "slower camera needs --stall TIME."
                     )
                 self._change.wait(_STOP_CHECK_SECONDS)
         return None
@@ -140,6 +147,11 @@ class LatestFrames:
         self._open, self._stall_seconds, self._on_disconnect = open_source, stall_seconds, on_disconnect
         self._stopped = threading.Event()
         self._mailbox: Mailbox | None = None
+
+    @property
+    def latency_from(self) -> str:
+        """Where the latency of a frame begins, `Source.stamped_at`."""
+        return self._mailbox.stamped_at if self._mailbox is not None else ""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -196,6 +208,7 @@ class AllFrames:
 
     def __init__(self, source: Source) -> None:
         self.name, self._source, self._stopped = source.name, source, False
+        self.latency_from = source.stamped_at
 
     @property
     def notes(self) -> Sequence[str]:

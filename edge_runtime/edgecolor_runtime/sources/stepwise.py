@@ -30,6 +30,7 @@ class StepwiseSource(ABC):
 
     def __init__(self, name: str, *, live: bool, framerate: float | None) -> None:
         self.name, self.live, self.framerate = name, live, framerate
+        self.stamped_at = "capture" if live else "reading"
         self._closed = threading.Event()
         self._step_lock = threading.Lock()
 

@@ -230,6 +230,7 @@ class Stream(StepwiseSource):
         rate = stream.average_rate or stream.guessed_rate
         super().__init__(hide_secrets(address), live=True, framerate=float(rate) if rate else None)
         self._av, self.damaged = av, 0
+        self.stamped_at = "arrival"
         self._stream = stream
         self._filters, self._levels = FrameFilters(stream), levels or GrayLevels()
         # Every packet is a step, also one of audio. Otherwise a step would not end while only audio arrives.
@@ -280,7 +281,7 @@ class Stream(StepwiseSource):
     def _reason(self, address: str, error: Any) -> str:
         """Return why FFmpeg failed, and what the user can do."""
         if isinstance(error, pyav.load().error.ExitError):
-            return "no data from it any more, or none at all"
+            return "no data from it any more, or none at all; a slower camera needs --stall TIME"
         return _STREAM_REASONS.get(error.errno) or " ".join(str(error.strerror).split())
 
     def _is_readable(self) -> bool:
@@ -327,6 +328,7 @@ class V4l2Camera(Stream):
         super().__init__(
             device, stall_seconds=stall_seconds, input_format="v4l2", options=options, levels=levels
         )
+        self.stamped_at = "capture"
         # FFmpeg waits for a frame in a call that nothing can interrupt. It is called only if there is one.
         self._poll = select.poll()
         for descriptor in _open_descriptors(device):

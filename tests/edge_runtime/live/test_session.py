@@ -94,6 +94,12 @@ def test_a_timeout_ends_the_session(folder: Path, tiny_path: Path) -> None:
     assert set(threading.enumerate()) <= threads
 
 
+def test_a_timeout_counts_from_the_first_frame(folder: Path, tiny_path: Path) -> None:
+    """The first frame of this camera comes after half a second."""
+    options = LiveOptions(model=tiny_path, framerate=2, preview=False, timeout_seconds=0.2)
+    assert LiveSession(folder, options).run().statistics.frames == 1
+
+
 def test_the_preview_is_open_until_the_session_ends(folder: Path, tiny_path: Path) -> None:
     answers: list[dict[str, object]] = []
 

@@ -167,6 +167,7 @@ def test_a_recording_that_is_read_too_slowly_does_not_lag(monkeypatch: pytest.Mo
         name, live = "slow", False
         framerate: float | None = 100.0
         notes: Sequence[str] = ()
+        stamped_at: str = "reading"
 
         def __iter__(self) -> Iterator[Frame]:
             for number in range(25):

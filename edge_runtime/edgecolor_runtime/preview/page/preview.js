@@ -45,7 +45,9 @@ function showStatistics(now) {
   $("fps").textContent = format(now.fps, 1);
   $("frames").textContent = `${now.frames ?? 0} colored`;
   $("p50").textContent = formatMilliseconds(latency.p50);
-  $("tail").textContent = `p90 ${format(latency.p90, 1)} · p99 ${format(latency.p99, 1)}`;
+  const start = { capture: " since capture", arrival: " since arrival", reading: " since reading" };
+  $("latency").textContent = `Latency${start[now.latency_from] ?? ""}`;
+  $("tail").textContent = `median · p90 ${format(latency.p90, 1)} · p99 ${format(latency.p99, 1)}`;
   const dropped = now.dropped ?? 0;
   $("dropped").textContent = dropped;
   $("share").textContent = `${format((100 * dropped) / Math.max(1, now.frames + dropped), 1)} %`;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import io
+import json
 import socket
 import threading
 import time
@@ -245,3 +246,50 @@ def test_a_file_that_is_not_a_video(
     (tmp_path / "a.mp4").write_bytes(b"not at all")
     assert watch(tmp_path / "a.mp4") == 1
     assert "a.mp4: not a video" in capsys.readouterr().err
+
+
+@pytest.fixture
+def slow_camera() -> Iterator[str]:
+    """The address of a camera that sends a picture every second."""
+    picture = io.BytesIO()
+    Image.new("L", (W, H), 90).save(picture, "JPEG")
+    released = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            part = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {picture.tell()}\r\n\r\n"
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(part.encode() + picture.getvalue() + b"\r\n")
+                    if released.wait(1):
+                        return
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_slow_camera_has_a_stall_time_of_its_own(
+    slow_camera: str, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default is 0.7 s in these tests, 5 s otherwise."""
+    assert run("--camera", slow_camera, "--no-preview", "--frames", 3) == 4
+    assert "a slower camera needs --stall TIME" in capsys.readouterr().err
+    assert run("--camera", slow_camera, "--no-preview", "--frames", 2, "--stall", "20s", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["frames"], report["latency_from"]) == (2, "arrival")
+    assert run("photo.jpg", "--stall", "20s") == 2
+
+
+def test_a_slow_recording_does_not_stall(tmp_path: Path, run: Callable[..., int]) -> None:
+    Image.new("L", (W, H), 90).save(tmp_path / "a.png")
+    assert run("--camera", tmp_path, "--framerate", 0.8, "--no-preview", "--frames", 2) == 0

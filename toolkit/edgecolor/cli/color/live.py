@@ -124,6 +124,7 @@ def _build_options(
         token=read_token(arguments.token, arguments.token_file),
         max_frames=arguments.frames,
         timeout_seconds=arguments.timeout,
+        stall_seconds=arguments.stall,
     )
 
 

@@ -63,7 +63,17 @@ Timeout = Annotated[
         "-t",
         metavar="TIME",
         parser=duration_parser("s"),
-        help="Stop the camera after this time: 10s, 500ms, 2min; a bare number is in seconds (0: never).",
+        help="Stop the camera this long after its first frame: 10s, 500ms, 2min; a bare number is in seconds "
+        "(0: never).",
+    ),
+]
+Stall = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TIME",
+        parser=duration_parser("s", minimum=0.1),
+        help="Count a camera as gone after this time without a frame (default: 5s, or three frames at "
+        "--framerate).",
     ),
 ]
 Frames = Annotated[int | None, typer.Option(min=1, help="Stop after N frames.", metavar="N")]
@@ -120,6 +130,7 @@ class LiveArguments:
     framerate: float | None
     gray_range: str | None
     timeout: float | None
+    stall: float | None
     frames: int | None
     hflip: bool
     vflip: bool
@@ -143,6 +154,7 @@ class LiveArguments:
             width=self.width,
             height=self.height,
             timeout=self.timeout,
+            stall=self.stall,
             reconnect=self.reconnect,
             segment=self.segment,
             quota=self.quota,
