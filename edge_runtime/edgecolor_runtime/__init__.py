@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgecolor_runtime.colors.frame import ColorFrame, Shot
+    from edgecolor_runtime.colors.hints import Hint, HintSet
     from edgecolor_runtime.errors import (
         CameraError,
         DataError,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "colors.frame": ("ColorFrame", "Shot"),
+    "colors.hints": ("Hint", "HintSet"),
     "errors": (
         "CameraError",
         "DataError",
@@ -83,6 +85,8 @@ __all__ = [
     "EdgecolorError",
     "GateError",
     "Golden",
+    "Hint",
+    "HintSet",
     "Interpreter",
     "LiveOptions",
     "LiveResult",

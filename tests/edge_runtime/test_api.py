@@ -23,6 +23,8 @@ def test_all_is_pinned() -> None:
         "EdgecolorError",
         "GateError",
         "Golden",
+        "Hint",
+        "HintSet",
         "Interpreter",
         "LiveOptions",
         "LiveResult",

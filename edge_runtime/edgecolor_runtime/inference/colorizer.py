@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor_runtime.colors.frame import ColorFrame
+from edgecolor_runtime.colors.hints import HintSet, apply_hints
 from edgecolor_runtime.colors.spaces import F32, LIGHTNESS_OF_LUMA, U8, lab_to_chroma
 from edgecolor_runtime.errors import ModelFileError, UsageError
 from edgecolor_runtime.inference.interpreter import load_interpreter
@@ -83,10 +84,10 @@ class Colorizer:
         """Open a model of this package (default: the small, fast one). `options` are those of the class."""
         return cls(read_shipped(name), **options)
 
-    def colorize(self, gray: Image.Image) -> ColorFrame:
+    def colorize(self, gray: Image.Image, hints: HintSet | None = None) -> ColorFrame:
         """Color a frame of mode L and any size, by `prepare`, `predict` and `finish`."""
         seen = self.prepare(gray)
-        return self.finish(gray, seen, self.predict(seen))
+        return self.finish(gray, seen, self.predict(seen), hints)
 
     def prepare(self, gray: Image.Image) -> U8:
         """Return what the network sees of a frame of mode L and any size: 8-bit luma, shape (224, 224)."""
@@ -119,17 +120,23 @@ class Colorizer:
         output: NDArray[Any] = raw
         return output
 
-    def finish(self, gray: Image.Image, seen: U8, ab: F32) -> ColorFrame:
+    def finish(self, gray: Image.Image, seen: U8, ab: F32, hints: HintSet | None = None) -> ColorFrame:
         """Put predicted colors on a frame. The saturation gain is applied here.
 
         Args:
             gray: the frame, mode L.
             seen: result of `prepare`.
             ab: result of `predict`, shape (56, 56, 2).
+            hints: colors given by hand; the gain does not change them.
+
+        Raises:
+            UsageError: the hints do not fit the frame.
         """
         lightness = block_mean(LIGHTNESS_OF_LUMA[seen])
         predicted = lab_to_chroma(lightness, ab * np.float32(self.saturation))
-        return ColorFrame(gray, predicted, block_mean(seen) if self.guided else None)
+        luma = block_mean(seen)
+        frame = ColorFrame(gray, predicted, luma if self.guided else None)
+        return apply_hints(frame, luma, hints) if hints is not None else frame
 
 
 def _verify_seen(seen: U8) -> None:

@@ -11,6 +11,7 @@ from edgecolor.batch.commit import ResultCommitter
 from edgecolor.batch.engines import Engine, load_engine
 from edgecolor.batch.manifest import Manifest, ResumedResults
 from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_jobs
+from edgecolor_runtime.colors.hints import HintSet
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.shipped import PHOTO_MODEL, open_model
@@ -130,6 +131,7 @@ def color_pictures(
     page: int | None,
     strict: bool,
     force: bool,
+    hints: HintSet | None = None,
     on_result: Callable[[PictureResult], None] = lambda result: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ColoringSummary:
@@ -150,6 +152,8 @@ def color_pictures(
             TIFF).
         strict: refuse pictures that are cut off or damaged.
         force: replace existing files.
+        hints: colors given by hand, for a single picture; None: those of the files of hints beside the
+            pictures.
         on_result: called with the result of each picture that this run colors.
         on_progress: called with the number of finished pictures and the number of all: first with those of
             earlier runs, then after each picture.
@@ -170,6 +174,7 @@ def color_pictures(
         page=page,
         strict=strict,
         force=force,
+        hints=hints,
         delegate=delegate,
         accept_identical=folder is not None,
     )

@@ -12,8 +12,10 @@ from queue import SimpleQueue
 from edgecolor.batch.commit import MAX_UNSYNCED_RESULTS
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor_runtime.colors.frame import ColorFrame
-from edgecolor_runtime.errors import EdgecolorError, PictureError
+from edgecolor_runtime.colors.hints import HintSet
+from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
 from edgecolor_runtime.images.formats import format_of
+from edgecolor_runtime.images.hint_file import hint_path, read_hints
 from edgecolor_runtime.images.reader import Picture, open_picture
 from edgecolor_runtime.images.writer import encode_for, encode_pages
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -78,14 +80,17 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
             refuse_existing(job.target, options.force)
         source = read_source_state(job.source)  # before reading: a change while it is read counts as later
         picture = open_picture(job.source, page=options.page, strict=options.strict)
+        hints, hint_notes = _hints_of(job, options)
         if picture.pages > 1 and options.page is None and format_of(job.target) == "TIFF":
+            if hints is not None:
+                raise UsageError(f"{job.source}: colors by hand are for one page. Choose it with --page")
             data, notes = _color_pages(colorizer, job, options, picture.pages)
         else:
-            frame = colorizer.colorize(picture.gray)
+            frame = colorizer.colorize(picture.gray, hints)
             data, notes = encode_for(
                 job.target, frame, of=picture, quality=options.quality, label=options.label
             )
-            notes = (*picture.notes, *notes)
+            notes = (*picture.notes, *hint_notes, *notes)
         return PictureResult(
             job,
             size=picture.gray.size,
@@ -125,6 +130,15 @@ def _color_pages(
     return data, (f"its {pages} pages were colored", *notes, *notes_of_tiff)
 
 
+def _hints_of(job: PictureJob, options: ColoringOptions) -> tuple[HintSet | None, tuple[str, ...]]:
+    """Return the colors given by hand for a picture, and a note that names their file."""
+    path = hint_path(job.source)
+    if options.hints is not None or not path.is_file():
+        return options.hints, ()
+    hints = read_hints(path)
+    return hints, (f"{len(hints.hints)} colors given by hand ({path.name})",)
+
+
 def read_source_state(path: Path) -> SourceState:
     """Return what identifies the content of a picture file.
 
@@ -132,4 +146,6 @@ def read_source_state(path: Path) -> SourceState:
         OSError: the file cannot be read.
     """
     status = path.stat()
-    return SourceState(status.st_mtime_ns, status.st_size, status.st_ino, hash_file(path))
+    hints = hint_path(path)
+    hints_sha256 = hash_file(hints) if hints.is_file() else ""
+    return SourceState(status.st_mtime_ns, status.st_size, status.st_ino, hash_file(path), hints_sha256)

@@ -16,6 +16,7 @@ from edgecolor.support.file_lock import lock_file
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
 from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.images.hint_file import hint_path
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import flush, remove_stale
 from edgecolor_runtime.system.machine import count_cores
@@ -32,6 +33,7 @@ size        width and height in pixels
 notes       what a user should know, one sentence each
 modified    time of the picture's last change before it was read, in ns since 1970
 source_bytes, source_inode, source_sha256    the picture's size, inode and hash when it was read
+hints_sha256    SHA-256 of the file of hints beside the picture; empty if there was none
 stored      size of the result in bytes
 sha256      SHA-256 of the result
 model       SHA-256 of the network
@@ -44,7 +46,7 @@ _SETTINGS = ("model", "saturation", "quality", "delegate", "label", "page")
 _SETTINGS_OF_OLDER_LINES = {"label": False, "page": None}
 _TYPES: dict[str, type] = {
     "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
-    "sha256": str,
+    "sha256": str, "hints_sha256": str,
 }  # fmt: skip
 """Type of each value that need not be there, or that a failed picture has, too."""
 
@@ -89,7 +91,7 @@ class RecordedResult:
         status = _stat(source)
         if self.source != str(source.absolute()) or status is None:
             return False
-        if status.st_mtime_ns != self.state.modified:
+        if status.st_mtime_ns != self.state.modified or self.state.hints_sha256 != _hash_hints(source):
             return False
         if not self.state.sha256:
             return True
@@ -253,6 +255,7 @@ class Manifest:
                 "source_bytes": result.source.size,
                 "source_inode": result.source.inode,
                 "source_sha256": result.source.sha256,
+                "hints_sha256": result.source.hints_sha256,
                 "stored": result.stored,
                 "sha256": result.sha256,
             }
@@ -332,6 +335,7 @@ def recorded_result(entry: dict[str, Any], changed_settings: tuple[str, ...]) ->
             entry.get("source_bytes", 0),
             entry.get("source_inode", 0),
             entry.get("source_sha256", ""),
+            entry.get("hints_sha256", ""),
         ),
         stored=entry["stored"],
         sha256=entry.get("sha256", ""),
@@ -354,6 +358,14 @@ def _is_other_picture(path: Path, stored: int) -> bool:
     except Exception:  # Pillow raises any class of exception on a damaged file
         return False
     return True
+
+
+def _hash_hints(source: Path) -> str:
+    path = hint_path(source)
+    try:
+        return hash_file(path) if path.is_file() else ""
+    except OSError:
+        return "unreadable"
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecolor.support.picture_files import PictureFiles, find_pictures
+from edgecolor_runtime.colors.hints import HintSet
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS, format_of
 from edgecolor_runtime.system.files import StagedFile
@@ -41,12 +42,14 @@ class SourceState:
         size: its size in bytes.
         inode: its number in the file system; some file systems number their files anew at each mount.
         sha256: SHA-256 of its bytes.
+        hints_sha256: SHA-256 of the file of hints beside it; empty if there is none.
     """
 
     modified: int
     size: int
     inode: int
     sha256: str
+    hints_sha256: str = ""
 
 
 def hash_file(path: Path) -> str:
@@ -95,6 +98,7 @@ class ColoringOptions:
         max_pixels: refuse larger pictures; None for no limit.
         page: the page or frame to color, from 1; None for the first, and for all pages if the result is TIFF.
         strict: refuse pictures that are cut off or damaged.
+        hints: colors given by hand, for one picture; None: those of the file of hints beside each picture.
         force: replace existing results.
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
         accept_identical: an existing result with the same bytes counts as written. An interrupted run left
@@ -109,6 +113,7 @@ class ColoringOptions:
     max_pixels: int | None = None
     page: int | None = None
     strict: bool = False
+    hints: HintSet | None = None
     force: bool = False
     delegate: str | None = None
     accept_identical: bool = False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecolor.batch.engines import Engine
-from edgecolor.cli.color import live_options
+from edgecolor.cli.color import hint_options, live_options
 from edgecolor.cli.color.film_inputs import find_film
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
 from edgecolor.cli.color.verify import verify_photos
@@ -37,6 +37,7 @@ from edgecolor.cli.common.options import (
 
 if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary
+    from edgecolor_runtime import HintSet
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class PhotoArguments:
     max_pixels: int | None
     page: int | None
     strict: bool
+    hints: HintSet | None
 
 
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
     "Model and colors": ("model", "saturation", "threads", "delegate", "trusted"),
     "Photographs": ("engine", "quality", "label", "max_pixels", "page", "strict", "verify"),
+    "Colors by hand": ("hint", "hint_file", "hint_reach"),
     "Videos and cameras": (
         "framerate",
         "gray_range",
@@ -127,6 +130,9 @@ def run(
         bool,
         typer.Option("--strict", help="Refuse photographs that are cut off or damaged."),
     ] = False,
+    hint: hint_options.HintTexts = None,
+    hint_file: hint_options.HintFile = None,
+    hint_reach: hint_options.HintReach = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -183,6 +189,7 @@ def run(
     Examples:
       edgecolor run grandfather.jpg
       edgecolor run scan.tif -o colored.png --saturation 1.2
+      edgecolor run grandfather.jpg --hint 320,200=#3355aa --hint 50,80=gray
       edgecolor run photos/ -o colored/
       edgecolor run photos/ -o colored/ --verify
       edgecolor run /mnt/photos -o /mnt/colored --engine ray
@@ -249,6 +256,9 @@ def run(
             "--strict": strict,
         }
         _refuse_photo_options(given)
+    hints = hint_options.build_hints(hint or [], hint_file, hint_reach)
+    single_photograph = len(names) == 1 and not (camera or film or Path(names[0]).is_dir())
+    hint_options.refuse_hints(hints, is_single_photograph=single_photograph)
     if camera:
         if len(names) > 1:
             raise UsageError(f"--camera takes one camera, not {len(names)}")
@@ -268,7 +278,9 @@ def run(
         raise PictureError(f"{names[0]}: No such file or directory")
     if verify:
         return verify_photos([Path(name) for name in names], shared)
-    photo = PhotoArguments(engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict)
+    photo = PhotoArguments(
+        engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict, hints=hints
+    )
     return _run_photos([Path(name) for name in names], shared, photo)
 
 
@@ -296,6 +308,8 @@ def _run_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArguments)
 
     begun = time.monotonic()
     summary = _color_photos(inputs, shared, photo)
+    if photo.hints is not None:
+        hint_options.repeat_hints(summary, photo.hints)
     if shared.as_json:
         print(json.dumps(_report(summary), indent=1))
     else:
@@ -347,6 +361,7 @@ def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArgument
             max_pixels=photo.max_pixels,
             page=photo.page,
             strict=photo.strict,
+            hints=photo.hints,
             force=shared.force,
             on_progress=on_progress,
         )
