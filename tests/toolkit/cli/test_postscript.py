@@ -51,7 +51,7 @@ def test_pillow_alone_executes_it(folder: Path, executed: Path) -> None:
 
 def test_a_picture(folder: Path, executed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--model", str(MODEL), str(folder / "evil.jpg"), "-o", str(folder / "out.jpg")]) == 1
-    assert "evil.jpg: not a picture in a format that edgecolor reads" in capsys.readouterr().err
+    assert "evil.jpg: PostScript files are not read. They are programs" in capsys.readouterr().err
     assert not executed.exists()
 
 
@@ -63,27 +63,28 @@ def test_a_folder(folder: Path, executed: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_evaluate(folder: Path, executed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(MODEL), str(folder)]) == 1
-    assert "evil.jpg: not a readable picture" in capsys.readouterr().err
+    assert main(["evaluate", str(MODEL), str(folder)]) == 0
+    assert "evil.jpg: PostScript files are not read. They are programs" in capsys.readouterr().err
     assert not executed.exists()
 
 
 def test_training_photographs(folder: Path, executed: Path) -> None:
     planes = list(PhotoFolder(folder).planes(workers=1))
-    assert planes[0] is None and planes[1] is not None  # evil.jpg, good.jpg
+    assert isinstance(planes[0], str) and "PostScript" in planes[0]  # evil.jpg
+    assert not isinstance(planes[1], str)  # good.jpg
     assert not executed.exists()
 
 
 def test_a_calibration_folder(folder: Path, executed: Path) -> None:
     for photograph in sorted(CALIBRATION.glob("*.jpg"))[:25]:
         (folder / photograph.name).write_bytes(photograph.read_bytes())
-    with pytest.raises(DataError, match=r"evil\.jpg: not a picture"):
+    with pytest.raises(DataError, match=r"evil\.jpg: PostScript files are not read"):
         read_calibration(folder)
     assert not executed.exists()
 
 
 def test_an_upload(executed: Path) -> None:
-    with pytest.raises(PictureError, match=r"evil\.jpg: not a picture"):
+    with pytest.raises(PictureError, match=r"evil\.jpg: PostScript files are not read"):
         parse_picture(POSTSCRIPT, "evil.jpg")
     assert not executed.exists()
 

@@ -77,10 +77,15 @@ def test_near_gray_toned_and_broken_are_left_out_and_counted(folder: Path, tmp_p
     sepia[..., 1:] = 5, 14
     Image.fromarray(np.rint(lab2rgb(sepia) * 255).astype(np.uint8)).save(folder / "sepia.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    photo.resize((448, 448)).save(folder / "whole.jpg")
+    data = (folder / "whole.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
     summary = prepare_dataset(folder, tmp_path / "out")
-    assert (summary.near_gray, summary.toned, summary.unreadable) == (1, 1, ["broken.jpg"])
+    assert (summary.near_gray, summary.toned) == (1, 1)
+    assert summary.unreadable.keys() == {"broken.jpg", "cut.jpg"}
+    assert "are missing" in summary.unreadable["cut.jpg"]
     rows = open_dataset(tmp_path / "out").rows
-    assert len(rows[Split.TRAIN]) + len(rows[Split.VAL]) == summary.photographs - 3
+    assert len(rows[Split.TRAIN]) + len(rows[Split.VAL]) == summary.photographs - 4
 
 
 def test_split_csv_decides(folder: Path, tmp_path: Path) -> None:

@@ -42,13 +42,13 @@ def test_run_dataset_and_evaluate_read_the_same_photographs(
     evaluation = json.loads(capsys.readouterr().out)
     assert planned == set(NAMES)
     assert open_dataset(tmp_path / "prepared").names == list(NAMES)
-    assert (summary.photographs, summary.unreadable) == (len(NAMES), [])
+    assert (summary.photographs, summary.unreadable) == (len(NAMES), {})
     assert evaluation["data"]["photographs"] == len(NAMES)
 
 
 def test_a_picture_that_pillow_cannot_open_is_counted(album: Path, tmp_path: Path) -> None:
     (album / "h.psd").write_bytes(b"8BPS, but no more")
-    assert prepare_dataset(album, tmp_path / "prepared").unreadable == ["h.psd"]
+    assert prepare_dataset(album, tmp_path / "prepared").unreadable.keys() == {"h.psd"}
 
 
 def test_calibration_reads_them_too_but_no_subfolder(album: Path) -> None:

@@ -142,8 +142,22 @@ def test_bad_data_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no photographs"):
         list_photographs(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes()[:2000])
-    with pytest.raises(DataError, match=r"broken\.jpg: not a readable picture"):
+    with pytest.raises(DataError, match=r"broken\.jpg: .*\. No photograph can be read\."):
         evaluate_predictor(Oracle("gray", gain=0), tmp_path)
+
+
+def test_damaged_photographs_are_left_out_and_listed(folder: Path) -> None:
+    whole = evaluate_predictor(Oracle("gray", gain=0.5), folder)
+    data = PHOTOGRAPHS[0].read_bytes()
+    (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (folder / "a.png").write_text("no picture")
+    result = evaluate_predictor(Oracle("gray", gain=0.5), folder)
+    assert (result.data, result.plane, result.scores) == (whole.data, whole.plane, whole.scores)
+    assert [entry.name for entry in result.left_out] == ["a.png", "cut.jpg"]
+    assert result.left_out[0].reason == "not a picture in a format that edgecolor reads"
+    assert "are missing" in result.left_out[1].reason
+    assert "left out     2 that cannot be read" in table(result)
+    assert len(result.to_json()["left_out"]) == 2
 
 
 def test_a_square_is_the_middle_of_the_photograph() -> None:

@@ -32,7 +32,7 @@ def test_no_object_allows_other_members(schema: RecordSchema) -> None:
     assert len(objects) > 9
     for part in objects:
         assert part["additionalProperties"] is False
-        assert part["required"] == list(part["properties"])
+        assert part["required"] == [name for name in part["properties"] if name != "left_out"]
         assert part["description"]
 
 

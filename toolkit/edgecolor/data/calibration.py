@@ -104,7 +104,7 @@ def _hash(path: Path) -> str:
 
 def _read_gray(path: Path) -> U8:
     try:
-        return squash(open_picture(path).gray)
+        return squash(open_picture(path, strict=True).gray)
     except PictureError as error:
         raise DataError(f"{error}. Remove this picture from the calibration folder.") from error
 

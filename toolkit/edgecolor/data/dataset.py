@@ -62,7 +62,7 @@ class DatasetSummary:
         val: photographs held out.
         near_gray: photographs left out because they have hardly any color.
         toned: photographs left out because they have one tint.
-        unreadable: names of the photographs that cannot be read.
+        unreadable: names of the photographs that cannot be read or are damaged -> the reason.
         sha256: hash of the names and the prepared arrays.
     """
 
@@ -71,7 +71,7 @@ class DatasetSummary:
     val: int
     near_gray: int
     toned: int
-    unreadable: list[str]
+    unreadable: dict[str, str]
     sha256: str
 
 
@@ -135,12 +135,12 @@ def _write_arrays(
     ab = np.lib.format.open_memmap(folder / "ab.npy", "w+", np.int8, (n, c, c, 2))
     rows: dict[Split, list[int]] = {Split.TRAIN: [], Split.VAL: []}
     near_gray = toned = 0
-    unreadable: list[str] = []
+    unreadable: dict[str, str] = {}
     digest = hashlib.sha256()
     for i, (name, planes) in enumerate(zip(names, source.planes(workers), strict=True)):
         on_progress(i + 1, n)
-        if planes is None:
-            unreadable.append(name)
+        if isinstance(planes, str):
+            unreadable[name] = planes
             continue
         luma[i], lightness[i], ab[i] = planes
         digest.update(os.fsencode(name) + hashlib.sha256(b"".join(p.tobytes() for p in planes)).digest())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -42,15 +43,23 @@ def list_photographs(folder: Path) -> list[Path]:
     return sorted(pictures.files)
 
 
-def identify_data(folder: Path) -> DataId:
+def identify_data(folder: Path, *, without: Collection[str] = ()) -> DataId:
     """Return the identity of the photographs below a folder.
+
+    Args:
+        folder: the folder.
+        without: names below the folder of photographs to leave out.
 
     Raises:
         DataError: as for `list_photographs`.
     """
-    paths = list_photographs(folder)
-    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
-    return DataId(len(paths), hash_of_set(hashes))
+    names = [path.relative_to(folder).as_posix() for path in list_photographs(folder)]
+    hashes = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in names
+        if name not in without
+    }
+    return DataId(len(hashes), hash_of_set(hashes))
 
 
 def hash_of_set(hashes: dict[str, str]) -> str:

@@ -86,17 +86,17 @@ class PhotoFolder:
         self._files = list_photographs(folder)
         self.names = [path.relative_to(folder).as_posix() for path in self._files]
 
-    def planes(self, workers: int | None) -> Iterator[TrainingPlanes | None]:
-        """Yield the prepared photographs in order; None for a photograph that cannot be read."""
+    def planes(self, workers: int | None) -> Iterator[TrainingPlanes | str]:
+        """Yield the prepared photographs in order; for one that cannot be read or is damaged, the reason."""
         with ProcessPoolExecutor(workers, initializer=end_worker_with_parent) as pool:
             yield from pool.map(_read_photo, self._files, chunksize=32)
 
 
-def _read_photo(path: Path) -> TrainingPlanes | None:
+def _read_photo(path: Path) -> TrainingPlanes | str:
     try:
-        return planes_of_rgb(open_picture(path).to_rgb())
-    except PictureError:
-        return None
+        return planes_of_rgb(open_picture(path, strict=True).to_rgb())
+    except PictureError as error:
+        return str(error).removeprefix(f"{path}: ")
 
 
 class NpyLayout:
@@ -147,7 +147,7 @@ class NpyLayout:
                 "Expected a + 128 and b + 128 in uint8, as in OpenCV's 8-bit Lab."
             )
 
-    def planes(self, workers: int | None) -> Iterator[TrainingPlanes | None]:
+    def planes(self, workers: int | None) -> Iterator[TrainingPlanes | str]:
         """Yield the prepared photographs in order."""
         with ProcessPoolExecutor(workers, initializer=end_worker_with_parent) as pool:
             for start in range(0, len(self.names), ROWS_AT_ONCE):

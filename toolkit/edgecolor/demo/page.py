@@ -28,9 +28,9 @@ a car from its gray.
 """
 UPLOAD_HELP = """
 Any photograph works, gray or in color: the network only sees its brightness. The page reads JPEG, PNG, TIFF,
-WebP and the other formats of Pillow, including 16-bit scans and transparency. HEIC needs the package
-pillow-heif. Photographs are sent only to the program that serves this page. They are kept in memory, not on a
-disk, until you close the page.
+WebP and the other formats of Pillow, including 16-bit scans and transparency. HEIC, JPEG XL, camera raw and
+PDF files need another package, which a message names. Photographs are sent only to the program that serves
+this page. They are kept in memory, not on a disk, until you close the page.
 """
 SAMPLE_NOTE = "This is a sample. Your own photographs take its place."
 WEBCAM_NOTE = "Take a photo with the webcam. The photo appears here in color."

@@ -23,7 +23,14 @@ from edgecolor.evaluation.recognition import (
     recognize_photograph,
     summarize_recognition,
 )
-from edgecolor.evaluation.scores import AS_IS, ColoredPhotograph, Evaluation, Photograph, Score
+from edgecolor.evaluation.scores import (
+    AS_IS,
+    ColoredPhotograph,
+    Evaluation,
+    LeftOutPhotograph,
+    Photograph,
+    Score,
+)
 from edgecolor.support.contact_sheet import contact_sheet
 from edgecolor_runtime.colors.spaces import F32, U8, lightness_to_gray, rgb_to_lab
 from edgecolor_runtime.errors import DataError, PictureError
@@ -44,7 +51,7 @@ def evaluate_predictor(
     on_progress: Callable[[int, int], None] | None = None,
     on_picture: Callable[[ColoredPhotograph], None] | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a folder of color photographs.
+    """Evaluate a model on a folder of color photographs. Those that cannot be read are left out and listed.
 
     Args:
         model: the model.
@@ -55,7 +62,7 @@ def evaluate_predictor(
         on_picture: called with every photograph and the model's picture of it, in order.
 
     Raises:
-        DataError: there are no photographs, one cannot be read, or none has color.
+        DataError: there are no photographs, none can be read, or none has color.
     """
     paths = list_photographs(folder)
     saturation = 1.0 if model.saturation is None else model.saturation
@@ -64,8 +71,13 @@ def evaluate_predictor(
     drifts: list[Drift] = []
     recognized: list[RecognizedPhotograph] = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        means = np.stack(list(pool.map(lambda path: _mean_ab(path, folder), paths)))
-        tint: F32 = np.asarray(means.mean(axis=0))
+        first_reads = dict(zip(paths, pool.map(lambda path: _mean_ab(path, folder), paths), strict=True))
+        left_out = tuple(read for read in first_reads.values() if isinstance(read, LeftOutPhotograph))
+        means = {path: read for path, read in first_reads.items() if not isinstance(read, LeftOutPhotograph)}
+        paths = list(means)
+        if not paths:
+            raise DataError(f"{folder / left_out[0].name}: {left_out[0].reason}. No photograph can be read.")
+        tint: F32 = np.asarray(np.stack(list(means.values())).mean(axis=0))
 
         def finish_and_score(photograph: Photograph, ab: F32) -> tuple[U8, Score]:
             finished = finish(photograph.gray, ab, saturation)
@@ -114,7 +126,7 @@ def evaluate_predictor(
     return Evaluation(
         model=model.name,
         saturation=saturation,
-        data=identify_data(folder),
+        data=identify_data(folder, without=[entry.name for entry in left_out]),
         plane=compute_plane(scores),
         fidelity=summarize_fidelity(reference.name, drifts, pair_gains(scores, reference_scores))
         if reference
@@ -124,6 +136,7 @@ def evaluate_predictor(
         best=tuple(ordered[::-1][:EXTREMES]),
         scores=tuple(scores),
         protocol=PROTOCOL,
+        left_out=left_out,
     )
 
 
@@ -145,12 +158,17 @@ def crop_square(photo: Image.Image, size: int = INPUT_SIZE) -> U8:
 
 
 def _read(path: Path, folder: Path) -> Photograph:
-    try:
-        rgb = crop_square(open_picture(path).to_rgb())
-    except PictureError as error:
-        raise DataError(f"{path}: not a readable picture. Repair it or take it out of the folder.") from error
+    """Read a photograph.
+
+    Raises:
+        PictureError: it cannot be read, or is cut off or damaged.
+    """
+    rgb = crop_square(open_picture(path, strict=True).to_rgb())
     return Photograph(path.relative_to(folder).as_posix(), rgb, lightness_to_gray(rgb_to_lab(rgb)[..., 0]))
 
 
-def _mean_ab(path: Path, folder: Path) -> F32:
-    return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
+def _mean_ab(path: Path, folder: Path) -> F32 | LeftOutPhotograph:
+    try:
+        return np.asarray(rgb_to_lab(_read(path, folder).rgb)[..., 1:].mean((0, 1)))
+    except PictureError as error:
+        return LeftOutPhotograph(path.relative_to(folder).as_posix(), str(error).removeprefix(f"{path}: "))

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 from edgecolor.data.photographs import DataId
-from edgecolor.support.json_records import INFINITE_AS_NULL, JsonObject, NonNegative, Schema, to_json
+from edgecolor.support.json_records import (
+    INFINITE_AS_NULL,
+    OPTIONAL,
+    JsonObject,
+    NonNegative,
+    Schema,
+    to_json,
+)
 from edgecolor_runtime.colors.spaces import U8
 
 SATURATIONS = tuple(round(0.1 * i, 1) for i in range(17))  # of the curve on the color plane
@@ -201,6 +208,14 @@ class ColoredPhotograph(NamedTuple):
 
 
 @dataclass(frozen=True)
+class LeftOutPhotograph:
+    """A photograph that was not evaluated, because it cannot be read or is damaged."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well a model colors a set of photographs.
 
@@ -215,6 +230,7 @@ class Evaluation:
         best: names of the photographs that gain most, best first.
         scores: one for each photograph, in the order of their names.
         protocol: how the figures were measured.
+        left_out: photographs of the folder that cannot be read or are damaged; `data` is without them.
     """
 
     model: str
@@ -229,6 +245,11 @@ class Evaluation:
     best: Annotated[tuple[str, ...], Schema(description="photographs that gain most over gray, best first")]
     scores: Annotated[tuple[Score, ...], Schema(minItems=1)]
     protocol: str
+    left_out: Annotated[
+        tuple[LeftOutPhotograph, ...],
+        OPTIONAL,
+        Schema(description="photographs that cannot be read or are damaged; the figures are without them"),
+    ] = ()
 
     def to_json(self) -> JsonObject:
         """Return the evaluation as a JSON object; null for a figure that is not finite."""

@@ -38,7 +38,7 @@ def evaluate(
 
     Raises:
         ModelFileError: there is no such file, or it is broken or foreign.
-        DataError: there are no photographs, one cannot be read, or none has color.
+        DataError: there are no photographs, none can be read, or none has color.
         UsageError: the pattern matches no photograph.
         MissingError: `model` or `reference` is a .keras, and TensorFlow is not installed.
     """

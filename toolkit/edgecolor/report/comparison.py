@@ -111,6 +111,10 @@ def short_names(models: Sequence[str]) -> dict[str, str]:
     return tails
 
 
+def _left_out(record: EvaluationRecord) -> list[str]:
+    return [entry.name for entry in record.evaluation.left_out]
+
+
 def _identify_all(models: Sequence[str], on_progress: PrintLine) -> dict[str, FileIdentity]:
     identities: dict[str, FileIdentity] = {}
     for name in dict.fromkeys(models):
@@ -167,7 +171,8 @@ def _evaluated(
     if (
         record is not None
         and (record.file.sha256, record.created_by) == (file.sha256, created_by())
-        and (record.evaluation.protocol, record.evaluation.data) == (PROTOCOL, identify_data(folder))
+        and record.evaluation.protocol == PROTOCOL
+        and record.evaluation.data == identify_data(folder, without=_left_out(record))
         and tuple(picture.name for picture in record.pictures) == choose_thumbnails(folder, pictures)
     ):
         on_progress(f"{name}: evaluated before")

@@ -7,6 +7,7 @@ All three follow the annotations of the dataclass. Therefore they cannot disagre
 - `Annotated[X, Schema(minimum=0)]` adds keywords of JSON Schema.
 - `Annotated[X, INLINE]` writes the members of dataclass X among the members of the outer dataclass.
 - `Annotated[X, EXCLUDED]` is not written. The field needs a default.
+- `Annotated[X, OPTIONAL]` need not be there when it is read. The field needs a default.
 - `Annotated[float, INFINITE_AS_NULL]` writes infinity as null.
 """
 
@@ -36,7 +37,7 @@ class Schema:
         self.keywords = keywords
 
 
-INLINE, EXCLUDED, INFINITE_AS_NULL = object(), object(), object()
+INLINE, EXCLUDED, OPTIONAL, INFINITE_AS_NULL = object(), object(), object(), object()
 
 NonNegative = Annotated[float, Schema(minimum=0)]
 Count = Annotated[int, Schema(minimum=1)]
@@ -73,7 +74,7 @@ def from_json(kind: type[Record], value: JsonObject) -> Record:
     members: JsonObject = {}
     for name, hint in _hints(kind).items():
         inner, marks = _split(hint)
-        if EXCLUDED in marks:
+        if EXCLUDED in marks or (OPTIONAL in marks and name not in value):
             continue
         members[name] = from_json(inner, value) if INLINE in marks else _from_value(hint, value[name])
     return kind(**members)
@@ -177,15 +178,19 @@ def _bytes(text: str) -> bytes:
 
 def _object_schema(kind: type, definitions: JsonObject) -> JsonObject:
     properties: JsonObject = {}
+    optional: set[str] = set()
     for name, hint in _hints(kind).items():
         inner, marks = _split(hint)
         if INLINE in marks:
-            properties |= _object_schema(inner, definitions)["properties"]
+            members = _object_schema(inner, definitions)
+            properties |= members["properties"]
+            optional |= properties.keys() & (members["properties"].keys() - set(members["required"]))
         elif EXCLUDED not in marks:
             properties[name] = _schema(hint, definitions)
+            optional |= {name} if OPTIONAL in marks else set()
     return {
         "type": "object",
-        "required": list(properties),
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
         "properties": properties,
     }

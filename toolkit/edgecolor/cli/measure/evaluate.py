@@ -12,7 +12,7 @@ import typer
 
 from edgecolor.cli.common.fidelity_text import fidelity_lines, hue_error_text
 from edgecolor.cli.common.inputs import verify_models, verify_photographs
-from edgecolor.cli.common.messages import print_lines, progress_printer
+from edgecolor.cli.common.messages import print_line, print_lines, progress_printer
 from edgecolor.cli.common.options import AsJson, Force, Quiet, complete_model
 from edgecolor_runtime.system import files
 
@@ -120,6 +120,8 @@ def evaluate(
         on_progress=lambda done, total: say(f"{done} of {total} photographs"),
         on_picture=colored.append if sheet or extremes else None,
     )
+    for entry in record.evaluation.left_out:
+        print_line(f"{data / entry.name}: {entry.reason}; left out")
     text = json.dumps(record.to_json(), indent=1)
     if output:
         files.write_bytes(output, f"{text}\n".encode(), force=force)
@@ -149,6 +151,7 @@ def table(result: Evaluation) -> list[str]:
     lines = [
         f"model        {result.model}, saturation {result.saturation:g}",
         f"photographs  {result.data.photographs}, sha256 {result.data.sha256[:16]}",
+        *([f"left out     {len(result.left_out)} that cannot be read"] if result.left_out else []),
         f"protocol     {result.protocol}",
         "",
         "saturation   share   gain over gray",

@@ -59,8 +59,8 @@ def dataset(
     if as_json:
         print(json.dumps(asdict(summary)))
         return
-    for name in summary.unreadable:
-        print_line(f"{name}: not readable; left out")
+    for name, reason in summary.unreadable.items():
+        print_line(f"{name}: {reason}; left out")
     print_lines(
         f"{output}: {summary.train} train, {summary.val} val of {summary.photographs} photographs; left out "
         f"{summary.near_gray} near-gray, {summary.toned} of one tint, {len(summary.unreadable)} unreadable."
