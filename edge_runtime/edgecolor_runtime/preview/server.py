@@ -3,6 +3,8 @@
 GET  /             the page          GET  /stream/color  the colored pictures, multipart JPEG
 GET  /statistics   JSON              GET  /stream/gray   the gray pictures, multipart JPEG
 GET  /snapshot     one JPEG file     POST /saturation    {"saturation": 0.8}
+
+Where a token is needed, it is a cookie, a bearer token, or `?token=` at the end of the address.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ _PAGE_FILES = {
     "/preview.js": ("preview.js", "text/javascript; charset=utf-8"),
 }
 _BOUNDARY = "picture"
-_PART_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+_BOUNDARY_LINE = f"--{_BOUNDARY}\r\n".encode()
+_PART_HEAD = b"Content-Type: image/jpeg\r\n\r\n"
 _PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
@@ -178,10 +181,11 @@ class _PreviewHandler(RequestHandler):
         if not access.expects_host(self.headers):
             raise RequestError(HTTPStatus.MISDIRECTED_REQUEST, "open it as http://127.0.0.1, with its port")
         token = parse_qs(query).get("token", [""])[0]
-        if path in _ROUTES and access.is_token(token):
+        has_right_query_token = access.is_token(token)
+        if has_right_query_token and path in _PAGE_FILES:
             self.admit()
             return self._set_cookie(path, token)
-        if not access.admits(self.headers, self._cookie):
+        if not has_right_query_token and not access.admits(self.headers, self._cookie):
             if access.has_token(self.headers, self._cookie, token):
                 self.pause(self._preview.failed_tokens.count(self.client_address[0]))
             reason = "open the whole address that edgecolor printed: it ends with a token"
@@ -220,10 +224,12 @@ class _PreviewHandler(RequestHandler):
     def _send_stream(self, path: str) -> None:
         """Send the latest picture again and again, until either side ends the stream.
 
-        A client that is slow skips pictures. A browser shows a part of the stream when the head of the next
-        part arrives. Each part is therefore sent together with the next head.
+        A client that is slow skips pictures. Programs such as go2rtc, which is part of Frigate, need the
+        length of each part. A browser shows a part when the head of the next part arrives, and the length of
+        that part is not known then. Our page therefore requests the stream with `?lengths=no`.
         """
         view = path.rpartition("/")[2]
+        has_lengths = parse_qs(self.path.partition("?")[2]).get("lengths") != ["no"]
         pictures = self._preview.pictures
         with pictures.watched(view):
             self.send_response(HTTPStatus.OK)
@@ -231,12 +237,12 @@ class _PreviewHandler(RequestHandler):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.send(_PART_HEAD)
+            self.send(_BOUNDARY_LINE + (b"" if has_lengths else _PART_HEAD))
             last: EncodedShot | None = None
             while not pictures.ended:
                 picture = pictures.wait_for_next(last)
                 if picture is not None and picture is not last:
-                    self.send(picture.jpeg(view) + b"\r\n" + _PART_HEAD)
+                    self.send(_part(picture.jpeg(view), has_lengths))
                 elif self.is_disconnected():
                     return
                 last = picture
@@ -255,6 +261,13 @@ class _PreviewHandler(RequestHandler):
 
     def _send_json(self, data: Mapping[str, object]) -> None:
         self.send_whole_response(json.dumps(data).encode(), "application/json")
+
+
+def _part(jpeg: bytes, has_length: bool) -> bytes:
+    """Return a part of a stream up to the next boundary; without a length, up to the end of the next head."""
+    if has_length:
+        return b"Content-Length: %d\r\n%b%b\r\n%b" % (len(jpeg), _PART_HEAD, jpeg, _BOUNDARY_LINE)
+    return b"%b\r\n%b%b" % (jpeg, _BOUNDARY_LINE, _PART_HEAD)
 
 
 _READ = ("GET", "HEAD")

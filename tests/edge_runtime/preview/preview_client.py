@@ -63,18 +63,32 @@ def connect(preview: Preview, *, receive_buffer: int | None = None) -> socket.so
     return client
 
 
-def watch(preview: Preview, view: str = "color", *, receive_buffer: int | None = None) -> socket.socket:
+def watch(
+    preview: Preview, view: str = "color", *, query: str = "", receive_buffer: int | None = None
+) -> socket.socket:
     """Open a connection and request a stream."""
     client = connect(preview, receive_buffer=receive_buffer)
-    client.sendall(f"GET /stream/{view} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    client.sendall(f"GET /stream/{view}{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
 
 def parts(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the JPEG files of a stream. A part ends after its length, as in go2rtc."""
+    headers = http.client.parse_headers(_after_status(stream, 200))
+    boundary = stream_boundary(headers)
+    assert stream.readline() == boundary
+    while "Content-Length" in (part := http.client.parse_headers(stream)):
+        assert part.get_content_type() == "image/jpeg"
+        jpeg = stream.read(int(part["Content-Length"]))
+        if stream.read(2 + len(boundary)) != b"\r\n" + boundary:
+            return
+        yield jpeg
+
+
+def parts_without_lengths(stream: BinaryIO) -> Iterator[bytes]:
     """Yield the JPEG files of a stream. Like a browser, end a part when the head of the next part arrives."""
     headers = http.client.parse_headers(_after_status(stream, 200))
-    assert headers.get_content_type() == "multipart/x-mixed-replace"
-    head = f"--{headers.get_param('boundary')}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    head = stream_boundary(headers) + b"Content-Type: image/jpeg\r\n\r\n"
     assert stream.read(len(head)) == head
     part = b""
     while line := stream.readline():
@@ -82,6 +96,12 @@ def parts(stream: BinaryIO) -> Iterator[bytes]:
         if part.endswith(b"\r\n" + head):
             yield part.removesuffix(b"\r\n" + head)
             part = b""
+
+
+def stream_boundary(headers: Message) -> bytes:
+    """Return the line between two parts."""
+    assert headers.get_content_type() == "multipart/x-mixed-replace"
+    return f"--{headers.get_param('boundary')}\r\n".encode()
 
 
 def _after_status(stream: BinaryIO, status: int) -> BinaryIO:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -24,7 +25,16 @@ from edgecolor_runtime.preview.access import AccessRules
 from edgecolor_runtime.preview.http_server import HttpServer
 from edgecolor_runtime.preview.server import VIEWS, Preview, PreviewControls
 
-from .preview_client import ask, eventually, parts, port_of, repeatedly, set_saturation, watch
+from .preview_client import (
+    ask,
+    eventually,
+    parts,
+    parts_without_lengths,
+    port_of,
+    repeatedly,
+    set_saturation,
+    watch,
+)
 
 ROUTES = ["/", "/preview.css", "/preview.js", "/statistics", "/snapshot", "/stream/color", "/stream/gray"]
 
@@ -51,17 +61,23 @@ def test_every_response_has_the_security_headers(preview: Preview) -> None:
 
 
 @pytest.mark.parametrize(("view", "mode"), [("color", "RGB"), ("gray", "L")])
+@pytest.mark.parametrize(("query", "read_parts"), [("", parts), ("?lengths=no", parts_without_lengths)])
 def test_a_stream_gives_the_latest_picture_again_and_again(
-    preview: Preview, shot: Callable[[], Shot], view: str, mode: str
+    preview: Preview,
+    shot: Callable[[], Shot],
+    view: str,
+    mode: str,
+    query: str,
+    read_parts: Callable[[BinaryIO], Iterator[bytes]],
 ) -> None:
     frame = shot().frame
     expected = encode_jpeg(frame) if view == "color" else encode_gray(frame.y)
     with (
         repeatedly(lambda: preview.show(shot())),
-        watch(preview, view) as client,
+        watch(preview, view, query=query) as client,
         client.makefile("rb") as file,
     ):
-        stream = parts(file)
+        stream = read_parts(file)
         for _ in range(3):
             assert next(stream) == expected
     with Image.open(io.BytesIO(expected)) as image:
@@ -344,6 +360,39 @@ def test_the_token_leaves_the_address_bar_for_a_cookie(guarded: Preview) -> None
     assert ask(guarded, "/statistics", headers=foreign).status == 403
 
 
+def test_a_program_without_cookies_gets_pictures_with_the_token_in_the_address(
+    guarded: Preview, shot: Callable[[], Shot]
+) -> None:
+    """Home Assistant, Frigate, OBS and VLC know only an address. They do not keep cookies."""
+    guarded.show(shot())
+    token = "?token=right-token-0123456"
+    snapshot = ask(guarded, f"/snapshot{token}")
+    assert (snapshot.status, snapshot.headers.get_content_type()) == (200, "image/jpeg")
+    assert "Set-Cookie" not in snapshot.headers
+    assert ask(guarded, f"/statistics{token}").status == 200
+    for view in ("color", "gray"):
+        with watch(guarded, view, query=token) as client, client.makefile("rb") as file:
+            assert Image.open(io.BytesIO(next(parts(file)))).size == (320, 240)
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_another_page_reads_nothing_with_the_token_in_the_address(
+    guarded: Preview, headers: dict[str, str]
+) -> None:
+    for path in ("/statistics", "/snapshot", "/stream/color"):
+        assert ask(guarded, f"{path}?token=right-token-0123456", headers=headers).status == 403
+
+
+@pytest.mark.parametrize("view", ["color", "gray"])
+def test_ffmpeg_reads_the_stream_with_the_token(
+    guarded: Preview, shot: Callable[[], Shot], view: str
+) -> None:
+    av = pytest.importorskip("av", reason="no PyAV here")
+    address = f"http://127.0.0.1:{port_of(guarded)}/stream/{view}?token=right-token-0123456"
+    with repeatedly(lambda: guarded.show(shot())), av.open(address, timeout=20) as video:
+        assert [frame.width for frame, _ in zip(video.decode(video=0), range(3), strict=False)] == [320] * 3
+
+
 def test_the_token_as_a_bearer_token(guarded: Preview) -> None:
     for scheme in ("Bearer", "bearer"):
         answer = ask(guarded, "/statistics", headers={"Authorization": f"{scheme} right-token-0123456"})
@@ -351,7 +400,8 @@ def test_the_token_as_a_bearer_token(guarded: Preview) -> None:
 
 
 def test_the_token_does_not_redirect_elsewhere(guarded: Preview) -> None:
-    assert ask(guarded, "//evil.example/?token=right-token-0123456").status == 401
+    answer = ask(guarded, "//evil.example/?token=right-token-0123456")
+    assert (answer.status, answer.headers["Location"]) == (404, None)
 
 
 def test_any_host_name_is_accepted_with_a_token(guarded: Preview) -> None:

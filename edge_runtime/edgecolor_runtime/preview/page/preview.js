@@ -22,7 +22,7 @@ function openStreams() {
     const image = $(name);
     image.hidden = name === "gray" && selectedView() === "color";
     if (image.hidden || document.hidden) image.removeAttribute("src");
-    else image.src = `/stream/${name}?${streamNumber}`;
+    else image.src = `/stream/${name}?lengths=no&number=${streamNumber}`;
   }
   $("stage").dataset.view = selectedView();
   $("split").hidden = selectedView() !== "split";
