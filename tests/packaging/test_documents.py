@@ -52,7 +52,10 @@ def shell_lines(document: Path) -> list[list[str]]:
 
 def edgecolor_commands() -> list[list[str]]:
     return [
-        words[1:] for document in ALL_DOCUMENTS for words in shell_lines(document) if words[0] == "edgecolor"
+        words[1:]
+        for document in ALL_DOCUMENTS
+        for words in shell_lines(document)
+        if words[0] == "edgecolor" and not words[1].startswith("-")
     ]
 
 
@@ -74,6 +77,14 @@ def test_hosted_files_are_yaml(path: Path) -> None:
     steps = [step for job in content.get("jobs", {}).values() for step in job["steps"]]
     for line in (line for step in steps for line in step.get("run", "").splitlines()):
         assert not line.startswith("make ") or f"\n{line.split()[-1]}:" in makefile, line
+
+
+def test_the_shown_configurations_are_yaml() -> None:
+    yaml = pytest.importorskip("yaml", reason="Ray brings it with the [dev] extra")
+    shown = [block for document in ALL_DOCUMENTS for block in blocks(document, "yaml")]
+    assert shown
+    for block in shown:
+        assert isinstance(yaml.safe_load(block), dict)
 
 
 def test_hosted_checks_cover_the_supported_systems_and_pythons() -> None:

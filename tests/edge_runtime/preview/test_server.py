@@ -375,6 +375,16 @@ def test_a_program_without_cookies_gets_pictures_with_the_token_in_the_address(
             assert Image.open(io.BytesIO(next(parts(file)))).size == (320, 240)
 
 
+def test_the_addresses_in_the_guide_are_served(guarded: Preview, shot: Callable[[], Shot]) -> None:
+    guide = (Path(__file__).parents[3] / "docs/how-to/other-programs.md").read_text("utf-8")
+    addresses = set(re.findall(r"http://DEVICE:8000(/[^\s`\"#]*)", guide))
+    assert len(addresses) == 4
+    guarded.show(shot())
+    for address in addresses:
+        answer = ask(guarded, address.replace("TOKEN", "right-token-0123456"), "HEAD")
+        assert answer.status == 200, address
+
+
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_another_page_reads_nothing_with_the_token_in_the_address(
     guarded: Preview, headers: dict[str, str]
