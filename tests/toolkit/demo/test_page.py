@@ -405,6 +405,22 @@ def test_the_page_opens_with_a_sample_and_its_download(
     assert violations(page) == []
 
 
+def test_on_a_phone_both_downloads_are_above_the_fold(page: Page, photograph: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    tall = PHOTOGRAPH.with_name("kodim04.jpg")
+    give(page, tall, photograph)
+    pictures(page)
+    button = page.get_by_role("button", name="Download all 2 as a zip file")
+    button.wait_for()
+
+    def is_visible() -> bool:
+        box = button.bounding_box()
+        return bool(box and box["y"] + box["height"] < 844)
+
+    assert eventually(is_visible, page)
+    assert violations(page) == []
+
+
 def test_several_photographs_and_a_zip_of_the_results(page: Page, photograph: Path, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     again = tmp_path / "again" / photograph.name
