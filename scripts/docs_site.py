@@ -19,6 +19,7 @@ OUTSIDE = (
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "README.md",
     "SECURITY.md",
     "calibration/README.md",
     "examples/README.md",
@@ -101,9 +102,12 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_post_page(html: str, page: Any, **_: Any) -> str:
-    """Refuse a page that loads something from another host, and name its search. MkDocs calls this function.
+    """Refuse a page that loads something from another host, and adjust the page. MkDocs calls this function.
 
-    The theme gives the search no name, which a screen reader needs.
+    The theme gives the search no name, which a screen reader needs. A table that is wider than a phone
+    scrolls in a group of its own, which the keyboard reaches.
     """
     refuse_other_hosts(html, page.file.src_uri)
-    return html.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+    html = html.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+    html = html.replace("<table>", '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>')
+    return html.replace("</table>", "</table></div>")

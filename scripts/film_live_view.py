@@ -19,6 +19,8 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from edgecolor_runtime.images.formats import open_image
+
 CALIBRATION = Path(__file__).parents[1] / "calibration"
 
 SCENES = {
@@ -40,7 +42,7 @@ def move_camera() -> Iterator[Image.Image]:
     """Yield the gray frames of all scenes, mode L."""
     for name, views in SCENES.items():
         first, last = np.array(views, float)
-        with Image.open(CALIBRATION / name) as photograph:
+        with open_image(CALIBRATION / name) as photograph:
             gray = photograph.convert("L")
         for number in range(FRAMES_PER_SCENE):
             left, top, right, bottom = first + (last - first) * number / (FRAMES_PER_SCENE - 1)
@@ -79,7 +81,7 @@ def main(output: Path) -> None:
         command = ["run", str(film), "-o", str(pictures), "--model", "m", "--quiet"]
         subprocess.run([sys.executable, "-m", "edgecolor", *command], stdout=subprocess.DEVNULL, check=True)
         files = sorted(pictures.glob("*.jpg"))
-        halves = [join_halves(gray, Image.open(file)) for gray, file in zip(frames, files, strict=True)]
+        halves = [join_halves(gray, open_image(file)) for gray, file in zip(frames, files, strict=True)]
     halves[0].save(
         output,
         save_all=True,

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import runpy
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,18 @@ def test_site_is_strict_and_loads_nothing_from_other_hosts() -> None:
     HOOKS["refuse_other_hosts"]('<a href="https://a.example"><script src="d.js">', "index.html")
 
 
+def test_a_wide_table_scrolls_in_a_group_that_the_keyboard_reaches() -> None:
+    page = types.SimpleNamespace(file=types.SimpleNamespace(src_uri="page.md"))
+    html = HOOKS["on_post_page"]("<p>a</p><table><tr></tr></table>", page)
+    assert re.fullmatch(r'<p>a</p><div [^>]*tabindex="0"><table><tr></tr></table></div>', html)
+
+
 @pytest.mark.parametrize(
     ("page", "before", "after"),
     [
         ("README.md", "[a](../ARCHITECTURE.md#data)", "[a](repository/ARCHITECTURE.md#data)"),
+        ("tutorials/own-network.md", "[i](../../README.md#install)", "[i](../repository/README.md#install)"),
+        ("repository/README.md", "![p](docs/demo.jpg)", "![p](../demo.jpg)"),
         ("concepts/gates.md", "[m](../../models/m/README.md)", "[m](../repository/models/m/README.md)"),
         ("concepts/gates.md", "[c](calibration.md)", "[c](calibration.md)"),
         ("how-to/raspberry-pi.md", "[e](../../tests/emulated/emulate.py)", "e"),

@@ -43,8 +43,8 @@ Framerate = Annotated[
     typer.Option(
         min=0.001,
         metavar="FPS",
-        help="Frames per second to ask the camera for (default: the camera's choice), or of pictures and raw "
-        "video without time stamps (default: the video's own rate, or 25).",
+        help="Frames per second of the camera (default: the camera's choice), or of numbered "
+        "pictures and raw video (default: the video's own rate, or 25).",
     ),
 ]
 GrayRange = Annotated[

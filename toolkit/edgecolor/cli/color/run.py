@@ -89,7 +89,7 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="INPUT",
-            help="Photographs and folders, one video or img%04d.png for numbered pictures, or one camera.",
+            help="Photographs and folders, or one video, or one camera. img%04d.png names numbered pictures.",
         ),
     ] = None,
     *,

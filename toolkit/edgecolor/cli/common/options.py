@@ -52,8 +52,8 @@ Trusted = Annotated[
     Path | None,
     typer.Option(
         metavar="KEYS",
-        help="Refuse a model file that has no signature of one of these public keys of minisign. Shipped "
-        "models need none: they are pinned by their hash.",
+        help="Public keys of minisign. A model file that none of them signed is refused. Shipped "
+        "models need no signature: they are pinned by their hash.",
     ),
 ]
 FrameWidth = Annotated[
@@ -97,13 +97,15 @@ Token = Annotated[
     str | None,
     typer.Option(
         metavar="TOKEN",
-        help="Token of the page, at least 16 characters (default: the variable EDGECOLOR_TOKEN; without it, "
-        "generated if the address needs one).",
+        help="Token of the page, at least 16 characters (default: EDGECOLOR_TOKEN of the "
+        "environment, or a new token if the address needs one).",
     ),
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="File with the token, which other users then do not see in `ps`."),
+    typer.Option(
+        metavar="PATH", help="File that contains the token. Other users do not see this token in `ps`."
+    ),
 ]
 TOKEN_VARIABLE = "EDGECOLOR_TOKEN"
 

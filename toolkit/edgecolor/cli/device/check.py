@@ -37,7 +37,10 @@ def check(
     *,
     reference: Annotated[
         Path | None,
-        typer.Option(help="The .keras file that FILE was made from: compare weights and colors."),
+        typer.Option(
+            help="The .keras file that FILE was exported from. Its weights and colors are "
+            "compared with those of FILE."
+        ),
     ] = None,
     calibration: Calibration = None,
     data: Annotated[

@@ -64,7 +64,10 @@ def export(
         str | None, typer.Option(help="Name of the model (default: the name in the network's sidecar).")
     ] = None,
     saturation: Annotated[
-        float | None, typer.Option(help="Default gain on color (default: the gain in the sidecar, or 1).")
+        float | None,
+        typer.Option(
+            help="Gain on the colors that the file stores (default: the gain in the sidecar, or 1)."
+        ),
     ] = None,
     sign: Annotated[
         Path | None,
@@ -78,7 +81,7 @@ def export(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Export a network to one .tflite file with its own check.
+    r"""Export a network to one .tflite file, and verify the file.
 
     The calibration pictures set the int8 ranges. The file is compared with the float network on other
     photographs, which come with edgecolor, and written only if both give the same colors. An int8 file that

@@ -20,7 +20,7 @@ def inspect(
     ],
     *,
     layers: Annotated[bool, typer.Option("--layers", help="Also list the kernel of each layer.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     r"""Show what is in a model file.
 

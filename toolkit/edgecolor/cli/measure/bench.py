@@ -58,7 +58,8 @@ def bench(
         typer.Option(
             metavar="TIME",
             parser=duration_parser("s"),
-            help="Then run continuously for this time: 10min, 600s; a bare number is in seconds (0: skip).",
+            help="After the measurement, run continuously for this time: 10min, 600s; a bare "
+            "number is in seconds (0: skip).",
         ),
     ] = 0,
     force: Force = False,

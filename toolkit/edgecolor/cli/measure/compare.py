@@ -52,7 +52,7 @@ def compare(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Evaluate and time models here, and report which one to take.
+    r"""Evaluate and time models on this machine, and recommend one.
 
     Does what evaluate, bench and report do for each file. The records are kept in a folder beside the page
     (report.records for report.html). A record of the same file, photographs and machine is used again; delete

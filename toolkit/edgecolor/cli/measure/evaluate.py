@@ -43,13 +43,15 @@ def evaluate(
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="MODEL", help="Network that MODEL was made from; adds how far MODEL is from it."
+            metavar="MODEL",
+            help="The .keras file that MODEL was exported from. Adds the difference between both.",
         ),
     ] = None,
     classifier: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="ImageNet classifier (.tflite); adds what the colors let it recognize."
+            metavar="FILE",
+            help="ImageNet classifier (.tflite). Adds how well it recognizes the colored photographs.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -65,7 +67,9 @@ def evaluate(
     ] = None,
     extremes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the photographs that gain least and most over gray to FILE."),
+        typer.Option(
+            metavar="FILE", help="Draw the photographs that gain the least and the most over gray to FILE."
+        ),
     ] = None,
     pictures: Annotated[
         str | None,

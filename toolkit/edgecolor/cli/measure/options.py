@@ -17,7 +17,7 @@ FiguresJson = Annotated[
 ]
 Within = Annotated[
     float,
-    typer.Option(min=0, metavar="DB", help="Largest loss of accuracy against the reference, dB."),
+    typer.Option(min=0, metavar="DB", help="Largest accepted loss of accuracy against the reference, in dB."),
 ]
 ReportReference = Annotated[
     str | None,

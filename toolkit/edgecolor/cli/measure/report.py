@@ -23,7 +23,10 @@ from edgecolor.cli.measure.verdict import print_verdict
 
 def report(
     records: Annotated[
-        list[Path] | None, typer.Argument(metavar="RECORD", help="Files that evaluate -o and bench -o wrote.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="RECORD", help="Records, written by `edgecolor evaluate -o` and `edgecolor bench -o`."
+        ),
     ] = None,
     *,
     output: Annotated[

@@ -27,7 +27,8 @@ def dataset(
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="CSV file with the columns file and split (train or val); it names those to hold out.",
+            help="CSV file that names the photographs to hold out, in the columns file and split "
+            "(train or val).",
         ),
     ] = None,
     as_json: AsJson = False,

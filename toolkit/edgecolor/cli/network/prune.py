@@ -42,7 +42,7 @@ def prune(
     full_size_epochs: Annotated[
         int, typer.Option(help="Number of the last epochs that train at 224 pixels per side.")
     ] = 1,
-    size: Annotated[int, typer.Option(help="Pixels per side in the other epochs.")] = 128,
+    size: Annotated[int, typer.Option(help="Pixels per side in all epochs that are not at full size.")] = 128,
     batch: Annotated[int, typer.Option(help="Photographs per training step.")] = 32,
     learning_rate: Annotated[float, typer.Option(help="Initial learning rate; it falls to nearly 0.")] = 5e-4,
     seed: Annotated[int, typer.Option(help="Seed of the batches.")] = 1,
@@ -50,7 +50,7 @@ def prune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    r"""Prune a trained network while it trains.
+    r"""Make a trained network sparse, for a smaller download.
 
     The smallest weights become zero. Run the command again to resume a killed run. Zeros compress: pruning
     makes the download smaller. It does not make the int8 file faster; the report says what was measured. For

@@ -44,7 +44,7 @@ def train(
     ] = LossWeights.teacher,
     teacher_tint: Annotated[
         float,
-        typer.Option(help="Share of the mean color that --teacher gives a picture to learn, from 0 to 1."),
+        typer.Option(help="Share of the teacher's mean color of each picture that is learned, from 0 to 1."),
     ] = Recipe.teacher_tint,
     mixed: Annotated[
         float,
@@ -57,7 +57,9 @@ def train(
     full_size_epochs: Annotated[
         int, typer.Option(help="Number of the last epochs that train at 224 pixels per side.")
     ] = Recipe.full_size_epochs,
-    size: Annotated[int, typer.Option(help="Pixels per side in the other epochs.")] = Recipe.size,
+    size: Annotated[
+        int, typer.Option(help="Pixels per side in all epochs that are not at full size.")
+    ] = Recipe.size,
     batch: Annotated[int, typer.Option(help="Photographs per training step.")] = Recipe.batch,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
     trunk_rate: Annotated[

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def tune(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Trained .keras file, the widest possible result.")
+        Path, typer.Argument(metavar="MODEL", help="Trained .keras file. The result has at most its width.")
     ],
     data: PreparedData,
     output: RunFolder,
@@ -44,16 +44,21 @@ def tune(
         typer.Option(
             metavar="TIME",
             parser=duration_parser("ms"),
-            help="Longest time of one int8 inference on one thread of this machine: 2ms; a bare number is "
-            "in milliseconds.",
+            help="Limit for one int8 inference with one thread on this machine: 2ms; a bare "
+            "number is in milliseconds.",
         ),
     ] = None,
-    max_size: Annotated[float | None, typer.Option(help="Kilobytes of the int8 file.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Millions of multiply-adds.")] = None,
+    max_size: Annotated[
+        float | None, typer.Option(help="Limit for the size of the int8 file, in kilobytes.")
+    ] = None,
+    max_macs: Annotated[
+        float | None, typer.Option(help="Limit for the multiply-adds of an inference, in millions.")
+    ] = None,
     min_psnr: Annotated[
         float | None,
         typer.Option(
-            help="PSNR in dB on the val photographs. The fastest network that reaches it is chosen."
+            help="Smallest PSNR on the validation photographs, in dB. The fastest network that "
+            "reaches this value is chosen."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the photographs in a trial.")] = 1,
