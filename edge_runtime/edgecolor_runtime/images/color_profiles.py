@@ -59,7 +59,7 @@ def to_srgb(image: Image.Image, icc: object, deep: U16 | None = None) -> Convert
     """
     if image.mode == "LAB":
         icc = _LAB
-    plain = image if image.mode in ("L", "LAB") else image.convert("RGB")
+    plain = image if image.mode in ("L", "RGB", "LAB") else image.convert("RGB")
     if not isinstance(icc, bytes) or not icc:
         return ConvertedPixels(plain, deep=deep)
     try:

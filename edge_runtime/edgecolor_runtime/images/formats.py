@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +64,7 @@ Every other format is refused. Pillow passes PostScript (EPS) to Ghostscript, wh
 """
 
 
+_PILLOW_LIMIT = threading.Lock()  # the limit belongs to the process; one thread at a time changes it
 _PLUGINS = {"pillow_heif": "HEIF", "pillow_jxl": "JXL"}
 """Module of a package -> Pillow's name of the format that it adds."""
 
@@ -68,7 +72,8 @@ _PLUGINS = {"pillow_heif": "HEIF", "pillow_jxl": "JXL"}
 def open_image(file: Path | IO[bytes]) -> Image.Image:
     """Open a picture file in one of the formats that are read; its pixels are decoded later.
 
-    Every file from outside is opened here, because `Image.open` without formats executes PostScript.
+    Every file from outside is opened here, because `Image.open` without formats executes PostScript. The size
+    is not limited here.
 
     Raises:
         UnidentifiedImageError: the file has no format that is known.
@@ -77,18 +82,32 @@ def open_image(file: Path | IO[bytes]) -> Image.Image:
         Exception: Pillow raises any class of exception on a damaged file.
     """
     try:
-        return Image.open(file, formats=_COMMON_FORMATS)
+        with pictures_of_any_size():
+            return Image.open(file, formats=_COMMON_FORMATS)
     except UnidentifiedImageError:
         Image.init()  # loads the plugins; plugins of older versions of Pillow are fewer
         form = _recognize(file)
         if form is not None and form.module in _PLUGINS and importlib.util.find_spec(form.module):
             _register(form.module)
         try:
-            return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
+            with pictures_of_any_size():
+                return Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN])
         except UnidentifiedImageError:
             if form is not None:
                 raise PictureError(_explain(form)) from None
             raise
+
+
+@contextmanager
+def pictures_of_any_size() -> Iterator[None]:
+    """Let Pillow open files of any size within this context."""
+    with _PILLOW_LIMIT:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def require_package(form: Format) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.images.decoded import DecodedPage
+from edgecolor_runtime.images.memory import bytes_of_mode, refuse_too_large
 
 _ONE_THREAD = threading.Lock()  # PDFium runs in one thread at a time
 _IMAGE_OBJECT = 3  # FPDF_PAGEOBJ_IMAGE
@@ -88,15 +89,19 @@ def _resolution(image: Any) -> float:
 
 def _image_of(image: Any) -> Image.Image:
     a, b, c, d, _, _ = image.get_matrix().get()
+    _refuse_too_large(*image.get_px_size())
     upright = a > 0 and d > 0 and abs(b) + abs(c) < 1e-3 * (a + d)
     return _to_pillow(image.get_bitmap(render=not upright, scale_to_original=True))
 
 
 def _draw(sheet: Any, resolution: float) -> Image.Image:
-    pixels = sheet.get_width() * sheet.get_height() * (resolution / _POINTS_PER_INCH) ** 2
-    if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError
-    return _to_pillow(sheet.render(scale=resolution / _POINTS_PER_INCH))
+    scale = resolution / _POINTS_PER_INCH
+    _refuse_too_large(sheet.get_width() * scale, sheet.get_height() * scale)
+    return _to_pillow(sheet.render(scale=scale))
+
+
+def _refuse_too_large(width: float, height: float) -> None:
+    refuse_too_large((round(width), round(height)), bytes_of_mode("RGBA"), None)
 
 
 def _to_pillow(bitmap: Any) -> Image.Image:

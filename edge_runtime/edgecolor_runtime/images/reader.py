@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -39,6 +37,7 @@ from edgecolor_runtime.images.incomplete import (
     fill_missing,
     list_problems,
 )
+from edgecolor_runtime.images.memory import bytes_of_mode, bytes_of_samples, refuse_too_large
 from edgecolor_runtime.images.metadata import Metadata, read_metadata, read_tiff, state_srgb
 from edgecolor_runtime.images.pdf_scans import count_pdf_pages, read_pdf_page
 from edgecolor_runtime.images.samples import is_deep, round_to_8_bits, scale_to_16_bits, values_of
@@ -47,7 +46,7 @@ from edgecolor_runtime.images.tiff_images import decode_with_pillow, image_of_sa
 from edgecolor_runtime.system.stderr import stderr_without
 
 _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
-_WARNING_FILTERS = threading.Lock()  # the filters belong to the process; one thread at a time changes them
+_STRIP_PIXELS = 1 << 20  # compared at a time
 
 _RECOVERIES = {"JPEG": JPEG_RECOVERY, "MPO": JPEG_RECOVERY, "PNG": PNG_RECOVERY}
 _STEPS_PER_BYTE = 257  # 65535 / 255
@@ -93,7 +92,9 @@ class Picture:
         return self.rgb or self.gray.convert("RGB")
 
 
-def open_picture(path: str | Path, *, page: int | None = None, strict: bool = False) -> Picture:
+def open_picture(
+    path: str | Path, *, page: int | None = None, strict: bool = False, max_pixels: int | None = None
+) -> Picture:
     """Open a picture of any size, mode and format that is read.
 
     Args:
@@ -101,27 +102,35 @@ def open_picture(path: str | Path, *, page: int | None = None, strict: bool = Fa
         page: number of the page or frame, from 1; None: the first, with a note if there are several.
         strict: refuse a file that is cut off or damaged. By default the part that it holds is read, and a
             note says which part is missing.
+        max_pixels: refuse a larger picture (default: only one that needs more memory than is free).
 
     Raises:
-        PictureError: the file is missing, empty, damaged, not a picture, or larger than Pillow's limit
-            against decompression bombs; or it has no such page.
+        PictureError: the file is missing, empty, damaged, not a picture, or too large; or it has no such
+            page.
     """
     path = Path(path)
     with _named_errors(path), path.open("rb") as file:
-        return _read_file(file, page, strict)
+        return _read_file(file, page, strict, max_pixels)
 
 
-def parse_picture(data: bytes, name: str, *, page: int | None = None, strict: bool = False) -> Picture:
+def parse_picture(
+    data: bytes,
+    name: str,
+    *,
+    page: int | None = None,
+    strict: bool = False,
+    max_pixels: int | None = None,
+) -> Picture:
     """Read the bytes of a picture file, as `open_picture`; `name` stands for the file in messages."""
     with _named_errors(name):
-        return _read_file(io.BytesIO(data), page, strict)
+        return _read_file(io.BytesIO(data), page, strict, max_pixels)
 
 
 def read_image(image: Image.Image, name: str = "the picture") -> Picture:
     """Read an image that is already open, as `open_picture`; `name` stands for it in messages."""
     with _named_errors(name):
         image.load()
-        page = _page_of(image)
+        page = replace(_page_of(image), image=image.copy())  # the pixels may be changed
         return _make_picture(page, _note_on_pages(page, None))
 
 
@@ -139,7 +148,7 @@ def count_pages(path: str | Path) -> int:
             return count_pdf_pages(file)
         if form is RAW:
             return 1
-        with _open_without_bombs(file) as image:
+        with open_image(file) as image:
             return _count_frames(image)
 
 
@@ -152,11 +161,6 @@ def _named_errors(name: str | Path) -> Iterator[None]:
         raise PictureError(f"{name}: {error}") from None
     except UnidentifiedImageError:
         raise PictureError(f"{name}: not a picture in a format that edgecolor reads") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise PictureError(
-            f"{name}: more than {limit:.0f} megapixels, as in a decompression bomb; scale it down first"
-        ) from None
     except OSError as error:
         raise PictureError(f"{name}: {error.strerror or _line(error)}") from error
     except MemoryError as error:
@@ -165,8 +169,8 @@ def _named_errors(name: str | Path) -> Iterator[None]:
         raise PictureError(f"{name}: damaged picture ({_line(error) or type(error).__name__})") from error
 
 
-def _read_file(file: IO[bytes], page: int | None, strict: bool) -> Picture:
-    decoded = _decode_file(file, page)
+def _read_file(file: IO[bytes], page: int | None, strict: bool, max_pixels: int | None) -> Picture:
+    decoded = _decode_file(file, page, max_pixels)
     problems = list_problems(decoded)
     if strict and problems:
         raise PictureError(f"damaged picture: {'; '.join(problems)}. Without --strict the rest is colored")
@@ -179,20 +183,22 @@ def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
     return (f"holds {decoded.pages} {decoded.kind_of_pages}; only the first is colored",)
 
 
-def _decode_file(file: IO[bytes], page: int | None) -> DecodedPage:
+def _decode_file(file: IO[bytes], page: int | None, max_pixels: int | None) -> DecodedPage:
     head = read_head(file)
     if not head:
         raise PictureError("empty file")
     form = recognize_format(head)
     if is_tiff(head) and form is not RAW:
-        return _decode_tiff(file, page)
+        return _decode_tiff(file, page, max_pixels)
     if form is RAW:
         return _develop(file, page)
     if form is PDF:
         require_package(PDF)
         pages = count_pdf_pages(file)
-        return replace(read_pdf_page(file, _verify_page(page, pages)), pages=pages)
-    return _decode_with_plugin(file, page)
+        decoded = read_pdf_page(file, _verify_page(page, pages))
+        refuse_too_large(decoded.image.size, bytes_of_mode(decoded.image.mode), max_pixels)
+        return replace(decoded, pages=pages)
+    return _decode_with_plugin(file, page, max_pixels)
 
 
 def _verify_page(page: int | None, pages: int) -> int:
@@ -213,13 +219,13 @@ def _develop(file: IO[bytes], page: int | None, directories: tuple[Directory, ..
     return replace(developed, info=info, directories=block)
 
 
-def _decode_tiff(file: IO[bytes], page: int | None) -> DecodedPage:
+def _decode_tiff(file: IO[bytes], page: int | None, max_pixels: int | None) -> DecodedPage:
     directories = read_directories(file)
     if find_raw(directories):
         return _develop(file, page, directories)
     pages = find_pages(directories)
     directory = pages[_verify_page(page, len(pages)) - 1]
-    _refuse_bomb(directory.size)
+    refuse_too_large(directory.size, bytes_of_samples(directory), max_pixels)
     block, info = read_tiff(file, directory.offset)
     return replace(
         _decode_tiff_page(file, directory),
@@ -250,8 +256,9 @@ def _decode_tiff_page(file: IO[bytes], directory: Directory) -> DecodedPage:
     return DecodedPage(image, deep, notes=assumed, missing=samples.missing, damage=damage)
 
 
-def _decode_with_plugin(file: IO[bytes], page: int | None) -> DecodedPage:
-    with _open_without_bombs(file) as image:
+def _decode_with_plugin(file: IO[bytes], page: int | None, max_pixels: int | None) -> DecodedPage:
+    with open_image(file) as image:
+        refuse_too_large(image.size, bytes_of_mode(image.mode), max_pixels)
         number = _verify_page(page, _count_frames(image))
         if number > 1:
             image.seek(number - 1)
@@ -273,7 +280,7 @@ def _read_all(file: IO[bytes]) -> bytes:
 
 
 def _decode(data: bytes) -> Image.Image:
-    image = _open_without_bombs(io.BytesIO(data))
+    image = open_image(io.BytesIO(data))
     image.load()
     return image
 
@@ -299,17 +306,6 @@ def _page_of(image: Image.Image) -> DecodedPage:
     )
 
 
-def _open_without_bombs(file: IO[bytes]) -> Image.Image:
-    with _WARNING_FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return open_image(file)
-
-
-def _refuse_bomb(size: tuple[int, int]) -> None:
-    if Image.MAX_IMAGE_PIXELS and size[0] * size[1] > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError
-
-
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
@@ -330,7 +326,7 @@ def _make_picture(page: DecodedPage, notes: tuple[str, ...]) -> Picture:
     pixels = to_srgb(_turn(image, page.orientation), page.info.get("icc_profile"), deep)
     metadata, left_out = read_metadata(page, pixels.image.size)
     return Picture(
-        pixels.image.convert("L"),
+        pixels.image if pixels.image.mode == "L" else pixels.image.convert("L"),
         rgb=pixels.image if _has_colors(pixels.image) else None,
         alpha=alpha and _turn(alpha, page.orientation),
         deep=pixels.deep,
@@ -355,7 +351,8 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         return image.getchannel("R") if gray else image.convert("RGB"), image.getchannel("A")
     if image.mode in ("CMYK", "LAB"):
         return image, None
-    return image.convert("L" if image.mode in ("L", "1") else "RGB"), None
+    mode = "L" if image.mode in ("L", "1") else "RGB"
+    return image if image.mode == mode else image.convert(mode), None
 
 
 def _turn_array(deep: U16, orientation: int) -> U16:
@@ -373,5 +370,10 @@ def _has_colors(image: Image.Image) -> bool:
     """Return whether the channels of a picture differ anywhere."""
     if image.mode == "L":
         return False
-    red, green, blue = image.split()
-    return any(ImageChops.difference(red, other).getbbox() for other in (green, blue))
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        red, green, blue = strip.split()
+        if any(ImageChops.difference(red, other).getbbox() for other in (green, blue)):
+            return True
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats import tiff_pages as tags
 from edgecolor_runtime.file_formats.tiff_pages import Directory
 from edgecolor_runtime.file_formats.tiff_strips import BYTE_COMPRESSIONS, UNCOMPRESSED
+from edgecolor_runtime.images.formats import pictures_of_any_size
 from edgecolor_runtime.images.samples import luma_of, round_to_8_bits, scale_to_16_bits
 
 if TYPE_CHECKING:
@@ -129,9 +131,13 @@ def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
     Raises:
         Exception: Pillow raises any class of exception on a damaged file.
     """
-    with TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page))) as opened:
+    with pictures_of_any_size():
+        opened = TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page)))
+    # Pillow compares the size again when it decodes. Large pages wait for each other, which saves memory.
+    large = page.size[0] * page.size[1] > (Image.MAX_IMAGE_PIXELS or 0)
+    with opened, pictures_of_any_size() if large else nullcontext():
         opened.load()
-        return opened.copy()
+        return opened
 
 
 def _single_page(file: IO[bytes], page: Directory) -> bytes:

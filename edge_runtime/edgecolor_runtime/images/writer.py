@@ -37,6 +37,7 @@ from edgecolor_runtime.file_formats.png_writer import (
 from edgecolor_runtime.file_formats.tiff_writer import TiffWriter
 from edgecolor_runtime.file_formats.xmp import state_computed_colors
 from edgecolor_runtime.images.formats import format_of
+from edgecolor_runtime.images.memory import WHOLE_JPEG_PIXELS
 from edgecolor_runtime.images.metadata import Metadata, add_to_tiff
 from edgecolor_runtime.images.reader import Picture
 from edgecolor_runtime.system.files import refuse_existing, write_bytes
@@ -47,7 +48,6 @@ _MAX_JPEG_SIDE = 65_500  # pixels
 _MAX_WEBP_SIDE = 16_383  # pixels
 _STRIP_BYTES = 1 << 20  # of PNG and TIFF, before compression
 _STRIP_PIXELS = 1 << 20  # of JPEG
-_WHOLE_JPEG_PIXELS = 1 << 24  # larger pictures are encoded in strips
 _HAS_RESTART_MARKERS = tuple(map(int, PIL.__version__.split(".")[:2])) >= (10, 2)
 
 
@@ -233,7 +233,7 @@ def _encode_jpeg(frame: ColorFrame, of: Picture, quality: int) -> tuple[bytes, t
 def _encode_jpeg_pixels(frame: ColorFrame, options: Mapping[str, object]) -> bytes:
     """Encode a frame at once, or a large frame in strips, which need less memory."""
     width, height = frame.y.size
-    if width * height <= _WHOLE_JPEG_PIXELS or not _HAS_RESTART_MARKERS:
+    if width * height <= WHOLE_JPEG_PIXELS or not _HAS_RESTART_MARKERS:
         return _encode_with_pillow(frame.to_ycbcr(), "JPEG", options)
     rows = STRIP_ROWS * max(1, _STRIP_PIXELS // (STRIP_ROWS * width))
     strips = (

@@ -21,7 +21,7 @@ def test_strips_decode_to_the_same_pixels(size: tuple[int, int], monkeypatch: py
     luma = Image.fromarray(random.integers(0, 256, size[::-1], dtype=np.uint8))
     frame = ColorFrame(luma, random.normal(0, 40, (56, 56, 2)).astype(np.float32))
     whole, _ = writer.encode(frame, "JPEG", of=Picture(luma))
-    monkeypatch.setattr(writer, "_WHOLE_JPEG_PIXELS", 0)
+    monkeypatch.setattr(writer, "WHOLE_JPEG_PIXELS", 0)
     monkeypatch.setattr(writer, "_STRIP_PIXELS", 300 * 128)
     strips, _ = writer.encode(frame, "JPEG", of=Picture(luma))
     with Image.open(io.BytesIO(whole)) as expected, Image.open(io.BytesIO(strips)) as joined:

@@ -79,7 +79,9 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
         if not options.accept_identical:
             refuse_existing(job.target, options.force)
         source = read_source_state(job.source)  # before reading: a change while it is read counts as later
-        picture = open_picture(job.source, page=options.page, strict=options.strict)
+        picture = open_picture(
+            job.source, page=options.page, strict=options.strict, max_pixels=options.max_pixels
+        )
         hints, hint_notes = _hints_of(job, options)
         if picture.pages > 1 and options.page is None and format_of(job.target) == "TIFF":
             if hints is not None:
@@ -122,7 +124,9 @@ def _color_pages(
 
     def color() -> Iterator[tuple[ColorFrame, Picture]]:
         for number in range(1, pages + 1):
-            picture = open_picture(job.source, page=number, strict=options.strict)
+            picture = open_picture(
+                job.source, page=number, strict=options.strict, max_pixels=options.max_pixels
+            )
             notes.extend(f"page {number}: {note}" for note in picture.notes)
             yield colorizer.colorize(picture.gray), picture
 

@@ -42,6 +42,7 @@ SAMPLES = {
 Parrots is number 23 of Kodak's photographs, which Kodak released for unrestricted use. The others are CC0 and
 belong to the check set.
 """
+MAX_UPLOAD_PIXELS = 100_000_000  # of a photograph
 FAILURES = "not colored.txt"
 """File in the zip of results that lists the photographs that could not be colored."""
 
@@ -209,7 +210,9 @@ def zip_results(
     with zipfile.ZipFile(data, "w") as archive:  # without compression: the results are compressed
         for file in files:
             try:
-                result = ColoredFile(file.name, parse_picture(file.data, file.name))
+                result = ColoredFile(
+                    file.name, parse_picture(file.data, file.name, max_pixels=MAX_UPLOAD_PIXELS)
+                )
                 gray = result.picture.gray
                 content = result.encode(colorizer.finish(gray, colorizer.predict(gray), saturation))
             except EdgecolorError as error:

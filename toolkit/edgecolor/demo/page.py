@@ -86,7 +86,7 @@ def load_colorizer(_model: ModelFile, sha256: str) -> coloring.SharedColorizer:
 def open_photo(_file: coloring.PhotoFile, sha256: str) -> OpenedPhoto:
     """Read a photograph, once for each visitor."""
     begun = time.perf_counter()
-    whole = parse_picture(_file.data, _file.name)
+    whole = parse_picture(_file.data, _file.name, max_pixels=coloring.MAX_UPLOAD_PIXELS)
     seconds = time.perf_counter() - begun
     scaled = coloring.scale_to_page(whole)
     gray_address = _data_address(coloring.make_gray_frame(scaled), scaled)
