@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         PictureError,
         UsageError,
     )
-    from edgecolor_runtime.images.reader import Picture, open_picture
+    from edgecolor_runtime.images.picture import Picture
+    from edgecolor_runtime.images.reader import open_picture
     from edgecolor_runtime.images.writer import save
     from edgecolor_runtime.inference.color_picture import color
     from edgecolor_runtime.inference.colorizer import Colorizer
@@ -55,7 +56,8 @@ _HOME = {
         "PictureError",
         "UsageError",
     ),
-    "images.reader": ("Picture", "open_picture"),
+    "images.picture": ("Picture",),
+    "images.reader": ("open_picture",),
     "images.writer": ("save",),
     "inference.color_picture": ("color",),
     "inference.colorizer": ("Colorizer",),

@@ -7,7 +7,7 @@ from typing import IO, BinaryIO, cast
 from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images.decoded import DecodedPage
+from edgecolor_runtime.images.picture import DecodedPage
 
 
 def develop_raw(file: IO[bytes]) -> DecodedPage:

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats.tiff_strips import inflate
-from edgecolor_runtime.images.decoded import Box, DecodedPage
+from edgecolor_runtime.images.picture import Box, DecodedPage
 
 BIT_ROT = "its data are damaged; parts of the picture may be wrong"
 END_MISSING = "its last bytes are missing; a part of the picture may be missing"

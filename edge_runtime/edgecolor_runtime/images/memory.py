@@ -1,19 +1,14 @@
 """The memory that a picture needs, and pictures that are refused for their size.
 
-The bytes per pixel are the peaks of reading, coloring and writing, measured on pictures of 69 to 400 megapixels
-and rounded up. Large pictures are colored and written in strips, which keeps the peak at that of reading.
+The bytes per pixel are the peaks of reading, coloring and writing, measured with 69 to 400 megapixels.
+Large pictures are colored and written in strips, so that reading decides the peak.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats import tiff_pages as tags
-from edgecolor_runtime.file_formats.tiff_chain import read_directories
-from edgecolor_runtime.file_formats.tiff_pages import Directory, find_pages, find_raw, is_tiff
-from edgecolor_runtime.images.formats import open_image
-from edgecolor_runtime.images.signatures import PDF, RAW, read_head, recognize_format
+from edgecolor_runtime.file_formats.tiff_pages import Directory
 from edgecolor_runtime.system.machine import read_memory
 
 WHOLE_JPEG_PIXELS = 1 << 24
@@ -24,31 +19,7 @@ _BYTES_OF_DEEP_MODE = 8
 _BYTES_OF_SAMPLES = {1: 3, 2: 10, 3: 7, 4: 13}  # samples of up to 8 bits per pixel -> bytes
 _BYTES_OF_DEEP_SAMPLES = {1: 8, 2: 13, 3: 16, 4: 22}
 _BYTES_OF_WHOLE_JPEG = 10
-_UNKNOWN_PIXELS = 60_000_000  # of a camera's raw file or a PDF, whose size its reader knows
 _MEGA = 1_000_000
-
-
-def estimate_memory(path: Path) -> int:
-    """Return the bytes of memory at the peak of reading, coloring and writing a picture file.
-
-    Only the head of the file is read. A file that cannot be read needs none; its reader reports the reason.
-    """
-    try:
-        with path.open("rb") as file:
-            head = read_head(file)
-            form = recognize_format(head)
-            if is_tiff(head) and form is not RAW:
-                directories = read_directories(file)
-                if not find_raw(directories):
-                    pages = find_pages(directories)
-                    return max(estimate_bytes(page.size, bytes_of_samples(page)) for page in pages)
-                form = RAW
-            if form in (RAW, PDF):
-                return _UNKNOWN_PIXELS * _BYTES_OF_SAMPLES[3]
-            with open_image(file) as image:
-                return estimate_bytes(image.size, bytes_of_mode(image.mode))
-    except Exception:  # Pillow raises any class of exception on a damaged file
-        return 0
 
 
 def estimate_bytes(size: tuple[int, int], bytes_per_pixel: int) -> int:
@@ -73,11 +44,15 @@ def refuse_too_large(size: tuple[int, int], bytes_per_pixel: int, max_pixels: in
     """Raise PictureError if a picture has more pixels than is allowed, or needs more memory than is free."""
     pixels = size[0] * size[1]
     if max_pixels is not None and pixels > max_pixels:
-        allowed = f"at most {max_pixels / _MEGA:.4g} are allowed"
-        raise PictureError(f"{pixels / _MEGA:.4g} megapixels; {allowed}. Scale the picture down first")
+        allowed = f"at most {_megapixels(max_pixels)} are allowed"
+        raise PictureError(f"{_megapixels(pixels)} megapixels; {allowed}. Scale the picture down first")
     needed, free = estimate_bytes(size, bytes_per_pixel), read_memory()[1]
     if free is not None and needed > free:
         raise PictureError(
-            f"{pixels / _MEGA:.4g} megapixels need {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are "
+            f"{_megapixels(pixels)} megapixels need {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are "
             "free. Close other programs, or scale the picture down first"
         )
+
+
+def _megapixels(pixels: int) -> str:
+    return f"{pixels / _MEGA:,.0f}" if pixels >= 10 * _MEGA else f"{pixels / _MEGA:.2g}"

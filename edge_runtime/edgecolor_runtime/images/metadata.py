@@ -27,7 +27,7 @@ from edgecolor_runtime.file_formats.tiff_directory import (
 from edgecolor_runtime.file_formats.xmp import clean_packet
 
 if TYPE_CHECKING:
-    from edgecolor_runtime.images.decoded import DecodedPage
+    from edgecolor_runtime.images.picture import DecodedPage
 
 # Tags that describe how pixels are stored in the file, or what lies beside them: hidden layers, thumbnails,
 # the development of a camera's raw data, padding. They must not be copied to another file.

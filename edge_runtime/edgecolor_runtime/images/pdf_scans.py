@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images.decoded import DecodedPage
-from edgecolor_runtime.images.memory import bytes_of_mode, refuse_too_large
+from edgecolor_runtime.images.picture import DecodedPage
 
 _ONE_THREAD = threading.Lock()  # PDFium runs in one thread at a time
 _IMAGE_OBJECT = 3  # FPDF_PAGEOBJ_IMAGE
@@ -31,7 +30,7 @@ def count_pdf_pages(file: IO[bytes]) -> int:
         return len(document)
 
 
-def read_pdf_page(file: IO[bytes], page: int) -> DecodedPage:
+def read_pdf_page(file: IO[bytes], page: int, verify_size: Callable[[tuple[int, int]], None]) -> DecodedPage:
     """Return the scan on a page of a PDF file, in the pixels of the scanner.
 
     A page of several images, as of a scanner that separates text from its background, is drawn in the
@@ -40,6 +39,7 @@ def read_pdf_page(file: IO[bytes], page: int) -> DecodedPage:
     Args:
         file: the PDF file.
         page: number of the page, from 1.
+        verify_size: called with width and height before the pixels are decoded; it raises if they are many.
 
     Raises:
         PictureError: the file is damaged or encrypted, or the page is no scan.
@@ -51,11 +51,14 @@ def read_pdf_page(file: IO[bytes], page: int) -> DecodedPage:
             raise PictureError(f"page {page} of the PDF file is not a scan: no image covers half of it")
         resolution = max(map(_resolution, images))
         if len(images) == 1:
+            verify_size(images[0].get_px_size())
             image = _image_of(images[0])
             turn = _ROTATIONS.get(sheet.get_rotation())
             image = image if turn is None else image.transpose(turn)
         else:
-            image = _draw(sheet, resolution)
+            scale = resolution / _POINTS_PER_INCH
+            verify_size((round(sheet.get_width() * scale), round(sheet.get_height() * scale)))
+            image = _to_pillow(sheet.render(scale=scale))
     return DecodedPage(image, info={"dpi": (round(resolution), round(resolution))})
 
 
@@ -89,19 +92,8 @@ def _resolution(image: Any) -> float:
 
 def _image_of(image: Any) -> Image.Image:
     a, b, c, d, _, _ = image.get_matrix().get()
-    _refuse_too_large(*image.get_px_size())
     upright = a > 0 and d > 0 and abs(b) + abs(c) < 1e-3 * (a + d)
     return _to_pillow(image.get_bitmap(render=not upright, scale_to_original=True))
-
-
-def _draw(sheet: Any, resolution: float) -> Image.Image:
-    scale = resolution / _POINTS_PER_INCH
-    _refuse_too_large(sheet.get_width() * scale, sheet.get_height() * scale)
-    return _to_pillow(sheet.render(scale=scale))
-
-
-def _refuse_too_large(width: float, height: float) -> None:
-    refuse_too_large((round(width), round(height)), bytes_of_mode("RGBA"), None)
 
 
 def _to_pillow(bitmap: Any) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +26,6 @@ from edgecolor_runtime.file_formats.tiff_pages import (
 from edgecolor_runtime.file_formats.tiff_samples import read_samples
 from edgecolor_runtime.images.camera_raw import develop_raw
 from edgecolor_runtime.images.color_profiles import to_srgb
-from edgecolor_runtime.images.decoded import DecodedPage
 from edgecolor_runtime.images.formats import open_image, require_package
 from edgecolor_runtime.images.incomplete import (
     BIT_ROT,
@@ -37,9 +36,10 @@ from edgecolor_runtime.images.incomplete import (
     fill_missing,
     list_problems,
 )
-from edgecolor_runtime.images.memory import bytes_of_mode, bytes_of_samples, refuse_too_large
-from edgecolor_runtime.images.metadata import Metadata, read_metadata, read_tiff, state_srgb
+from edgecolor_runtime.images.memory import bytes_of_mode, bytes_of_samples, estimate_bytes, refuse_too_large
+from edgecolor_runtime.images.metadata import read_metadata, read_tiff, state_srgb
 from edgecolor_runtime.images.pdf_scans import count_pdf_pages, read_pdf_page
+from edgecolor_runtime.images.picture import DecodedPage, Picture
 from edgecolor_runtime.images.samples import is_deep, round_to_8_bits, scale_to_16_bits, values_of
 from edgecolor_runtime.images.signatures import PDF, RAW, read_head, recognize_format
 from edgecolor_runtime.images.tiff_images import decode_with_pillow, image_of_samples, needs_pillow
@@ -49,6 +49,7 @@ _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode
 _STRIP_PIXELS = 1 << 20  # compared at a time
 
 _RECOVERIES = {"JPEG": JPEG_RECOVERY, "MPO": JPEG_RECOVERY, "PNG": PNG_RECOVERY}
+_UNKNOWN_PIXELS = 60_000_000  # of a camera's raw file or a PDF, whose size is not in its head
 _STEPS_PER_BYTE = 257  # 65535 / 255
 _TURNS = {  # orientation of EXIF -> how the picture becomes upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,37 +60,6 @@ _TURNS = {  # orientation of EXIF -> how the picture becomes upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An opened picture.
-
-    Attributes:
-        gray: BT.601 luma of the picture in sRGB, as a color-managed viewer shows it: mode L, upright.
-        rgb: the colors of the source, mode RGB, upright; None if the source has none: one channel, or three
-            equal channels.
-        alpha: opacity, mode L, same size; None if the picture has no transparency.
-        deep: the luma with 16 bits, shape (h, w), if the source has more than 8 bits; else None.
-        icc: ICC profile of sRGB: the source's own, or ours if the pixels were converted to sRGB; None if the
-            source has none that fits its pixels.
-        metadata: what the file says about the picture.
-        pages: number of pages or frames in the file.
-        notes: what a user should know about the picture, one sentence each.
-    """
-
-    gray: Image.Image
-    rgb: Image.Image | None = None
-    alpha: Image.Image | None = None
-    deep: U16 | None = field(default=None, compare=False)
-    icc: bytes | None = None
-    metadata: Metadata = field(default_factory=Metadata)
-    pages: int = 1
-    notes: tuple[str, ...] = ()
-
-    def to_rgb(self) -> Image.Image:
-        """Return the source in mode RGB; gray if it has no colors."""
-        return self.rgb or self.gray.convert("RGB")
 
 
 def open_picture(
@@ -152,6 +122,29 @@ def count_pages(path: str | Path) -> int:
             return _count_frames(image)
 
 
+def estimate_memory(path: Path) -> int:
+    """Return the bytes of memory at the peak of reading, coloring and writing a picture file.
+
+    Only the head of the file is read. A file that cannot be read needs none; its reader reports the reason.
+    """
+    try:
+        with path.open("rb") as file:
+            head = read_head(file)
+            form = recognize_format(head)
+            if is_tiff(head) and form is not RAW:
+                directories = read_directories(file)
+                if not find_raw(directories):
+                    pages = find_pages(directories)
+                    return max(estimate_bytes(page.size, bytes_of_samples(page)) for page in pages)
+                form = RAW
+            if form in (RAW, PDF):
+                return _UNKNOWN_PIXELS * bytes_of_mode("RGB")
+            with open_image(file) as image:
+                return estimate_bytes(image.size, bytes_of_mode(image.mode))
+    except Exception:  # Pillow raises any class of exception on a damaged file
+        return 0
+
+
 @contextmanager
 def _named_errors(name: str | Path) -> Iterator[None]:
     """Convert any error to a PictureError that begins with the name."""
@@ -195,9 +188,11 @@ def _decode_file(file: IO[bytes], page: int | None, max_pixels: int | None) -> D
     if form is PDF:
         require_package(PDF)
         pages = count_pdf_pages(file)
-        decoded = read_pdf_page(file, _verify_page(page, pages))
-        refuse_too_large(decoded.image.size, bytes_of_mode(decoded.image.mode), max_pixels)
-        return replace(decoded, pages=pages)
+
+        def verify_size(size: tuple[int, int]) -> None:
+            refuse_too_large(size, bytes_of_mode("RGBA"), max_pixels)
+
+        return replace(read_pdf_page(file, _verify_page(page, pages), verify_size), pages=pages)
     return _decode_with_plugin(file, page, max_pixels)
 
 

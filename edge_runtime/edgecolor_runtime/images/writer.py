@@ -39,7 +39,7 @@ from edgecolor_runtime.file_formats.xmp import state_computed_colors
 from edgecolor_runtime.images.formats import format_of
 from edgecolor_runtime.images.memory import WHOLE_JPEG_PIXELS
 from edgecolor_runtime.images.metadata import Metadata, add_to_tiff
-from edgecolor_runtime.images.reader import Picture
+from edgecolor_runtime.images.picture import Picture
 from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
 DEFAULT_QUALITY = 95  # of JPEG and WebP, 1 to 100

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.images import writer
-from edgecolor_runtime.images.reader import Picture
+from edgecolor_runtime.images.picture import Picture
 
 
 @pytest.mark.parametrize("size", [(333, 211), (64, 128), (17, 129), (500, 1025), (40, 256)])

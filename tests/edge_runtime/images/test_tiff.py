@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images.reader import Picture, count_pages, open_picture, parse_picture
+from edgecolor_runtime.images.picture import Picture
+from edgecolor_runtime.images.reader import count_pages, open_picture, parse_picture
 
 NONE = 1  # compressions
 LZW = 5

@@ -16,7 +16,8 @@ from edgecolor_runtime.colors.hints import HintSet
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
 from edgecolor_runtime.images.formats import format_of
 from edgecolor_runtime.images.hint_file import hint_path, read_hints
-from edgecolor_runtime.images.reader import Picture, open_picture
+from edgecolor_runtime.images.picture import Picture
+from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.images.writer import encode_for, encode_pages
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile

@@ -21,7 +21,8 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS
 from edgecolor_runtime.images.metadata import Metadata
-from edgecolor_runtime.images.reader import Picture, parse_picture
+from edgecolor_runtime.images.picture import Picture
+from edgecolor_runtime.images.reader import parse_picture
 from edgecolor_runtime.images.writer import encode, refuse_too_large
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile

@@ -17,7 +17,8 @@ from edgecolor.demo import coloring
 from edgecolor.demo.memory import reserve_zip
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.errors import EdgecolorError
-from edgecolor_runtime.images.reader import Picture, parse_picture
+from edgecolor_runtime.images.picture import Picture
+from edgecolor_runtime.images.reader import parse_picture
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.models.shipped import describe_name
 from edgecolor_runtime.preview.server import MAX_SATURATION

@@ -1,4 +1,4 @@
-"""A decoded page of a picture file: what the readers of the formats hand over."""
+"""A page of a picture file as its format's reader hands it over, and the picture that is made from it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PIL import Image
+
+from edgecolor_runtime.images.metadata import Metadata
 
 if TYPE_CHECKING:
     from edgecolor_runtime.colors.spaces import U16
@@ -45,3 +47,34 @@ class DecodedPage:
     notes: tuple[str, ...] = ()
     missing: tuple[Box, ...] = ()
     damage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An opened picture.
+
+    Attributes:
+        gray: BT.601 luma of the picture in sRGB, as a color-managed viewer shows it: mode L, upright.
+        rgb: the colors of the source, mode RGB, upright; None if the source has none: one channel, or three
+            equal channels.
+        alpha: opacity, mode L, same size; None if the picture has no transparency.
+        deep: the luma with 16 bits, shape (h, w), if the source has more than 8 bits; else None.
+        icc: ICC profile of sRGB: the source's own, or ours if the pixels were converted to sRGB; None if the
+            source has none that fits its pixels.
+        metadata: what the file says about the picture.
+        pages: number of pages or frames in the file.
+        notes: what a user should know about the picture, one sentence each.
+    """
+
+    gray: Image.Image
+    rgb: Image.Image | None = None
+    alpha: Image.Image | None = None
+    deep: U16 | None = field(default=None, compare=False)
+    icc: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    pages: int = 1
+    notes: tuple[str, ...] = ()
+
+    def to_rgb(self) -> Image.Image:
+        """Return the source in mode RGB; gray if it has no colors."""
+        return self.rgb or self.gray.convert("RGB")
