@@ -27,10 +27,10 @@ def color_once(photographs: Path, output: Path, *, flushed: bool) -> TimedRun:
     """Color a folder; return the elapsed time and the processor time."""
     begun, processor = time.perf_counter(), time.process_time()
     if flushed:
-        color_folder(photographs, output)
+        color_folder(photographs, output, recolor=True)
     else:
         with patch.object(os, "fsync", lambda descriptor: None):
-            color_folder(photographs, output)
+            color_folder(photographs, output, recolor=True)
     run = TimedRun(time.perf_counter() - begun, time.process_time() - processor)
     shutil.rmtree(output)
     return run

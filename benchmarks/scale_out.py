@@ -47,7 +47,7 @@ class EngineRun:
 
 def run_engine(engine: Engine, photographs: list[Path], workers: int, output: Path) -> EngineRun:
     """Color the photographs in this process."""
-    jobs = plan_jobs(photographs, output)
+    jobs = plan_jobs(photographs, output).jobs
     marks: list[tuple[float, float]] = []  # wall-clock and processor seconds at each photograph
 
     def take_mark(result: PictureResult) -> None:
@@ -58,7 +58,7 @@ def run_engine(engine: Engine, photographs: list[Path], workers: int, output: Pa
 
     color_all = load_engine(engine, into_folder=True, workers=None, delegate=None)
     begun = time.perf_counter()
-    color_all(open_model("s"), jobs, ColoringOptions(workers, accept_identical=True), take_mark)
+    color_all(open_model("s"), jobs, ColoringOptions(workers, recolor=True, accept_identical=True), take_mark)
     (first, spent_before), (last, spent) = marks[0], marks[-1]
     later = sum(clock > first + SIMULTANEOUS_SECONDS for clock, _ in marks)
     return EngineRun(
@@ -140,7 +140,7 @@ def main() -> int:
         if not words.engine:
             print(format_table(compare_engines(words.photographs, words.count, words.workers, words.turns)))
             return 0
-        jobs = plan_jobs([words.photographs], Path("unused"))
+        jobs = plan_jobs([words.photographs], Path("unused")).jobs
         photographs = [job.source for job in jobs][: words.count]
         if len(photographs) < words.count:
             raise PictureError(

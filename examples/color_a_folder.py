@@ -12,8 +12,10 @@ from edgecolor import color_folder
 
 
 def main(folder: Path, output: Path) -> None:
-    """Color every photograph of a folder and print the failures."""
+    """Color every gray photograph of a folder, and print which are in color and which failed."""
     summary = color_folder(folder, output)
+    for result in summary.kept:
+        print(f"in color, copied: {result.job.source}")
     for result in summary.failed:
         print(f"failed: {result.error}")
     print(f"{len(summary.colored)} photographs in {output}, {summary.resumed} of them from an earlier run")

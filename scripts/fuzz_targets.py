@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from edgecolor.batch.folder_run import color_folder
-from edgecolor.batch.manifest import MANIFEST_NAME, Manifest
-from edgecolor.batch.plan import ColoringOptions, plan_jobs
+from edgecolor.batch.manifest import Manifest
+from edgecolor.batch.plan import MANIFEST_NAME, ColoringOptions, plan_jobs
 from edgecolor.cli import main as run_edgecolor
 from edgecolor.data.calibration import MIN_PICTURES, read_calibration
 from edgecolor.data.coverage import BIN_EDGES, measure_coverage
@@ -284,7 +284,7 @@ def read_manifest(album: Path, output: Path, data: bytes) -> None:
     with contextlib.suppress(EdgecolorError):
         edgecolor("run", album, "-o", output, "--verify", "--quiet")
     with Manifest(output, model_file.read(TINY_MODEL), ColoringOptions(workers=1)) as manifest:
-        manifest.colored_before(plan_jobs([album], output))
+        manifest.colored_before(plan_jobs([album], output).jobs)
 
 
 def read_csv(path: Path, read: Callable[[Path], object], data: bytes) -> None:

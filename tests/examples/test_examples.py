@@ -64,7 +64,15 @@ def assert_is_colored(path: Path) -> None:
         assert red.tobytes() != blue.tobytes()
 
 
+def turn_gray(photographs: Path) -> None:
+    for path in photographs.iterdir():
+        with Image.open(path) as photograph:
+            gray = photograph.convert("L")
+        gray.save(path)
+
+
 def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
+    turn_gray(photographs)
     printed = run_example("color_a_folder", photographs, "colored", folder=tmp_path)
     assert printed == "6 photographs in colored, 0 of them from an earlier run\n"
     for path in photographs.iterdir():
@@ -74,6 +82,7 @@ def test_color_a_folder(photographs: Path, tmp_path: Path) -> None:
 
 
 def test_color_a_picture(photographs: Path, tmp_path: Path) -> None:
+    turn_gray(photographs)
     printed = run_example("color_a_picture", min(photographs.iterdir()), "colored.png", folder=tmp_path)
     assert printed == "colored.png: 224 x 224 pixels\n"
     assert_is_colored(tmp_path / "colored.png")

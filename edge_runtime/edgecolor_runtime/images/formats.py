@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,6 +147,21 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
+def is_picture_file(path: Path) -> bool:
+    """Return whether a file is a picture: by its extension, or without one by its content."""
+    if path.suffix:
+        return is_picture(path)
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    try:
+        with open_image(path):
+            return True
+    except PictureError:
+        return True  # a picture that needs a package; opening it names the package
+    except Exception:  # Pillow raises any class of exception on a file that is no picture
+        return False
+
+
 def format_of(path: Path) -> str:
     """Return Pillow's name of the format in which a file of this name is written.
 
@@ -159,3 +175,15 @@ def format_of(path: Path) -> str:
             f"{path}: cannot write {path.suffix or 'a file without extension'}; "
             f"use {', '.join(WRITTEN_FORMATS)}"
         ) from None
+
+
+_SAME_FORMAT = {"MPO": "JPEG"}  # a phone's JPEG with further views behind it
+
+
+def find_format(data: bytes) -> str | None:
+    """Return Pillow's name of the format of a picture file, from its content; None if there is none."""
+    try:
+        with open_image(io.BytesIO(data)) as image:
+            return _SAME_FORMAT.get(str(image.format), image.format)
+    except Exception:  # Pillow raises any class of exception on a damaged file
+        return None

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images.formats import is_picture
+from edgecolor_runtime.images.formats import is_picture_file
 from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.stepwise import StepwiseSource
@@ -86,7 +86,7 @@ def _list_pictures(path: Path) -> list[Path]:
     pattern = is_pattern(path)
     folder = path.parent if pattern else path
     try:
-        files = [entry for entry in folder.iterdir() if is_picture(entry)]
+        files = [entry for entry in folder.iterdir() if is_picture_file(entry)]
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror}") from error
     if pattern:

@@ -23,7 +23,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def targets(inputs: list[Path], output: Path | None) -> dict[str, str]:
-    jobs = plan_jobs(inputs, output)
+    jobs = plan_jobs(inputs, output).jobs
     base = output if output is not None else inputs[0]
     result = {job.source.name: str(job.target.relative_to(base)) for job in jobs}
     assert len(result) == len(jobs)
@@ -56,9 +56,9 @@ def test_an_output_inside_the_folder_is_not_read(photos: Path) -> None:
 
 def test_one_picture(photos: Path, tmp_path: Path) -> None:
     source = photos / "b.jpg"
-    assert plan_jobs([source], tmp_path / "x.png")[0].target == tmp_path / "x.png"
-    assert plan_jobs([source], tmp_path)[0].target == tmp_path / "b.jpg"
-    assert plan_jobs([source], tmp_path / "new")[0].target == tmp_path / "new" / "b.jpg"
+    assert plan_jobs([source], tmp_path / "x.png").jobs[0].target == tmp_path / "x.png"
+    assert plan_jobs([source], tmp_path).jobs[0].target == tmp_path / "b.jpg"
+    assert plan_jobs([source], tmp_path / "new").jobs[0].target == tmp_path / "new" / "b.jpg"
     with pytest.raises(UsageError, match=r"\.gif"):
         plan_jobs([source], tmp_path / "x.gif")
 
@@ -82,14 +82,18 @@ def test_a_numbered_name_does_not_take_another_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     inputs = [tmp_path / "x/a.png", tmp_path / "y/a.png", tmp_path / "z/a-2.png"]
-    assert [job.target.name for job in plan_jobs(inputs, tmp_path / "out")] == ["a.png", "a-3.png", "a-2.png"]
+    assert [job.target.name for job in plan_jobs(inputs, tmp_path / "out").jobs] == [
+        "a.png",
+        "a-3.png",
+        "a-2.png",
+    ]
 
 
 def test_several_folders_and_files(photos: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "b.jpg").touch()
-    jobs = plan_jobs([photos / "sub", other, photos / "e.bmp", other / "b.jpg"], tmp_path / "out")
+    jobs = plan_jobs([photos / "sub", other, photos / "e.bmp", other / "b.jpg"], tmp_path / "out").jobs
     assert [str(job.target.relative_to(tmp_path / "out")) for job in jobs] == [
         "sub/c.tif",
         "sub/deep/d.webp",

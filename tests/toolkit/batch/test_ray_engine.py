@@ -127,7 +127,7 @@ def album(tmp_path: Path) -> Album:
 
 
 def command(album: Path, out: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "edgecolor", "run", str(album), "-o", str(out), *words]
+    return [sys.executable, "-m", "edgecolor", "run", str(album), "-o", str(out), "--recolor", *words]
 
 
 def run(line: list[str], env: Environment) -> subprocess.CompletedProcess[bytes]:

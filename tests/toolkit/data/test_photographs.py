@@ -36,7 +36,7 @@ def album(tmp_path: Path) -> Path:
 def test_run_dataset_and_evaluate_read_the_same_photographs(
     album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = {job.source.relative_to(album).as_posix() for job in plan_jobs([album], tmp_path / "out")}
+    planned = {job.source.relative_to(album).as_posix() for job in plan_jobs([album], tmp_path / "out").jobs}
     summary = prepare_dataset(album, tmp_path / "prepared")
     assert main(["evaluate", str(MODEL), str(album), "--json", "--quiet"]) == 0
     evaluation = json.loads(capsys.readouterr().out)

@@ -10,7 +10,8 @@ from pathlib import Path
 from edgecolor.batch.commit import ResultCommitter
 from edgecolor.batch.engines import Engine, load_engine
 from edgecolor.batch.manifest import Manifest, ResumedResults
-from edgecolor.batch.plan import ColoringOptions, PictureResult, are_many, plan_jobs
+from edgecolor.batch.plan import ALREADY_COLORED, ColoringOptions, PictureResult, are_many, plan_jobs
+from edgecolor.support.picture_files import SkippedFile
 from edgecolor_runtime.colors.hints import HintSet
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.models.model_file import ModelFile
@@ -26,16 +27,28 @@ class ColoringSummary:
         model: the model that colored the pictures.
         results: the results of all pictures in the order of the plan, with those of earlier runs.
         resumed: number of results that an earlier run had finished.
+        skipped: everything else in the input folders, each with the reason.
     """
 
     model: ModelFile
     results: tuple[PictureResult, ...]
     resumed: int
+    skipped: tuple[SkippedFile, ...] = ()
 
     @property
     def colored(self) -> list[PictureResult]:
         """The pictures that were colored, now or in an earlier run."""
-        return [result for result in self.results if result.error is None]
+        return [result for result in self.results if result.error is None and not result.kept]
+
+    @property
+    def kept(self) -> list[PictureResult]:
+        """The pictures that are in color; their results have the same pixels."""
+        return [result for result in self.results if result.error is None and result.kept]
+
+    @property
+    def colored_beside(self) -> int:
+        """Number of pictures that were skipped because their results lie beside them."""
+        return sum(other.reason == ALREADY_COLORED for other in self.skipped)
 
     @property
     def failed(self) -> list[PictureResult]:
@@ -58,13 +71,14 @@ def color_folder(
     page: int | None = None,
     strict: bool = False,
     force: bool = False,
+    recolor: bool = False,
     on_result: Callable[[PictureResult], None] = lambda result: None,
 ) -> ColoringSummary:
     """Color the pictures of a folder and of its subfolders into another folder.
 
-    The output keeps the structure of the folder. Its file `manifest.jsonl` records the result of each
-    picture. The same call resumes an interrupted run: finished pictures are kept, and failed pictures are
-    tried again.
+    A picture that is in color is copied unchanged. The output keeps the structure of the folder. Its file
+    `manifest.jsonl` records the result of each picture. The same call resumes an interrupted run: finished
+    pictures are kept, and failed pictures are tried again.
 
     Args:
         folder: the folder of pictures.
@@ -81,6 +95,7 @@ def color_folder(
             TIFF).
         strict: refuse pictures that are cut off or damaged.
         force: replace existing files.
+        recolor: give new colors also to pictures that are in color.
         on_result: called with the result of each picture that this run colors.
 
     Returns:
@@ -112,6 +127,7 @@ def color_folder(
         page=page,
         strict=strict,
         force=force,
+        recolor=recolor,
         on_result=on_result,
     )
 
@@ -132,6 +148,7 @@ def color_pictures(
     strict: bool,
     force: bool,
     hints: HintSet | None = None,
+    recolor: bool = False,
     on_result: Callable[[PictureResult], None] = lambda result: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ColoringSummary:
@@ -154,6 +171,7 @@ def color_pictures(
         force: replace existing files.
         hints: colors given by hand, for a single picture; None: those of the files of hints beside the
             pictures.
+        recolor: give new colors also to pictures that are in color.
         on_result: called with the result of each picture that this run colors.
         on_progress: called with the number of finished pictures and the number of all: first with those of
             earlier runs, then after each picture.
@@ -163,7 +181,8 @@ def color_pictures(
     """
     folder = output if are_many(inputs) else None
     color_all = load_engine(engine, into_folder=folder is not None, workers=workers, delegate=delegate)
-    jobs = plan_jobs(inputs, output)
+    plan = plan_jobs(inputs, output, force=force)
+    jobs = plan.jobs
     opened = open_model(model)
     options = ColoringOptions(
         workers=workers or count_cores(),
@@ -176,6 +195,7 @@ def color_pictures(
         force=force,
         hints=hints,
         delegate=delegate,
+        recolor=recolor,
         accept_identical=folder is not None,
     )
     with ExitStack() as stack:
@@ -193,4 +213,6 @@ def color_pictures(
             options = replace(options, replaceable=frozenset(resumed.replaceable))
             committer = stack.enter_context(ResultCommitter(manifest, options, take_result))
             color_all(opened, remaining, options, committer.add)
-    return ColoringSummary(opened, tuple(results[job] for job in jobs), len(resumed.results))
+    return ColoringSummary(
+        opened, tuple(results[job] for job in jobs), len(resumed.results), skipped=plan.skipped
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,12 +14,15 @@ from edgecolor.batch.commit import MAX_UNSYNCED_RESULTS
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.hints import HintSet
+from edgecolor_runtime.colors.own_frame import OwnColorFrame
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
-from edgecolor_runtime.images.formats import format_of
+from edgecolor_runtime.images.formats import find_format, format_of
 from edgecolor_runtime.images.hint_file import hint_path, read_hints
+from edgecolor_runtime.images.own_colors import KEPT_NOTE, is_in_color
 from edgecolor_runtime.images.picture import Picture
 from edgecolor_runtime.images.reader import open_picture
-from edgecolor_runtime.images.writer import encode_for, encode_pages
+from edgecolor_runtime.images.writer import encode_pages
+from edgecolor_runtime.inference.color_picture import ColoredFile, color_file
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import refuse_existing, stage_bytes
@@ -87,26 +91,34 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
         if picture.pages > 1 and options.page is None and format_of(job.target) == "TIFF":
             if hints is not None:
                 raise UsageError(f"{job.source}: colors by hand are for one page. Choose it with --page")
-            data, notes = _color_pages(colorizer, job, options, picture.pages)
+            colored = _color_pages(colorizer, job, options, picture.pages)
         else:
-            frame = colorizer.colorize(picture.gray, hints)
-            data, notes = encode_for(
-                job.target, frame, of=picture, quality=options.quality, label=options.label
+            colored = color_file(
+                colorizer,
+                picture,
+                job.source.read_bytes,
+                job.target,
+                page=options.page,
+                quality=options.quality,
+                label=options.label,
+                hints=hints,
+                recolor=options.recolor,
             )
-            notes = (*picture.notes, *hint_notes, *notes)
         return PictureResult(
             job,
             size=picture.gray.size,
-            notes=notes,
+            notes=(*hint_notes, *colored.notes),
             source=source,
-            stored=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
+            stored=len(colored.data),
+            sha256=hashlib.sha256(colored.data).hexdigest(),
             staged=stage_bytes(
                 job.target,
-                data,
+                colored.data,
                 accept_identical=options.accept_identical,
                 modified_ns=source.modified,
             ),
+            in_color=colored.in_color,
+            kept=colored.kept,
         )
     except EdgecolorError as error:
         return PictureResult(job, error=error)
@@ -117,22 +129,35 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
         return PictureResult(job, error=PictureError(reason))
 
 
-def _color_pages(
-    colorizer: Colorizer, job: PictureJob, options: ColoringOptions, pages: int
-) -> tuple[bytes, tuple[str, ...]]:
-    """Color all pages of a picture file; return a TIFF file, and the notes of the pages."""
+def _color_pages(colorizer: Colorizer, job: PictureJob, options: ColoringOptions, pages: int) -> ColoredFile:
+    """Color all pages of a picture file that are not in color; return a TIFF file."""
     notes: list[str] = []
+    pages_in_color = 0
 
     def color() -> Iterator[tuple[ColorFrame, Picture]]:
+        nonlocal pages_in_color
         for number in range(1, pages + 1):
             picture = open_picture(
                 job.source, page=number, strict=options.strict, max_pixels=options.max_pixels
             )
-            notes.extend(f"page {number}: {note}" for note in picture.notes)
-            yield colorizer.colorize(picture.gray), picture
+            in_color = is_in_color(picture)
+            pages_in_color += in_color
+            kept = in_color and not options.recolor
+            page_notes = (*picture.notes, KEPT_NOTE) if kept else picture.notes
+            notes.extend(f"page {number}: {note}" for note in page_notes)
+            if kept:
+                yield OwnColorFrame.of_rgb(picture.to_rgb()), replace(picture, deep=None)
+            else:
+                yield colorizer.colorize(picture.gray), picture
 
     data, notes_of_tiff = encode_pages(color(), label=options.label)
-    return data, (f"its {pages} pages were colored", *notes, *notes_of_tiff)
+    in_color = pages_in_color == pages
+    if in_color and not options.recolor:
+        own = job.source.read_bytes()
+        return ColoredFile(own if find_format(own) == "TIFF" else data, (KEPT_NOTE,), in_color, kept=True)
+    colored = pages if options.recolor else pages - pages_in_color
+    which = f"its {pages} pages" if colored == pages else f"{colored} of its {pages} pages"
+    return ColoredFile(data, (f"{which} were colored", *notes, *notes_of_tiff), in_color, kept=False)
 
 
 def _hints_of(job: PictureJob, options: ColoringOptions) -> tuple[HintSet | None, tuple[str, ...]]:

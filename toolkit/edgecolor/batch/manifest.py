@@ -1,29 +1,6 @@
-"""The manifest of an output folder: one line of JSON for each picture, so that a run can be resumed."""
+"""The manifest of an output folder: one line of JSON for each picture, so that a run can be resumed.
 
-from __future__ import annotations
-
-import json
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Any
-
-from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
-from edgecolor.support.file_lock import lock_file
-from edgecolor.support.json_records import JsonObject
-from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
-from edgecolor_runtime.images.formats import open_image
-from edgecolor_runtime.images.hint_file import hint_path
-from edgecolor_runtime.models.model_file import ModelFile
-from edgecolor_runtime.system.files import flush, remove_stale
-from edgecolor_runtime.system.machine import count_cores
-from edgecolor_runtime.system.strict_json import parse_json
-
-MANIFEST_NAME = "manifest.jsonl"
-"""Name of the file in the folder of results. A later line about a result replaces an earlier line.
+A later line about a result replaces an earlier line. Its keys:
 
 source      absolute path of the picture
 result      path of the result below this folder
@@ -38,15 +15,46 @@ stored      size of the result in bytes
 sha256      SHA-256 of the result
 model       SHA-256 of the network
 saturation, quality, delegate, label, page    how the picture was colored
+in_color    whether the picture is in color itself
+kept        whether the result has the picture's own colors
 
-Lines of older files lack the hashes, the size, the inode, the label and the page.
+Lines of older files lack the hashes, the size, the inode, the label, the page, in_color and kept.
 """
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgecolor.batch.plan import (
+    MANIFEST_NAME,
+    ColoringOptions,
+    PictureJob,
+    PictureResult,
+    SourceState,
+    hash_file,
+)
+from edgecolor.support.file_lock import lock_file
+from edgecolor.support.json_records import JsonObject
+from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
+from edgecolor_runtime.images.formats import open_image
+from edgecolor_runtime.images.hint_file import hint_path
+from edgecolor_runtime.models.model_file import ModelFile
+from edgecolor_runtime.system.files import flush, remove_stale
+from edgecolor_runtime.system.machine import count_cores
+from edgecolor_runtime.system.strict_json import parse_json
 
 _SETTINGS = ("model", "saturation", "quality", "delegate", "label", "page")
 _SETTINGS_OF_OLDER_LINES = {"label": False, "page": None}
 _TYPES: dict[str, type] = {
     "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
-    "sha256": str, "hints_sha256": str,
+    "sha256": str, "hints_sha256": str, "in_color": bool, "kept": bool,
 }  # fmt: skip
 """Type of each value that need not be there, or that a failed picture has, too."""
 
@@ -63,6 +71,7 @@ class RecordedResult:
         size: width and height in pixels.
         notes: what a user should know, one sentence each.
         changed_settings: names of the settings that differ from those of this run.
+        kept: the result has the picture's own colors.
     """
 
     source: str
@@ -72,6 +81,7 @@ class RecordedResult:
     size: tuple[int, int]
     notes: tuple[str, ...]
     changed_settings: tuple[str, ...]
+    kept: bool = False
 
     def describe_damage(self, path: Path) -> str | None:
         """Return how a file differs from the recorded result; None if length and hash are the same."""
@@ -135,7 +145,7 @@ class Manifest:
         gain = model.info.saturation if options.saturation is None else options.saturation
         values = (model.sha256, gain, options.quality, options.delegate, options.label, options.page)
         self._settings = dict(zip(_SETTINGS, values, strict=True))
-        self._force = options.force
+        self._force, self._recolor = options.force, options.recolor
         self._before: dict[str, RecordedResult] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("ab", buffering=0)  # closing a buffered file could fail a second time
@@ -162,8 +172,13 @@ class Manifest:
     def _take_entry(self, entry: dict[str, Any]) -> None:
         self._before.pop(entry["result"], None)
         if entry["status"] == "done":
-            changed = tuple(name for name in _SETTINGS if entry[name] != self._settings[name])
-            self._before[entry["result"]] = recorded_result(entry, changed)
+            self._before[entry["result"]] = recorded_result(entry, self._changed_settings(entry))
+
+    def _changed_settings(self, entry: JsonObject) -> tuple[str, ...]:
+        if entry.get("kept"):
+            return ()
+        changed = tuple(name for name in _SETTINGS if entry[name] != self._settings[name])
+        return (*changed, "choice of --recolor") if entry.get("in_color") and not self._recolor else changed
 
     def colored_before(self, jobs: Sequence[PictureJob]) -> ResumedResults:
         """Return the results of an earlier run: those that are valid, and those that may be replaced.
@@ -206,7 +221,8 @@ class Manifest:
                 f"{self.path.parent} was colored with another {', '.join(before.changed_settings)}; "
                 "name another folder with -o, or replace the results with --force"
             )
-        if before.changed_settings or not before.has_same_source(job.source):
+        recolored = before.kept and self._recolor
+        if before.changed_settings or recolored or not before.has_same_source(job.source):
             resumed.replaceable.add(job.target)
             return
         resumed.results[job] = PictureResult(
@@ -216,6 +232,7 @@ class Manifest:
             source=before.state,
             stored=before.stored,
             sha256=before.sha256,
+            kept=before.kept,
         )
 
     def verify_present(self) -> None:
@@ -258,6 +275,8 @@ class Manifest:
                 "hints_sha256": result.source.hints_sha256,
                 "stored": result.stored,
                 "sha256": result.sha256,
+                "in_color": result.in_color,
+                "kept": result.kept,
             }
         else:
             entry |= {"status": "failed", "reason": str(result.error)}
@@ -342,6 +361,7 @@ def recorded_result(entry: dict[str, Any], changed_settings: tuple[str, ...]) ->
         size=(width, height),
         notes=tuple(entry["notes"]),
         changed_settings=changed_settings,
+        kept=bool(entry.get("kept")),
     )
 
 

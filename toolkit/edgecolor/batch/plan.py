@@ -9,15 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecolor.support.picture_files import PictureFiles, find_pictures
+from edgecolor.support.picture_files import SkippedFile, find_pictures
 from edgecolor_runtime.colors.hints import HintSet
 from edgecolor_runtime.errors import EdgecolorError, PictureError, UsageError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS, format_of
 from edgecolor_runtime.system.files import StagedFile
+from edgecolor_runtime.system.strict_json import parse_json
 
 FALLBACK_EXTENSION = ".png"  # of a result whose source has a format that cannot hold the colors
 _HASH_BLOCK_BYTES = 1 << 20
 MARK = ".color"  # before the extension of a result that lies beside its source
+MANIFEST_NAME = "manifest.jsonl"
+"""Name of the file in a folder of results that lists them; `batch/manifest.py` describes its lines."""
+
+ALREADY_COLORED = "already colored"
+"""Reason of a picture that is skipped because its result lies beside it."""
+
+EARLIER_RESULT = "result of an earlier run"
+"""Reason of a picture that is skipped because edgecolor wrote it."""
+
+OUTDATED_RESULT = "changed since it was colored; --force colors it again"
+"""Reason of a picture that is skipped because the result beside it is older and may not be replaced."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,19 @@ class PictureJob:
 
     source: Path
     target: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does.
+
+    Attributes:
+        jobs: the pictures to color.
+        skipped: everything else in the input folders.
+    """
+
+    jobs: tuple[PictureJob, ...]
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +99,8 @@ class PictureResult:
         sha256: SHA-256 of the result's bytes.
         staged: the result while it waits for its name; None once it has its name.
         error: why there is no result; None if there is one.
+        in_color: the picture is in color itself.
+        kept: the result has the picture's own colors.
     """
 
     job: PictureJob
@@ -84,6 +111,8 @@ class PictureResult:
     sha256: str = ""
     staged: StagedFile | None = None
     error: EdgecolorError | None = None
+    in_color: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +130,7 @@ class ColoringOptions:
         hints: colors given by hand, for one picture; None: those of the file of hints beside each picture.
         force: replace existing results.
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
+        recolor: give new colors also to pictures that are in color.
         accept_identical: an existing result with the same bytes counts as written. An interrupted run left
             it.
         replaceable: damaged or outdated results of an earlier run, which are replaced also without `force`.
@@ -116,6 +146,7 @@ class ColoringOptions:
     hints: HintSet | None = None
     force: bool = False
     delegate: str | None = None
+    recolor: bool = False
     accept_identical: bool = False
     replaceable: frozenset[Path] = frozenset()
 
@@ -125,13 +156,17 @@ def are_many(inputs: Sequence[Path]) -> bool:
     return len(inputs) > 1 or inputs[0].is_dir()
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[PictureJob]:
+def plan_jobs(inputs: Sequence[Path], output: Path | None, *, force: bool = False) -> Plan:
     """Choose the pictures to color and the path of each result.
+
+    Results of earlier runs are not colored again: those that a manifest lists, and those with the name of a
+    result beside its picture.
 
     Args:
         inputs: picture files, and folders that are searched with their subfolders.
         output: a file for one picture, a folder for several pictures or a folder; None: beside each picture,
             under a new name. A path that exists as a folder, or has no extension, is a folder.
+        force: color pictures again that have a result beside them.
 
     Raises:
         UsageError: the output fits neither, or a result would replace an input.
@@ -145,16 +180,31 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[PictureJob]:
         and (output.exists() or output.suffix.lower() in WRITTEN_FORMATS)
     ):
         raise UsageError(f"-o {output}: several pictures need a folder")
+    skipped: list[SkippedFile] = []
     if output is not None and not many and not output.is_dir() and output.suffix:
         format_of(output)
         jobs = [PictureJob(inputs[0], output)]
     else:
-        jobs = _assign_targets(_collect_sources(inputs, output), output)
+        jobs = _assign_targets(_collect_sources(inputs, output, skipped), output)
     sources = {_real_path(job.source) for job in jobs}
     for job in jobs:
         if _real_path(job.target) in sources:
             raise UsageError(f"{job.target} would replace a picture that is read; choose another -o")
-    return jobs
+    if many and output is None and not force:
+        jobs = _without_colored(jobs, skipped)
+    return Plan(tuple(jobs), tuple(skipped))
+
+
+def _without_colored(jobs: list[PictureJob], skipped: list[SkippedFile]) -> list[PictureJob]:
+    """Return the jobs whose result does not lie beside its picture; the others are added to `skipped`."""
+    remaining = []
+    for job in jobs:
+        if not job.target.is_file():
+            remaining.append(job)
+            continue
+        outdated = job.source.is_file() and job.source.stat().st_mtime > job.target.stat().st_mtime
+        skipped.append(SkippedFile(job.source, OUTDATED_RESULT if outdated else ALREADY_COLORED))
+    return remaining
 
 
 def result_extension(source: Path) -> str:
@@ -162,16 +212,22 @@ def result_extension(source: Path) -> str:
     return source.suffix if source.suffix.lower() in WRITTEN_FORMATS else FALLBACK_EXTENSION
 
 
-def _collect_sources(inputs: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
-    """Return each picture once, with the folder below the output that its result belongs to."""
+def _collect_sources(
+    inputs: Sequence[Path], output: Path | None, skipped: list[SkippedFile]
+) -> list[tuple[Path, Path]]:
+    """Return each picture once, with the folder below the output that its result belongs to.
+
+    What is not colored is added to `skipped`.
+    """
     sources: dict[str, tuple[Path, Path]] = {}
     for entry in inputs:
         if not entry.is_dir():
             sources.setdefault(_real_path(entry), (entry, Path()))
             continue
-        pictures = _pictures_to_color(find_pictures(entry, excluded=output))
-        if not pictures:
-            raise PictureError(f"{entry}: no pictures in this folder")
+        pictures, others = _pictures_to_color(entry, output)
+        skipped += others
+        if not pictures and not any(other.reason == EARLIER_RESULT for other in others):
+            raise PictureError(f"{entry}: no pictures in this folder{_count_reasons(others)}")
         # A single folder becomes the output; several folders become subfolders of the output.
         base = Path() if len(inputs) == 1 else Path(entry.resolve().name)
         for picture in pictures:
@@ -179,12 +235,39 @@ def _collect_sources(inputs: Sequence[Path], output: Path | None) -> list[tuple[
     return list(sources.values())
 
 
-def _pictures_to_color(pictures: PictureFiles) -> list[Path]:
+def _pictures_to_color(folder: Path, output: Path | None) -> tuple[list[Path], list[SkippedFile]]:
+    """Return the pictures of a folder, and everything in it that is not colored."""
+    listing = find_pictures(folder, excluded=output)
+    manifests = {other.path for other in listing.skipped if other.path.name == MANIFEST_NAME}
+    results = {result for manifest in sorted(manifests) for result in _read_result_paths(manifest)}
+    pictures: list[Path] = []
+    skipped = [other for other in listing.skipped if other.path not in manifests]
+    for path in listing.files:
+        if path.stem.endswith(MARK) or path in results:
+            skipped.append(SkippedFile(path, EARLIER_RESULT))
+        else:
+            pictures.append(path)
     # A folder that cannot be listed is planned like a picture, and is reported as one that cannot be opened.
-    files = [
-        path for path in pictures.files if not path.stem.endswith(MARK)
-    ]  # MARK: result of an earlier run
-    return [*files, *pictures.unlisted_folders]
+    return [*pictures, *listing.unlisted_folders], skipped
+
+
+def _read_result_paths(manifest: Path) -> set[Path]:
+    """Return the results that a manifest lists; none for another file of this name."""
+    results = set()
+    try:
+        with manifest.open("rb") as lines:
+            for line in lines:
+                entry = parse_json(line)
+                if entry["status"] == "done":
+                    results.add(manifest.parent / entry["result"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # the end of a manifest may be cut off
+    return results
+
+
+def _count_reasons(skipped: Sequence[SkippedFile]) -> str:
+    counts = Counter(other.reason for other in skipped)
+    return f" ({', '.join(f'{count} {reason}' for reason, count in counts.items())})" if counts else ""
 
 
 def _real_path(path: Path) -> str:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecolor.batch.manifest import MANIFEST_NAME, read_entries, recorded_result
-from edgecolor.batch.plan import PictureJob, are_many, plan_jobs
+from edgecolor.batch.manifest import read_entries, recorded_result
+from edgecolor.batch.plan import MANIFEST_NAME, PictureJob, are_many, plan_jobs
 from edgecolor.support.json_records import JsonObject
 from edgecolor_runtime.errors import UsageError
 from edgecolor_runtime.system.machine import count_cores
@@ -60,7 +60,7 @@ def verify_results(
     """
     if output is None or not are_many(inputs) or not (output / MANIFEST_NAME).is_file():
         raise UsageError(f"--verify needs -o with a folder of results that has a {MANIFEST_NAME}")
-    jobs = plan_jobs(inputs, output)
+    jobs = plan_jobs(inputs, output).jobs
     entries = {entry["result"]: entry for entry, _ in read_entries(output / MANIFEST_NAME)}
 
     def describe(job: PictureJob) -> str | None:

@@ -39,6 +39,7 @@ class RunArguments:
     output: Path | None
     model: str | None
     saturation: float | None
+    recolor: bool
     threads: int | None
     delegate: str | None
     quality: int

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +15,11 @@ from edgecolor.batch.engines import Engine
 from edgecolor.cli.color import hint_options, live_options
 from edgecolor.cli.color.film_inputs import find_film
 from edgecolor.cli.color.live import RunArguments, print_cameras, run_camera, run_video
+from edgecolor.cli.color.photo_arguments import PhotoArguments
+from edgecolor.cli.color.pipe import PIPE, run_pipe, uses_pipe
+from edgecolor.cli.color.summary import print_summary
 from edgecolor.cli.color.verify import verify_photos
-from edgecolor.cli.common.messages import print_line, print_lines, progress_bar, resumable, working
+from edgecolor.cli.common.messages import progress_bar, resumable, working
 from edgecolor.cli.common.options import (
     AsJson,
     Delegate,
@@ -28,6 +29,7 @@ from edgecolor.cli.common.options import (
     Port,
     Quality,
     Quiet,
+    Recolor,
     Saturation,
     Threads,
     Token,
@@ -37,24 +39,11 @@ from edgecolor.cli.common.options import (
 
 if TYPE_CHECKING:
     from edgecolor.batch.folder_run import ColoringSummary
-    from edgecolor_runtime import HintSet
-
-
-@dataclass(frozen=True)
-class PhotoArguments:
-    """The arguments of `edgecolor run` that are only for photographs."""
-
-    engine: Engine
-    label: bool
-    max_pixels: int | None
-    page: int | None
-    strict: bool
-    hints: HintSet | None
 
 
 PANELS = {
     "Output": ("output", "force", "quiet", "as_json"),
-    "Model and colors": ("model", "saturation", "threads", "delegate", "trusted"),
+    "Model and colors": ("model", "saturation", "recolor", "threads", "delegate", "trusted"),
     "Photographs": ("engine", "quality", "label", "max_pixels", "page", "strict", "verify"),
     "Colors by hand": ("hint", "hint_file", "hint_reach"),
     "Videos and cameras": (
@@ -89,7 +78,8 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="INPUT",
-            help="Photographs and folders, or one video, or one camera. img%04d.png names numbered pictures.",
+            help="Photographs and folders, or one video, or one camera. img%04d.png names numbered pictures, "
+            "- is stdin.",
         ),
     ] = None,
     *,
@@ -100,11 +90,12 @@ def run(
             "-o",
             metavar="PATH",
             help="File for one photograph or video, folder for several photographs (default: beside each "
-            "input; a camera is shown in a browser).",
+            "input; a camera is shown in a browser). - is stdout.",
         ),
     ] = None,
     model: live_options.Model = None,
     saturation: Saturation = None,
+    recolor: Recolor = False,
     threads: Threads = None,
     engine: Annotated[
         Engine,
@@ -170,6 +161,9 @@ def run(
 ) -> None:
     r"""Color photographs, a video or a camera. Size and brightness stay the same.
 
+    What is in color keeps its colors: a color photograph is copied unchanged, and the color frames of a video
+    or a camera are shown as they are. --recolor gives new colors to all.
+
     A photograph keeps its EXIF, XMP, color profile and resolution; a video keeps its time stamps and its
     sound. Of a photograph that is cut off, the part that is there is colored, and a note says which part is
     missing. A folder is searched with its subfolders. If a format cannot hold the colors, the result is a PNG
@@ -191,6 +185,7 @@ def run(
       edgecolor run scan.tif -o colored.png --saturation 1.2
       edgecolor run grandfather.jpg --hint 320,200=#3355aa --hint 50,80=gray
       edgecolor run photos/ -o colored/
+      edgecolor run - < gray.jpg > colored.jpg
       edgecolor run photos/ -o colored/ --verify
       edgecolor run /mnt/photos -o /mnt/colored --engine ray
       edgecolor run film.mp4 -o film-in-color.mp4
@@ -211,6 +206,7 @@ def run(
         output=output,
         model=model,
         saturation=saturation,
+        recolor=recolor,
         threads=threads,
         delegate=delegate,
         quality=quality,
@@ -247,13 +243,15 @@ def run(
         return print_cameras(as_json)
     if trusted is not None and model is not None:
         verify_signed(model, trusted, "run")
-    film = find_film(names, output) if names and not camera else None
+    pipe = uses_pipe(names, output)
+    film = find_film(names, output) if names and not camera and not pipe else None
     if camera or film:
         given = {
             "--verify": verify,
             "--engine": engine is not Engine.LOCAL,
             "--page": page is not None,
             "--strict": strict,
+            PIPE: pipe,
         }
         _refuse_photo_options(given)
     hints = hint_options.build_hints(hint or [], hint_file, hint_reach)
@@ -274,13 +272,15 @@ def run(
         return run_video(film, shared, arguments)
     arguments.refuse_for_photos()
     try_model(model)
+    photo = PhotoArguments(
+        engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict, hints=hints
+    )
+    if pipe:
+        return run_pipe(names, shared, photo, verify=verify)
     if len(names) == 1 and not Path(names[0]).exists():
         raise PictureError(f"{names[0]}: No such file or directory")
     if verify:
         return verify_photos([Path(name) for name in names], shared)
-    photo = PhotoArguments(
-        engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict, hints=hints
-    )
     return _run_photos([Path(name) for name in names], shared, photo)
 
 
@@ -299,32 +299,16 @@ def _missing_input() -> str:
 
     return (
         "Name a photograph, a folder or a video, or add --camera. "
-        f"For example: edgecolor run {shlex.quote(str(sample_photograph()))} -o colored.jpg"
+        f"For example: edgecolor run {shlex.quote(str(sample_photograph()))} --recolor -o colored.jpg"
     )
 
 
 def _run_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArguments) -> None:
-    from edgecolor_runtime.models.shipped import PHOTO_MODEL, describe_name
-
     begun = time.monotonic()
     summary = _color_photos(inputs, shared, photo)
     if photo.hints is not None:
         hint_options.repeat_hints(summary, photo.hints)
-    if shared.as_json:
-        print(json.dumps(_report(summary), indent=1))
-    else:
-        for result in summary.colored:
-            print_lines(result.job.target)
-    if not shared.quiet:
-        for result in summary.colored:
-            for note in result.notes:
-                print_line(f"{result.job.source}: {note}")
-        if len(summary.results) > 1:
-            earlier = f", {summary.resumed} of them earlier" if summary.resumed else ""
-            counts = f"{len(summary.colored)} of {len(summary.results)} colored"
-            model = describe_name(shared.model or PHOTO_MODEL)
-            print_line(f"{counts} in {time.monotonic() - begun:.1f} s{earlier}, with model {model}")
-    _raise_failures(summary)
+    print_summary(summary, shared, time.monotonic() - begun)
 
 
 def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArguments) -> ColoringSummary:
@@ -363,39 +347,6 @@ def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArgument
             strict=photo.strict,
             hints=photo.hints,
             force=shared.force,
+            recolor=shared.recolor,
             on_progress=on_progress,
         )
-
-
-def _raise_failures(summary: ColoringSummary) -> None:
-    """Raise the error of a single picture; of several pictures, print all errors and raise their number."""
-    from edgecolor_runtime.errors import EdgecolorError, UsageError
-
-    errors = [result.error for result in summary.results if result.error is not None]
-    if errors and len(summary.results) == 1:
-        raise errors[0]
-    for error in errors:
-        print_line(f"edgecolor: {error}")
-    if errors:
-        only_existing = all(isinstance(error, UsageError) for error in errors)
-        kind = UsageError if only_existing else EdgecolorError
-        raise kind(f"{len(errors)} of {len(summary.results)} pictures failed")
-
-
-def _report(summary: ColoringSummary) -> dict[str, object]:
-    info = summary.model.info
-    return {
-        "model": {"name": info.name, "version": info.version, "sha256": summary.model.sha256},
-        "pictures": [
-            {
-                "input": str(result.job.source),
-                "output": str(result.job.target),
-                "size": result.size,
-                "notes": result.notes,
-            }
-            for result in summary.colored
-        ],
-        "failed": [
-            {"input": str(result.job.source), "error": str(result.error)} for result in summary.failed
-        ],
-    }

@@ -72,6 +72,9 @@ MaxPixels = Annotated[
         min=1, metavar="N", help="Refuse photographs of more pixels, such as 100000000 (default: no limit)."
     ),
 ]
+Recolor = Annotated[
+    bool, typer.Option("--recolor", help="Give new colors also to what is in color (default: kept as it is).")
+]
 Quality = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="JPEG and WebP quality.")]
 PreparedData = Annotated[
     Path, typer.Argument(metavar="DATA", help="Prepared dataset, made by `edgecolor dataset`.")

@@ -1,0 +1,23 @@
+"""The arguments of `edgecolor run` that are only for photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecolor.batch.engines import Engine
+
+if TYPE_CHECKING:
+    from edgecolor_runtime import HintSet
+
+
+@dataclass(frozen=True)
+class PhotoArguments:
+    """The arguments of `edgecolor run` that are only for photographs."""
+
+    engine: Engine
+    label: bool
+    max_pixels: int | None
+    page: int | None
+    strict: bool
+    hints: HintSet | None
