@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -62,8 +62,23 @@ _TURNS = {  # orientation of EXIF -> how the picture becomes upright
 }
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is read of a file; the fields are the arguments of `open_picture`."""
+
+    page: int | None = None
+    strict: bool = False
+    max_pixels: int | None = None
+    gray_range: tuple[float, float] | None = None
+
+
 def open_picture(
-    path: str | Path, *, page: int | None = None, strict: bool = False, max_pixels: int | None = None
+    path: str | Path,
+    *,
+    page: int | None = None,
+    strict: bool = False,
+    max_pixels: int | None = None,
+    gray_range: tuple[float, float] | None = None,
 ) -> Picture:
     """Open a picture of any size, mode and format that is read.
 
@@ -73,6 +88,8 @@ def open_picture(
         strict: refuse a file that is cut off or damaged. By default the part that it holds is read, and a
             note says which part is missing.
         max_pixels: refuse a larger picture (default: only one that needs more memory than is free).
+        gray_range: the values that become black and white if the file has more than 8 bits; None: the type
+            and the values decide.
 
     Raises:
         PictureError: the file is missing, empty, damaged, not a picture, or too large; or it has no such
@@ -80,7 +97,7 @@ def open_picture(
     """
     path = Path(path)
     with _named_errors(path), path.open("rb") as file:
-        return _read_file(file, page, strict, max_pixels)
+        return _read_file(file, _Request(page, strict, max_pixels, gray_range))
 
 
 def parse_picture(
@@ -90,10 +107,11 @@ def parse_picture(
     page: int | None = None,
     strict: bool = False,
     max_pixels: int | None = None,
+    gray_range: tuple[float, float] | None = None,
 ) -> Picture:
     """Read the bytes of a picture file, as `open_picture`; `name` stands for the file in messages."""
     with _named_errors(name):
-        return _read_file(io.BytesIO(data), page, strict, max_pixels)
+        return _read_file(io.BytesIO(data), _Request(page, strict, max_pixels, gray_range))
 
 
 def read_image(image: Image.Image, name: str = "the picture") -> Picture:
@@ -162,12 +180,13 @@ def _named_errors(name: str | Path) -> Iterator[None]:
         raise PictureError(f"{name}: damaged picture ({_line(error) or type(error).__name__})") from error
 
 
-def _read_file(file: IO[bytes], page: int | None, strict: bool, max_pixels: int | None) -> Picture:
-    decoded = _decode_file(file, page, max_pixels)
+def _read_file(file: IO[bytes], request: _Request) -> Picture:
+    decoded = _decode_file(file, request)
     problems = list_problems(decoded)
-    if strict and problems:
+    if request.strict and problems:
         raise PictureError(f"damaged picture: {'; '.join(problems)}. Without --strict the rest is colored")
-    return _make_picture(decoded, (*_note_on_pages(decoded, page), *problems))
+    notes = (*_note_on_pages(decoded, request.page), *problems)
+    return _make_picture(decoded, notes, request.gray_range)
 
 
 def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
@@ -176,13 +195,14 @@ def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
     return (f"holds {decoded.pages} {decoded.kind_of_pages}; only the first is colored",)
 
 
-def _decode_file(file: IO[bytes], page: int | None, max_pixels: int | None) -> DecodedPage:
+def _decode_file(file: IO[bytes], request: _Request) -> DecodedPage:
+    page, max_pixels = request.page, request.max_pixels
     head = read_head(file)
     if not head:
         raise PictureError("empty file")
     form = recognize_format(head)
     if is_tiff(head) and form is not RAW:
-        return _decode_tiff(file, page, max_pixels)
+        return _decode_tiff(file, request)
     if form is RAW:
         return _develop(file, page)
     if form is PDF:
@@ -214,16 +234,16 @@ def _develop(file: IO[bytes], page: int | None, directories: tuple[Directory, ..
     return replace(developed, info=info, directories=block)
 
 
-def _decode_tiff(file: IO[bytes], page: int | None, max_pixels: int | None) -> DecodedPage:
+def _decode_tiff(file: IO[bytes], request: _Request) -> DecodedPage:
     directories = read_directories(file)
     if find_raw(directories):
-        return _develop(file, page, directories)
+        return _develop(file, request.page, directories)
     pages = find_pages(directories)
-    directory = pages[_verify_page(page, len(pages)) - 1]
-    refuse_too_large(directory.size, bytes_of_samples(directory), max_pixels)
+    directory = pages[_verify_page(request.page, len(pages)) - 1]
+    refuse_too_large(directory.size, bytes_of_samples(directory), request.max_pixels)
     block, info = read_tiff(file, directory.offset)
     return replace(
-        _decode_tiff_page(file, directory),
+        _decode_tiff_page(file, directory, request.gray_range),
         info=info,
         directories=block,
         orientation=directory.value(ORIENTATION, 1),
@@ -231,7 +251,9 @@ def _decode_tiff(file: IO[bytes], page: int | None, max_pixels: int | None) -> D
     )
 
 
-def _decode_tiff_page(file: IO[bytes], directory: Directory) -> DecodedPage:
+def _decode_tiff_page(
+    file: IO[bytes], directory: Directory, gray_range: tuple[float, float] | None
+) -> DecodedPage:
     cut_parts = find_cut_parts(directory, file.seek(0, io.SEEK_END))
     if needs_pillow(directory):
         with stderr_without(*_LIBTIFF_LINES) if cut_parts else nullcontext():
@@ -246,7 +268,7 @@ def _decode_tiff_page(file: IO[bytes], directory: Directory) -> DecodedPage:
     if samples is None or samples.damaged:
         with stderr_without(*_LIBTIFF_LINES):
             samples = read_samples(file, directory, salvage=True)
-    image, deep, assumed = image_of_samples(samples, directory)
+    image, deep, assumed = image_of_samples(samples, directory, gray_range)
     damage = (BIT_ROT,) if samples.damaged and not samples.missing else ()
     return DecodedPage(image, deep, notes=assumed, missing=samples.missing, damage=damage)
 
@@ -305,11 +327,13 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _make_picture(page: DecodedPage, notes: tuple[str, ...]) -> Picture:
+def _make_picture(
+    page: DecodedPage, notes: tuple[str, ...], gray_range: tuple[float, float] | None = None
+) -> Picture:
     """Convert a page to upright sRGB of 8 bits, and collect what the colored file keeps."""
     image, deep, assumed = page.image, page.deep, page.notes
     if is_deep(image):
-        deep, assumed = scale_to_16_bits(values_of(image), bits=16)
+        deep, assumed = scale_to_16_bits(values_of(image), bits=16, limits=gray_range)
         image = Image.fromarray(round_to_8_bits(deep))
     image, alpha = _split_alpha(image)
     fill_missing(image, page.missing)

@@ -55,12 +55,15 @@ def values_of(image: Image.Image) -> NDArray[Any]:
     return values.astype(np.uint16, copy=False)  # from either byte order; Pillow opens 16-bit PNG as I
 
 
-def scale_to_16_bits(values: NDArray[Any], bits: int) -> tuple[U16, tuple[str, ...]]:
+def scale_to_16_bits(
+    values: NDArray[Any], bits: int, limits: tuple[float, float] | None = None
+) -> tuple[U16, tuple[str, ...]]:
     """Scale samples to [0, 65535].
 
     Args:
         values: the samples of a picture, shape (h, w, ...), integers or floats.
         bits: significant bits of an unsigned integer; other types use all of theirs.
+        limits: the values that become black and white; None: they are chosen.
 
     Returns:
         The values in the same shape, and notes on what was assumed.
@@ -68,7 +71,7 @@ def scale_to_16_bits(values: NDArray[Any], bits: int) -> tuple[U16, tuple[str, .
     Raises:
         ValueError: no value is finite.
     """
-    span = choose_range(values, bits)
+    span = choose_range(values, bits) if limits is None else ValueRange(*limits)
     if values.dtype == np.uint16 and (span.black, span.white) == (0, _MAX_16_BIT):
         return values, span.notes
     return _apply_range(values, span), span.notes
@@ -98,15 +101,19 @@ def choose_range(values: NDArray[Any], bits: int) -> ValueRange:
     low, high = int(values.min()), int(values.max())
     if values.dtype.kind == "i":
         return _range_of_signed(low, high, 8 * values.dtype.itemsize)
-    return _range_of_unsigned(high, bits)
+    return _range_of_unsigned(low, high, bits)
 
 
-def _range_of_unsigned(high: int, bits: int) -> ValueRange:
+def _range_of_unsigned(low: int, high: int, bits: int) -> ValueRange:
     full = (1 << bits) - 1
     for contained in _CONTAINED_BITS:
         if bits >= 16 and 0 < high < 1 << contained:
             note = f"none of its {bits}-bit values is above {high}; they were read as {contained} bits"
             return ValueRange(0, (1 << contained) - 1, (note,))
+    if bits == 16 and 0 < high - low < full * _MIN_WHITE_SHARE:  # as a thermal camera uses
+        shown = f"--range {low}:{high} shows them as black to white"
+        note = f"its values span only {low} to {high} of {full}; {shown}"
+        return ValueRange(0, full, (note,))
     if bits <= 16 or high > full * _MIN_WHITE_SHARE:
         return ValueRange(0, full)
     if high <= 0xFFFF:

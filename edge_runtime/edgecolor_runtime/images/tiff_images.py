@@ -44,8 +44,15 @@ def needs_pillow(page: Directory) -> bool:
     )
 
 
-def image_of_samples(samples: Samples, page: Directory) -> tuple[Image.Image, U16 | None, tuple[str, ...]]:
+def image_of_samples(
+    samples: Samples, page: Directory, gray_range: tuple[float, float] | None = None
+) -> tuple[Image.Image, U16 | None, tuple[str, ...]]:
     """Return the samples of a page as an image of mode L, LA, RGB, RGBA or CMYK.
+
+    Args:
+        samples: the samples.
+        page: the directory of the page.
+        gray_range: the values of more than 8 bits that become black and white; None: type and values decide.
 
     Returns:
         The image as it lies in the file; its luma with 16 bits if its samples have more than 8; and notes on
@@ -67,7 +74,7 @@ def image_of_samples(samples: Samples, page: Directory) -> tuple[Image.Image, U1
         color = _widen(values, samples.bits)
         color = 255 - color if photometric == tags.WHITE_IS_ZERO else color
         return _image_of(color, alpha, associated), None, ()
-    deep, notes = scale_to_16_bits(values, samples.bits)
+    deep, notes = scale_to_16_bits(values, samples.bits, gray_range)
     deep = _MAX_16_BIT - deep if photometric == tags.WHITE_IS_ZERO else deep
     luma = deep[..., 0] if colors == 1 else luma_of(deep) if colors == 3 and alpha is None else None
     luma = None if values.itemsize == 1 else luma

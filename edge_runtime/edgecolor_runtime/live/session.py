@@ -350,7 +350,7 @@ def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSe
         if getattr(options, option):
             raise UsageError(f"{option} is for a camera; leave it out, or leave out every_frame")
     if Path(name).is_dir() or is_pattern(Path(name)):
-        return PictureSequence(name, framerate=options.framerate)
+        return PictureSequence(name, framerate=options.framerate, gray_range=options.gray_range)
     return VideoFile(name, framerate=options.framerate, levels=GrayLevels(options.gray_range))
 
 

@@ -92,7 +92,7 @@ def _own_tags(metadata: dict[str, str]) -> dict[str, str]:
     return tags
 
 
-def _chapters(source: Any) -> list[dict[str, Any]]:
+def _chapters(source: Any) -> list[Any]:
     """Return the chapters on a time that starts at zero, as `media.timeline` places the packets."""
     start = Fraction(source.start_time or 0, 1_000_000)
     chapters = []

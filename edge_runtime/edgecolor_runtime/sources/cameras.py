@@ -238,7 +238,9 @@ def _device_camera(path: str, request: CameraRequest) -> Camera:
 
 def _recording_opener(path: Path, request: CameraRequest) -> Callable[[], StepwiseSource]:
     if path.is_dir() or is_pattern(path):
-        return lambda: Playback(lambda: PictureSequence(path), framerate=request.framerate)
+        return lambda: Playback(
+            lambda: PictureSequence(path, gray_range=request.levels.fixed), framerate=request.framerate
+        )
     return lambda: Playback(lambda: VideoFile(path, levels=request.levels), framerate=request.framerate)
 
 

@@ -34,6 +34,7 @@ class PictureSequence(StepwiseSource):
     Args:
         path: the folder, or a pattern such as img%04d.png.
         framerate: frames per second; None: `DEFAULT_FRAMERATE`.
+        gray_range: the values of more than 8 bits that become black and white; None: each picture decides.
 
     Attributes:
         count: number of pictures.
@@ -48,11 +49,17 @@ class PictureSequence(StepwiseSource):
     pixel_aspect: Fraction | None = None
     missing = 0
 
-    def __init__(self, path: str | Path, *, framerate: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        framerate: float | None = None,
+        gray_range: tuple[float, float] | None = None,
+    ) -> None:
         rate = Fraction(framerate or DEFAULT_FRAMERATE).limit_denominator(1001)
         super().__init__(str(path), live=False, framerate=float(rate))
         self.time_base = 1 / rate
-        self.damaged, self._next = 0, 0
+        self.damaged, self._next, self._gray_range = 0, 0, gray_range
         self._files = _list_pictures(Path(path))
         self.count = len(self._files)
 
@@ -72,7 +79,7 @@ class PictureSequence(StepwiseSource):
             raise EOFError
         number, self._next = self._next, self._next + 1
         try:
-            gray = open_picture(self._files[number]).gray
+            gray = open_picture(self._files[number], gray_range=self._gray_range).gray
         except PictureError:
             self.damaged += 1
             return None

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from edgecolor.cli import main
+from edgecolor_runtime.images.reader import open_picture
 from edgecolor_runtime.inference import interpreter
 from edgecolor_runtime.models import shipped
 
@@ -359,3 +360,33 @@ def test_options_for_photographs_only(
     (tmp_path / "a.mp4").touch()
     assert run(tmp_path / "a.mp4", *option) == 2
     assert capsys.readouterr().err == f"edgecolor: {option[0]} is for photographs\n"
+
+
+def test_range_of_a_photograph_with_16_bits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thermal picture spans a small part of its type: a note says so, and --range stretches it."""
+    monkeypatch.chdir(tmp_path)
+    ramp = np.tile(np.linspace(29_000, 31_500, 64), (48, 1)).astype(np.uint16)
+    Image.fromarray(ramp).save("thermal.png")
+    Image.fromarray(ramp).save("thermal.tif")
+    for name in ("thermal.png", "thermal.tif"):
+        out = f"out-{name}"
+        assert main(["run", name, "-o", out, "--saturation", "0", "-m", str(MODEL)]) == 0
+        assert "its values span only 29000 to 31500 of 65535; --range 29000:31500" in capsys.readouterr().err
+        fixed = ["--range", "29000:34000", "--saturation", "0", "--force", "-m", str(MODEL)]
+        assert main(["run", name, "-o", out, *fixed]) == 0
+        assert "range" not in capsys.readouterr().err
+        levels = np.asarray(open_picture(out).gray).mean(0)
+        assert np.abs(levels - np.linspace(0, 127.5, 64)).max() < 2
+    assert main(["run", "thermal.png", "-o", "x.png", "--range", "9:3"]) == 2
+
+
+def test_another_range_does_not_resume_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.full((48, 64), 30_000, np.uint16)).save(tmp_path / "in" / "a.png")
+    command = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-m", str(MODEL)]
+    assert main([*command, "--range", "29000:31000"]) == 0
+    assert main([*command, "--range", "29000:31000"]) == 0
+    assert main(command) == 2
+    assert "range" in capsys.readouterr().err

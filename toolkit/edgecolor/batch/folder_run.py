@@ -70,6 +70,7 @@ def color_folder(
     max_pixels: int | None = None,
     page: int | None = None,
     strict: bool = False,
+    gray_range: tuple[float, float] | None = None,
     force: bool = False,
     recolor: bool = False,
     on_result: Callable[[PictureResult], None] = lambda result: None,
@@ -94,6 +95,7 @@ def color_folder(
         page: number of the page or frame to color, from 1 (default: the first; all pages if the result is
             TIFF).
         strict: refuse pictures that are cut off or damaged.
+        gray_range: the values of more than 8 bits that become black and white (default: those of the type).
         force: replace existing files.
         recolor: give new colors also to pictures that are in color.
         on_result: called with the result of each picture that this run colors.
@@ -126,6 +128,7 @@ def color_folder(
         max_pixels=max_pixels,
         page=page,
         strict=strict,
+        gray_range=gray_range,
         force=force,
         recolor=recolor,
         on_result=on_result,
@@ -146,6 +149,7 @@ def color_pictures(
     max_pixels: int | None,
     page: int | None,
     strict: bool,
+    gray_range: tuple[float, float] | None,
     force: bool,
     hints: HintSet | None = None,
     recolor: bool = False,
@@ -168,6 +172,7 @@ def color_pictures(
         page: number of the page or frame to color, from 1 (default: the first; all pages if the result is
             TIFF).
         strict: refuse pictures that are cut off or damaged.
+        gray_range: the values of more than 8 bits that become black and white (default: those of the type).
         force: replace existing files.
         hints: colors given by hand, for a single picture; None: those of the files of hints beside the
             pictures.
@@ -192,6 +197,7 @@ def color_pictures(
         max_pixels=max_pixels,
         page=page,
         strict=strict,
+        gray_range=gray_range,
         force=force,
         hints=hints,
         delegate=delegate,

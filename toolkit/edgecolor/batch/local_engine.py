@@ -85,7 +85,11 @@ def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -
             refuse_existing(job.target, options.force)
         source = read_source_state(job.source)  # before reading: a change while it is read counts as later
         picture = open_picture(
-            job.source, page=options.page, strict=options.strict, max_pixels=options.max_pixels
+            job.source,
+            page=options.page,
+            strict=options.strict,
+            max_pixels=options.max_pixels,
+            gray_range=options.gray_range,
         )
         hints, hint_notes = _hints_of(job, options)
         if picture.pages > 1 and options.page is None and format_of(job.target) == "TIFF":
@@ -138,7 +142,11 @@ def _color_pages(colorizer: Colorizer, job: PictureJob, options: ColoringOptions
         nonlocal pages_in_color
         for number in range(1, pages + 1):
             picture = open_picture(
-                job.source, page=number, strict=options.strict, max_pixels=options.max_pixels
+                job.source,
+                page=number,
+                strict=options.strict,
+                max_pixels=options.max_pixels,
+                gray_range=options.gray_range,
             )
             in_color = is_in_color(picture)
             pages_in_color += in_color

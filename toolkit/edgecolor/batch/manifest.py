@@ -14,11 +14,11 @@ hints_sha256    SHA-256 of the file of hints beside the picture; empty if there 
 stored      size of the result in bytes
 sha256      SHA-256 of the result
 model       SHA-256 of the network
-saturation, quality, delegate, label, page    how the picture was colored
+saturation, quality, delegate, label, page, range    how the picture was colored
 in_color    whether the picture is in color itself
 kept        whether the result has the picture's own colors
 
-Lines of older files lack the hashes, the size, the inode, the label, the page, in_color and kept.
+Lines of older files lack the hashes, the size, the inode, the label, the page, the range, in_color and kept.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ from edgecolor_runtime.system.files import flush, remove_stale
 from edgecolor_runtime.system.machine import count_cores
 from edgecolor_runtime.system.strict_json import parse_json
 
-_SETTINGS = ("model", "saturation", "quality", "delegate", "label", "page")
-_SETTINGS_OF_OLDER_LINES = {"label": False, "page": None}
+_SETTINGS = ("model", "saturation", "quality", "delegate", "label", "page", "range")
+_SETTINGS_OF_OLDER_LINES = {"label": False, "page": None, "range": None}
 _TYPES: dict[str, type] = {
     "source": str, "result": str, "source_bytes": int, "source_inode": int, "source_sha256": str,
     "sha256": str, "hints_sha256": str, "in_color": bool, "kept": bool,
@@ -143,7 +143,11 @@ class Manifest:
         self.path = folder / MANIFEST_NAME
         self._folder = folder
         gain = model.info.saturation if options.saturation is None else options.saturation
-        values = (model.sha256, gain, options.quality, options.delegate, options.label, options.page)
+        gray_range = None if options.gray_range is None else list(options.gray_range)
+        values = (
+            *(model.sha256, gain, options.quality, options.delegate),
+            *(options.label, options.page, gray_range),
+        )
         self._settings = dict(zip(_SETTINGS, values, strict=True))
         self._force, self._recolor = options.force, options.recolor
         self._before: dict[str, RecordedResult] = {}

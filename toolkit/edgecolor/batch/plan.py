@@ -127,6 +127,7 @@ class ColoringOptions:
         max_pixels: refuse larger pictures; None for no limit.
         page: the page or frame to color, from 1; None for the first, and for all pages if the result is TIFF.
         strict: refuse pictures that are cut off or damaged.
+        gray_range: the values of more than 8 bits that become black and white; None: each picture decides.
         hints: colors given by hand, for one picture; None: those of the file of hints beside each picture.
         force: replace existing results.
         delegate: "edgetpu" or the path of a TFLite delegate; None for the CPU.
@@ -143,6 +144,7 @@ class ColoringOptions:
     max_pixels: int | None = None
     page: int | None = None
     strict: bool = False
+    gray_range: tuple[float, float] | None = None
     hints: HintSet | None = None
     force: bool = False
     delegate: str | None = None

@@ -98,14 +98,13 @@ def _build_options(
     shared: RunArguments, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
 ) -> LiveOptions:
     from edgecolor_runtime import LiveOptions, Orientation
-    from edgecolor_runtime.media.gray_levels import parse_range
 
     return LiveOptions(
         every_frame=every_frame,
         width=arguments.width,
         height=arguments.height,
         framerate=arguments.framerate,
-        gray_range=parse_range(arguments.gray_range) if arguments.gray_range is not None else None,
+        gray_range=arguments.gray_range,
         orientation=Orientation(arguments.rotation, arguments.hflip, arguments.vflip),
         reconnect=arguments.reconnect,
         model=shared.model,

@@ -53,7 +53,7 @@ GrayRange = Annotated[
         "--range",
         metavar="LOW:HIGH",
         help="Gray values to show as black and white where gray has more than 8 bits, such as 7200:8100 "
-        "(default: the range that the camera or video uses, followed over time).",
+        "(default: the range that a camera or a video uses, followed over time; a photograph's whole type).",
     ),
 ]
 Timeout = Annotated[
@@ -121,6 +121,19 @@ Every = Annotated[
 ]
 
 
+def parse_gray_range(text: str | None) -> tuple[float, float] | None:
+    """Return the two numbers of --range; None without the option.
+
+    Raises:
+        UsageError: the text is not LOW:HIGH.
+    """
+    if text is None:
+        return None
+    from edgecolor_runtime.media.gray_levels import parse_range
+
+    return parse_range(text)
+
+
 @dataclass(frozen=True)
 class LiveArguments:
     """The arguments for a camera or a video; each is described by the option above."""
@@ -128,7 +141,7 @@ class LiveArguments:
     width: int | None
     height: int | None
     framerate: float | None
-    gray_range: str | None
+    gray_range: tuple[float, float] | None
     timeout: float | None
     stall: float | None
     frames: int | None
@@ -167,7 +180,6 @@ class LiveArguments:
             "for a camera or a video",
             every=self.every > 1,
             framerate=self.framerate,
-            range=self.gray_range,
             frames=self.frames,
             hflip=self.hflip,
             vflip=self.vflip,

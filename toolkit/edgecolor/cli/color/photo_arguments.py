@@ -20,4 +20,5 @@ class PhotoArguments:
     max_pixels: int | None
     page: int | None
     strict: bool
+    gray_range: tuple[float, float] | None
     hints: HintSet | None

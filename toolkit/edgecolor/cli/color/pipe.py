@@ -79,7 +79,14 @@ def _color(source: str, target: Path | None, shared: RunArguments, photo: PhotoA
         data = sys.stdin.buffer.read() if source == PIPE else Path(source).read_bytes()
     except OSError as error:
         raise PictureError(f"{name}: {error.strerror or error}") from error
-    picture = parse_picture(data, name, page=photo.page, strict=photo.strict, max_pixels=photo.max_pixels)
+    picture = parse_picture(
+        data,
+        name,
+        page=photo.page,
+        strict=photo.strict,
+        max_pixels=photo.max_pixels,
+        gray_range=photo.gray_range,
+    )
     if target is None:
         form = find_format(data)
         target = Path("stdout").with_suffix(

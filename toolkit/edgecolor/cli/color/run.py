@@ -202,6 +202,7 @@ def run(
     from edgecolor_runtime.sources.address import hide_secrets, is_address
 
     names = inputs or []
+    limits = live_options.parse_gray_range(gray_range)
     shared = RunArguments(
         output=output,
         model=model,
@@ -218,7 +219,7 @@ def run(
         width=width,
         height=height,
         framerate=framerate,
-        gray_range=gray_range,
+        gray_range=limits,
         timeout=timeout,
         stall=stall,
         frames=frames,
@@ -273,7 +274,13 @@ def run(
     arguments.refuse_for_photos()
     try_model(model)
     photo = PhotoArguments(
-        engine=engine, label=label, max_pixels=max_pixels, page=page, strict=strict, hints=hints
+        engine=engine,
+        label=label,
+        max_pixels=max_pixels,
+        page=page,
+        strict=strict,
+        gray_range=limits,
+        hints=hints,
     )
     if pipe:
         return run_pipe(names, shared, photo, verify=verify)
@@ -345,6 +352,7 @@ def _color_photos(inputs: list[Path], shared: RunArguments, photo: PhotoArgument
             max_pixels=photo.max_pixels,
             page=photo.page,
             strict=photo.strict,
+            gray_range=photo.gray_range,
             hints=photo.hints,
             force=shared.force,
             recolor=shared.recolor,
