@@ -14,7 +14,7 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from edgecolor_runtime.errors import PictureError, UsageError
-from edgecolor_runtime.images.signatures import Format, read_head, recognize_format
+from edgecolor_runtime.file_formats.signatures import Format, read_head, recognize_format
 from edgecolor_runtime.system.commands import pip_install
 
 WRITTEN_FORMATS = {

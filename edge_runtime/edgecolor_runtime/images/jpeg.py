@@ -1,6 +1,6 @@
 """Encode a colored frame as JPEG from its Y, Cb and Cr planes, without a conversion to RGB.
 
-simplejpeg encodes chroma planes of half size directly. This is the only module that imports it. Without it,
+simplejpeg encodes chroma planes of half size directly. Without it,
 as on 32-bit Arm, Pillow encodes: it needs the planes at full size, halves them again, and takes longer.
 """
 

@@ -56,7 +56,7 @@ class Picture:
     Attributes:
         gray: BT.601 luma of the picture in sRGB, as a color-managed viewer shows it: mode L, upright.
         rgb: the colors of the source, mode RGB, upright; None if the source has none: one channel, or three
-            equal channels.
+            channels that are equal at every third pixel.
         alpha: opacity, mode L, same size; None if the picture has no transparency.
         deep: the luma with 16 bits, shape (h, w), if the source has more than 8 bits; else None.
         icc: ICC profile of sRGB: the source's own, or ours if the pixels were converted to sRGB; None if the

@@ -14,6 +14,19 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from edgecolor_runtime.colors.spaces import U16
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.file_formats.incomplete import (
+    BIT_ROT,
+    END_MISSING,
+    MISSING_LEVEL,
+    Recovered,
+    describe_missing,
+    fill_missing,
+    find_png_damage,
+    recover_jpeg,
+    recover_png,
+)
+from edgecolor_runtime.file_formats.signatures import PDF, RAW, read_head, recognize_format
+from edgecolor_runtime.file_formats.strict_jpeg import DamagedJpegError, decode_strictly
 from edgecolor_runtime.file_formats.tiff_chain import read_directories
 from edgecolor_runtime.file_formats.tiff_pages import (
     ORIENTATION,
@@ -27,28 +40,16 @@ from edgecolor_runtime.file_formats.tiff_samples import read_samples
 from edgecolor_runtime.images.camera_raw import develop_raw
 from edgecolor_runtime.images.color_profiles import to_srgb
 from edgecolor_runtime.images.formats import open_image, require_package
-from edgecolor_runtime.images.incomplete import (
-    BIT_ROT,
-    END_MISSING,
-    JPEG_RECOVERY,
-    MISSING_LEVEL,
-    PNG_RECOVERY,
-    fill_missing,
-    list_problems,
-)
 from edgecolor_runtime.images.memory import bytes_of_mode, bytes_of_samples, estimate_bytes, refuse_too_large
 from edgecolor_runtime.images.metadata import read_metadata, read_tiff, state_srgb
 from edgecolor_runtime.images.pdf_scans import count_pdf_pages, read_pdf_page
 from edgecolor_runtime.images.picture import DecodedPage, Picture
 from edgecolor_runtime.images.samples import is_deep, round_to_8_bits, scale_to_16_bits, values_of
-from edgecolor_runtime.images.signatures import PDF, RAW, read_head, recognize_format
 from edgecolor_runtime.images.tiff_images import decode_with_pillow, image_of_samples, needs_pillow
 from edgecolor_runtime.system.stderr import stderr_without
 
 _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
-_STRIP_PIXELS = 1 << 20  # compared at a time
-
-_RECOVERIES = {"JPEG": JPEG_RECOVERY, "MPO": JPEG_RECOVERY, "PNG": PNG_RECOVERY}
+_COLOR_STEP = 3  # pixels between those that are examined for colors
 _UNKNOWN_PIXELS = 60_000_000  # of a camera's raw file or a PDF, whose size is not in its head
 _STEPS_PER_BYTE = 257  # 65535 / 255
 _TURNS = {  # orientation of EXIF -> how the picture becomes upright
@@ -182,11 +183,18 @@ def _named_errors(name: str | Path) -> Iterator[None]:
 
 def _read_file(file: IO[bytes], request: _Request) -> Picture:
     decoded = _decode_file(file, request)
-    problems = list_problems(decoded)
+    problems = _list_problems(decoded)
     if request.strict and problems:
         raise PictureError(f"damaged picture: {'; '.join(problems)}. Without --strict the rest is colored")
     notes = (*_note_on_pages(decoded, request.page), *problems)
     return _make_picture(decoded, notes, request.gray_range)
+
+
+def _list_problems(page: DecodedPage) -> tuple[str, ...]:
+    """Return which part of a page is missing and what is damaged, one sentence each."""
+    if not page.missing:
+        return page.damage
+    return (describe_missing(page.missing, page.image.size, page.orientation), *page.damage)
 
 
 def _note_on_pages(decoded: DecodedPage, page: int | None) -> tuple[str, ...]:
@@ -279,16 +287,41 @@ def _decode_with_plugin(file: IO[bytes], page: int | None, max_pixels: int | Non
         number = _verify_page(page, _count_frames(image))
         if number > 1:
             image.seek(number - 1)
-        recovery = _RECOVERIES.get(image.format or "") if number == 1 else None
-        if recovery is None:
-            image.load()
-            return _page_of(image)
-        try:
-            image.load()
-        except Exception:  # Pillow raises any class of exception on a damaged file
-            rest = recovery.recover(_read_all(file), _decode)
-            return replace(_page_of(rest.image), missing=rest.missing, damage=rest.damage)
-        return replace(_page_of(image), damage=recovery.find_damage(_read_all(file)))
+        if number == 1 and image.format in ("JPEG", "MPO"):
+            return _decode_jpeg(file, image)
+        if number == 1 and image.format == "PNG":
+            return _decode_png(file, image)
+        image.load()
+        return _page_of(image)
+
+
+def _decode_jpeg(file: IO[bytes], image: Image.Image) -> DecodedPage:
+    data = _read_all(file)
+    damage: tuple[str, ...] = ()
+    try:
+        whole = decode_strictly(data, image.mode)
+    except DamagedJpegError:
+        whole, damage = None, (BIT_ROT,)
+    if whole is not None:
+        return replace(_page_of(image), image=whole)
+    file.seek(0)
+    try:
+        image.load()
+    except Exception:  # Pillow raises any class of exception on a damaged file
+        return _page_of_rest(recover_jpeg(data, _decode))
+    return replace(_page_of(image), damage=damage)
+
+
+def _decode_png(file: IO[bytes], image: Image.Image) -> DecodedPage:
+    try:
+        image.load()
+    except Exception:  # Pillow raises any class of exception on a damaged file
+        return _page_of_rest(recover_png(_read_all(file), _decode))
+    return replace(_page_of(image), damage=find_png_damage(_read_all(file)))
+
+
+def _page_of_rest(rest: Recovered) -> DecodedPage:
+    return replace(_page_of(rest.image), missing=rest.missing, damage=rest.damage)
 
 
 def _read_all(file: IO[bytes]) -> bytes:
@@ -386,13 +419,9 @@ def _turn_array(deep: U16, orientation: int) -> U16:
 
 
 def _has_colors(image: Image.Image) -> bool:
-    """Return whether the channels of a picture differ anywhere."""
+    """Return whether the channels of a picture differ, at the pixels of a grid of _COLOR_STEP."""
     if image.mode == "L":
         return False
-    rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
-        red, green, blue = strip.split()
-        if any(ImageChops.difference(red, other).getbbox() for other in (green, blue)):
-            return True
-    return False
+    small = max(1, image.width // _COLOR_STEP), max(1, image.height // _COLOR_STEP)
+    red, green, blue = image.resize(small, Image.Resampling.NEAREST).split()
+    return any(ImageChops.difference(red, other).getbbox() for other in (green, blue))

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _ASSOCIATED_ALPHA = 1  # values of EXTRA_SAMPLES
 _ALPHA = 2
 _MAX_16_BIT = 65535
+_COMPRESSIONS = {
+    1: "no compression", 2: "fax compression", 3: "fax compression", 4: "fax compression",
+    6: "JPEG compression of 1992", 7: "JPEG compression", 34661: "JBIG compression",
+    34712: "JPEG 2000 compression", 34887: "LERC compression", 50001: "WebP compression",
+    50002: "JPEG XL compression",
+}  # fmt: skip
 _COLOR_SAMPLES = {
     tags.WHITE_IS_ZERO: 1,
     tags.BLACK_IS_ZERO: 1,
@@ -136,15 +142,26 @@ def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
     """Decode a page for which `needs_pillow` is true, as it lies in the file.
 
     Raises:
-        Exception: Pillow raises any class of exception on a damaged file.
+        PictureError: Pillow does not decode this kind of TIFF, or the file is damaged.
     """
-    with pictures_of_any_size():
-        opened = TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page)))
     # Pillow compares the size again when it decodes. Large pages wait for each other, which saves memory.
     large = page.size[0] * page.size[1] > (Image.MAX_IMAGE_PIXELS or 0)
-    with opened, pictures_of_any_size() if large else nullcontext():
-        opened.load()
-        return opened
+    try:
+        with pictures_of_any_size():
+            opened = TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page)))
+        with opened, pictures_of_any_size() if large else nullcontext():
+            opened.load()
+            return opened
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises any class of exception on a damaged file
+        compression = page.value(tags.COMPRESSION, UNCOMPRESSED)
+        kind = _COMPRESSIONS.get(compression, f"compression {compression}")
+        raise PictureError(
+            f"TIFF with {kind}, photometric interpretation {_photometric(page)} and "
+            f"{page.value(tags.BITS, 1)} bits: damaged, or not supported by this Pillow ({error}). "
+            "Save it as TIFF with LZW or without compression"
+        ) from error
 
 
 def _single_page(file: IO[bytes], page: Directory) -> bytes:

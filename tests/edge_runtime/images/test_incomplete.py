@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.images import incomplete
+from edgecolor_runtime.file_formats import incomplete
 from edgecolor_runtime.images.reader import parse_picture
 
 HEIGHT, WIDTH = 160, 240

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, features
 
 from edgecolor_runtime.errors import PictureError
+from edgecolor_runtime.file_formats.signatures import recognize_format
 from edgecolor_runtime.images.formats import READ_FORMATS
 from edgecolor_runtime.images.picture import Picture
 from edgecolor_runtime.images.reader import count_pages, open_picture, parse_picture
-from edgecolor_runtime.images.signatures import recognize_format
 from edgecolor_runtime.system.commands import pip_install
 
 GRAY = Image.fromarray((np.add.outer(np.arange(60), np.arange(90)) + 40).astype(np.uint8))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import re
 import struct
@@ -14,7 +13,6 @@ from PIL import Image, ImageChops
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats.tiff_strips import inflate
-from edgecolor_runtime.images.picture import Box, DecodedPage
 
 BIT_ROT = "its data are damaged; parts of the picture may be wrong"
 END_MISSING = "its last bytes are missing; a part of the picture may be missing"
@@ -51,6 +49,9 @@ _SIDES = {  # orientation -> where the lower, upper, right and left side of the 
     7: ("left", "right", "upper", "lower"),
     8: ("right", "left", "upper", "lower"),
 }
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom of a part of a picture in pixels."""
+
 Decode = Callable[[bytes], Image.Image]
 """Opens and loads a complete file."""
 
@@ -102,13 +103,6 @@ def fill_missing(image: Image.Image, missing: Sequence[Box]) -> None:
         image.paste(color, box)
 
 
-def list_problems(page: DecodedPage) -> tuple[str, ...]:
-    """Return which part of a page is missing and what is damaged, one sentence each."""
-    if not page.missing:
-        return page.damage
-    return (describe_missing(page.missing, page.image.size, page.orientation), *page.damage)
-
-
 def recover_jpeg(data: bytes, decode: Decode) -> Recovered:
     """Decode a JPEG file whose end is missing or whose data are damaged.
 
@@ -150,23 +144,6 @@ def _describe_scans(data: bytes) -> tuple[int, bool]:
         progressive |= marker in _JPEG_PROGRESSIVE
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return scans, progressive
-
-
-def find_jpeg_damage(data: bytes) -> tuple[str, ...]:
-    """Return what is damaged in the data of a JPEG file that can be decoded.
-
-    Pillow passes over such damage. simplejpeg reports it, and is quick at an eighth of the size; without
-    simplejpeg nothing is reported.
-    """
-    if importlib.util.find_spec("simplejpeg") is None:
-        return ()
-    import simplejpeg
-
-    try:
-        simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, strict=True)
-    except ValueError as error:
-        return (BIT_ROT,) if str(error).startswith("Corrupt JPEG data") else ()
-    return ()
 
 
 def find_png_damage(data: bytes) -> tuple[str, ...]:
@@ -223,20 +200,3 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
 
 def _png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """What can be done with damaged files of a format.
-
-    Attributes:
-        recover: decodes a file that Pillow refuses.
-        find_damage: finds damage in a file that Pillow decodes.
-    """
-
-    recover: Callable[[bytes, Decode], Recovered]
-    find_damage: Callable[[bytes], tuple[str, ...]]
-
-
-JPEG_RECOVERY = Recovery(recover_jpeg, find_jpeg_damage)
-PNG_RECOVERY = Recovery(recover_png, find_png_damage)
