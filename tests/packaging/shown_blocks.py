@@ -29,7 +29,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / "tests/packaging/document_tools"
-LANGUAGES = {"bash", "bat", "ini", "python", "text"}
+EXECUTED = {"bash", "python"}
+LANGUAGES = {*EXECUTED, "bat", "ini", "text"}
 
 # How this machine reaches its package index. A stranger's machine has its own settings.
 NETWORK = re.compile(r"(?i)PIP_.*|.*_PROXY|SSL_CERT_.*|REQUESTS_CA_BUNDLE")
@@ -64,7 +65,7 @@ class Block:
 
     Attributes:
         line: number of its first line in the document.
-        language: bash, bat, python or text.
+        language: bash or python, which are executed, or another one of LANGUAGES.
         source: its lines, without the indentation of the block.
         directive: what the test does differently.
         expected: what it prints; None: not shown.

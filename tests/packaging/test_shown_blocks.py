@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .shown_blocks import REPOSITORY, Session, matches, read_blocks, script
+from .shown_blocks import EXECUTED, REPOSITORY, Session, matches, read_blocks, script
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs/tutorials").glob("*.md"))]
 TUTORIALS = DOCUMENTS[1:]
@@ -61,7 +61,7 @@ def test_blocks_do_what_the_tutorial_shows(document: Path, tmp_path: Path) -> No
         pytest.skip("needs bash")
     session = Session(tmp_path)
     for block in read_blocks(document):
-        if block.language != "bat":
+        if block.language in EXECUTED:
             outcome = session.run(block)
             where = f"{document.name}:{block.line}, {outcome.seconds:.0f} s\n{outcome.output}"
             print(where)

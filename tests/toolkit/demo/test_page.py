@@ -405,6 +405,14 @@ def test_the_page_opens_with_a_sample_and_its_download(
     assert violations(page) == []
 
 
+def test_dark_page_can_be_read(browser: Browser, address: str) -> None:
+    dark = browser.new_context(viewport={"width": 1366, "height": 768}, color_scheme="dark")
+    with opened(dark, address) as page:
+        pictures(page)
+        assert violations(page) == []
+    dark.close()
+
+
 def test_on_a_phone_both_downloads_are_above_the_fold(page: Page, photograph: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     tall = PHOTOGRAPH.with_name("kodim04.jpg")

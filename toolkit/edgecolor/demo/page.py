@@ -42,12 +42,13 @@ PHOTOGRAPHS, WEBCAM, SAMPLE = INPUTS = ("My photographs", "Webcam", "Samples")
 MAX_PREDICTIONS = 8  # kept in memory for each visitor
 FOLDER = Path(__file__).parent
 # Streamlit leaves 6 rem above the page, and the download would be below the fold of a small screen. The
-# captions of Streamlit are too pale to read.
+# captions of Streamlit are too pale to read, and so is the value of a slider on a dark page.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 1.25rem clamp(1rem, 3vw, 3rem) 2rem; }
 [data-testid="stHeader"] { height: 0; min-height: 0; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
-[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * {
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] *,
+[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] * {
   color: var(--st-text-color, inherit);
 }
 </style>"""
