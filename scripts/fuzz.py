@@ -139,6 +139,7 @@ def fuzz(fuzzing: Fuzzing, outcomes: Outcomes) -> list[str]:
             outcomes[target.name, fate] += 1
             path = fuzzing.keep_mutant(target, numbers[numbers[len(targets)]])
             failures.append(f"{path}: {fate} (exit code {child.exitcode})")
+            print(failures[-1], flush=True)
     return failures
 
 
@@ -158,6 +159,8 @@ def _watch(
                 counted, texts = receiver.recv()
                 outcomes.update(counted)
                 failures += texts
+                for text in texts:
+                    print(text, flush=True)
         except EOFError:
             child.join()
             return "crash" if child.exitcode else None
@@ -202,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes: Outcomes = Counter()
         failures = fuzz(fuzzing, outcomes)
     print_table(outcomes)
-    print(*failures, f"{len(failures)} failures", sep="\n")
+    print(f"{len(failures)} failures")
     return 1 if failures else 0
 
 

@@ -156,8 +156,10 @@ def test_a_damaged_last_checkpoint_costs_one_epoch(
         {"epochs": [{"loss": 1.0}] * 2},
         {"sha256": {"../../etc/passwd": "00"}},
         {"sha256": {"epoch-0002.count": None}},
+        {"sha256": {"\ud800": "00"}},
+        {"sha256": {"\0": "00"}},
     ],
-    ids=str,
+    ids=repr,
 )
 def test_a_state_with_impossible_values_is_damaged(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(InterruptedError):

@@ -178,6 +178,8 @@ def _intact_state(path: Path) -> RunState:
             is_intact = _hash(file) == sha256
         except OSError as error:
             raise DataError(f"{file}: unreadable ({error.strerror}).") from error
+        except ValueError as error:  # a name that no file can have
+            raise DataError(f"{path}: not the state of a run.") from error
         if not is_intact:
             raise DataError(f"{file}: has other bytes than were written.")
     return state
