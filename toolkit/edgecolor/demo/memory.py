@@ -94,8 +94,12 @@ def close_sessions(sessions: list[str]) -> None:
     """Free what the sessions keep, except sessions whose page has come back."""
     from streamlit.runtime import get_instance
 
+    runtime = get_instance()
+    kept = {info.session.id: info.session for info in runtime._session_mgr.list_sessions()}
     for session in set(sessions) & set(left_sessions()):
-        get_instance().close_session(session)
+        runtime.close_session(session)
+        # The server refers to the last session until the next visit; the values of its widgets are uploads.
+        kept[session].session_state.clear()
 
 
 async def free_memory(sessions: list[str]) -> None:
