@@ -28,6 +28,7 @@ _SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
 _PROBE_STEP = 15  # between the levels of the colors on which a profile is compared with sRGB
 _SAME_LEVEL = 1  # largest difference of a profile that counts as sRGB
 _MAX_16_BIT = 65535
+_STEPS_PER_BYTE = 257  # 65535 / 255
 
 BROKEN = "its color profile is damaged and was ignored"
 
@@ -81,9 +82,10 @@ def _keep_srgb(image: Image.Image, icc: bytes, deep: U16 | None) -> ConvertedPix
 
 
 def _gray_to_srgb(image: Image.Image, icc: bytes, deep: U16 | None) -> ConvertedPixels:
+    _build(icc, "L")  # LittleCMS verifies the profile
     if deep is not None:
-        deep = _gray_curve(icc)[deep]
-        rounded = ((np.arange(_MAX_16_BIT + 1) + 128) // 257).astype(np.uint8)
+        deep = _gray_curve(icc, b"kTRC")[deep]
+        rounded = ((np.arange(_MAX_16_BIT + 1) + 128) // _STEPS_PER_BYTE).astype(np.uint8)
         return ConvertedPixels(Image.fromarray(rounded[deep]), SRGB, deep)
     return ConvertedPixels(image.point(_gray_table(icc)), SRGB)
 
@@ -95,8 +97,19 @@ def _convert(image: Image.Image, icc: bytes, deep: U16 | None) -> ConvertedPixel
     if image.mode == "RGB" and _is_srgb(icc):
         return ConvertedPixels(image, icc, deep)
     in_place = image.mode == "RGB"  # saves the memory of a second picture
-    converted = ImageCms.applyTransform(image, _build(icc, image.mode), inPlace=in_place)
-    return ConvertedPixels(converted or image, SRGB)
+    converted = ImageCms.applyTransform(image, _build(icc, image.mode), inPlace=in_place) or image
+    if deep is not None and image.mode == "RGB":
+        deep = _refine(converted.convert("L"), _gray_curve(icc, b"rTRC")[deep])
+        return ConvertedPixels(converted, SRGB, deep)
+    return ConvertedPixels(converted, SRGB)
+
+
+def _refine(luma: Image.Image, deep: U16) -> U16:
+    """Return 16-bit luma that rounds to 8-bit luma: its own where that is near, as in a gray picture."""
+    middle = np.asarray(luma).astype(np.uint16) * _STEPS_PER_BYTE
+    half = _STEPS_PER_BYTE // 2
+    low, high = np.maximum(middle, half) - half, np.minimum(middle, _MAX_16_BIT - half) + half
+    return np.clip(deep, low, high)
 
 
 @lru_cache(maxsize=8)
@@ -132,25 +145,30 @@ def _gray_table(icc: bytes) -> list[int]:
 
 
 @lru_cache(maxsize=2)
-def _gray_curve(icc: bytes) -> U16:
+def _gray_curve(icc: bytes, tag: bytes) -> U16:
     """Return the sRGB gray of each level of a 16-bit gray with this profile, shape (65536,).
+
+    Args:
+        icc: a profile that LittleCMS reads.
+        tag: its tone curve. A profile of RGB without one has a table of colors instead.
 
     Raises:
         ValueError, struct.error: the profile is damaged.
     """
-    _build(icc, "L")  # LittleCMS verifies the profile
     shares = np.linspace(0, 1, _MAX_16_BIT + 1)
-    values = _parse_curve(_tag(icc, b"kTRC"))(shares)
+    curve = _tag(icc, tag)
+    values = _parse_curve(curve)(shares) if curve else shares
     linear = lightness_to_linear(values * 100) if icc[20:24] == b"Lab " else values
     return np.rint(linear_to_srgb(linear).astype(np.float64) * _MAX_16_BIT).astype(np.uint16)
 
 
-def _tag(icc: bytes, name: bytes) -> bytes:
+def _tag(icc: bytes, name: bytes) -> bytes | None:
     for number in range(struct.unpack_from(">L", icc, 128)[0]):
         signature, offset, size = struct.unpack_from(">4s2L", icc, 132 + 12 * number)
         if signature == name:
-            return icc[offset : offset + size]
-    raise ValueError(f"no tag {name.decode()}")
+            data: bytes = icc[offset : offset + size]
+            return data
+    return None
 
 
 def _parse_curve(data: bytes) -> Callable[[_F64], _F64]:

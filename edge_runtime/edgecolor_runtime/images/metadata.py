@@ -115,7 +115,7 @@ def read_metadata(page: DecodedPage, size: tuple[int, int]) -> tuple[Metadata, t
         notes.append("its XMP packet is damaged and was left out")
     return Metadata(
         exif=tiff.pack_block(_fit_block(block, size)),
-        dpi=_dpi_of_info(page.info) if page.directories is None else _dpi_of_block(block),
+        dpi=_dpi_of_info(page.info) or _dpi_of_block(block),
         xmp=xmp,
         iptc=_iptc(page.info, block),
         comment=_comment(page.info.get("comment")),

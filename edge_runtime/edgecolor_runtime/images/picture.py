@@ -63,6 +63,7 @@ class Picture:
             source has none that fits its pixels.
         metadata: what the file says about the picture.
         pages: number of pages or frames in the file.
+        modified_ns: time of the last change of the file, in ns since 1970; None if it is not a file.
         notes: what a user should know about the picture, one sentence each.
     """
 
@@ -73,6 +74,7 @@ class Picture:
     icc: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
     pages: int = 1
+    modified_ns: int | None = field(default=None, compare=False)
     notes: tuple[str, ...] = ()
 
     def to_rgb(self) -> Image.Image:

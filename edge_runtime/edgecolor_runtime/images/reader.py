@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ from edgecolor_runtime.system.stderr import stderr_without
 _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
 _COLOR_STEP = 3  # pixels between those that are examined for colors
 _UNKNOWN_PIXELS = 60_000_000  # of a camera's raw file or a PDF, whose size is not in its head
+_JFIF_UNITS = (1, 2)  # inch, centimeter; without a unit the numbers are a ratio
 _STEPS_PER_BYTE = 257  # 65535 / 255
 _TURNS = {  # orientation of EXIF -> how the picture becomes upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,7 +100,8 @@ def open_picture(
     """
     path = Path(path)
     with _named_errors(path), path.open("rb") as file:
-        return _read_file(file, _Request(page, strict, max_pixels, gray_range))
+        picture = _read_file(file, _Request(page, strict, max_pixels, gray_range))
+        return replace(picture, modified_ns=os.fstat(file.fileno()).st_mtime_ns)
 
 
 def parse_picture(
@@ -346,9 +349,12 @@ def _page_of(image: Image.Image) -> DecodedPage:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow raises any class of exception on a damaged EXIF block, which gets a note
         orientation = 1
+    info = {key: value for key, value in image.info.items() if isinstance(key, str)}
+    if image.format in ("JPEG", "MPO") and info.get("jfif_unit") not in _JFIF_UNITS:
+        info.pop("dpi", None)  # Pillow's own guess: 1 or 72
     return DecodedPage(
         image,
-        info={key: value for key, value in image.info.items() if isinstance(key, str)},
+        info=info,
         texts=getattr(image, "text", {}),
         orientation=orientation,
         pages=_count_frames(image),

@@ -66,7 +66,7 @@ def save(
     Args:
         frame: the colored frame.
         path: the file; its extension chooses the format.
-        of: the original picture. The file gets its transparency and metadata.
+        of: the original picture. The file gets its transparency, metadata and time of the last change.
         quality: quality of JPEG and WebP, 1 to 100.
         label: state in the file's XMP that the colors are computed (IPTC's digital source type).
         force: replace an existing file.
@@ -84,7 +84,13 @@ def save(
     if not accept_identical:
         refuse_existing(path, force)
     data, notes = encode_for(path, frame, of=of, quality=quality, label=label)
-    write_bytes(path, data, force=force, accept_identical=accept_identical)
+    write_bytes(
+        path,
+        data,
+        force=force,
+        accept_identical=accept_identical,
+        modified_ns=of.modified_ns if of else None,
+    )
     return notes
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from edgecolor_runtime import Colorizer, open_picture, save
@@ -156,6 +157,23 @@ def test_16_bit_gray(colorizer: Colorizer, tmp_path: Path, name: str, suffix: st
     assert written is not None and written.dtype == np.uint16
     assert np.abs(written @ (LUMA_B, LUMA_G, LUMA_R) - expected).max() <= 21
     assert open_picture(tmp_path / f"out{suffix}").icc == SRGB
+
+
+@pytest.mark.parametrize("name", RGB_PROFILES)
+def test_16_bit_rgb(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path, name: str) -> None:
+    fine = np.random.default_rng(2).integers(-128, 129, (240, 320, 1))
+    tint = np.array([400, 0, -600])  # a scanner's cast
+    levels = (np.asarray(cloud, int)[..., None] * 257 + fine + tint).clip(0, 65535).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", levels, photometric="rgb", iccprofile=RGB_PROFILES[name])
+    cloud.convert("RGB").save(tmp_path / "gray.tif", icc_profile=RGB_PROFILES[name])
+    picture = open_picture(tmp_path / "in.tif")
+    assert picture.deep is not None and len(np.unique(picture.deep)) > 2000
+    assert np.abs(picture.deep / 257 - np.asarray(picture.gray, float)).max() <= 1.01
+    assert np.abs(picture.deep / 257 - shown(tmp_path / "gray.tif")).mean() < 2
+    save(colorizer.colorize(picture.gray), tmp_path / "out.tif", of=picture)
+    written = cv2.imread(str(tmp_path / "out.tif"), cv2.IMREAD_UNCHANGED)
+    assert written is not None
+    assert np.abs(written @ (LUMA_B, LUMA_G, LUMA_R) - picture.deep.astype(float)).max() <= 1
 
 
 @pytest.mark.parametrize("profile", [b"x", b"\0" * 200, made.gray(made.gamma(1.8))[:150], b"GRAY" * 60])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,47 @@ def test_16_bit_luma_is_kept(colorizer: Colorizer, tmp_path: Path) -> None:
     for suffix in (".png", ".tif"):
         save(colorizer.colorize(picture.gray), tmp_path / f"out{suffix}", of=picture)
         (verify_png if suffix == ".png" else verify_tiff)(tmp_path / f"out{suffix}")
+
+
+def test_the_time_of_the_file(colorizer: Colorizer, cloud: Image.Image, tmp_path: Path) -> None:
+    cloud.save(tmp_path / "in.png")
+    os.utime(tmp_path / "in.png", ns=(0, 123_456_789_000_000_000))
+    picture = open_picture(tmp_path / "in.png")
+    save(colorizer.colorize(picture.gray), tmp_path / "out.png", of=picture)
+    assert (tmp_path / "out.png").stat().st_mtime_ns == 123_456_789_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("unit", "density", "resolution", "dpi"),
+    [
+        (0, 1, None, None),
+        (0, 1, (1, 1), None),  # resolution without a unit
+        (0, 1, (300, 2), 300),
+        (1, 600, None, 600),
+        (2, 100, None, 254),
+        (1, 600, (72, 2), 600),
+    ],
+)
+def test_resolution_of_a_jpeg(
+    colorizer: Colorizer,
+    cloud: Image.Image,
+    tmp_path: Path,
+    unit: int,
+    density: int,
+    resolution: tuple[int, int] | None,
+    dpi: int | None,
+) -> None:
+    block = Block("<", {})
+    main = {0x0132: Entry(2, 20, b"2019:02:03 04:05:06\0")}
+    if resolution is not None:
+        value = rational("<", resolution[0], 1)
+        main |= {282: value, 283: value, 296: block.short(resolution[1])}
+    cloud.save(tmp_path / "in.jpg", exif=pack_block(Block("<", {MAIN: main})))
+    data = bytearray((tmp_path / "in.jpg").read_bytes())
+    data[13:18] = struct.pack(">BHH", unit, density, density)
+    (tmp_path / "in.jpg").write_bytes(data)
+    picture = open_picture(tmp_path / "in.jpg")
+    assert picture.metadata.dpi == (None if dpi is None else pytest.approx((dpi, dpi)))
+    save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture)
+    result = (tmp_path / "out.jpg").read_bytes()[13:18]
+    assert struct.unpack(">BHH", result) == ((0, 1, 1) if dpi is None else (1, dpi, dpi))
