@@ -128,7 +128,8 @@ def _look_up(indices: NDArray[Any], page: Directory, bits: int) -> U8:
 
 def _image_of(color: U8, alpha: U8 | None, associated: bool) -> Image.Image:
     mode = {1: "L", 3: "RGB", 4: "CMYK"}[color.shape[-1]]
-    image = Image.fromarray(np.ascontiguousarray(color[..., 0] if mode == "L" else color), mode)
+    pixels = np.ascontiguousarray(color[..., 0] if mode == "L" else color)
+    image = Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
     if alpha is None or mode == "CMYK":
         return image
     if not associated:
