@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 outcomes[GATE] += 1
                 continue
             outcome, is_allowed = check_file(path)
+            print(f"mutant {number}: {outcome}", file=sys.stderr, flush=True)
             outcomes[outcome] += 1
             if not is_allowed:
                 wrong += 1

@@ -5,8 +5,8 @@
 
 A mutant is a valid file with a few random changes. The target, --seed and the number of the mutant decide
 them, so that a mutant can be made again. A child process reads the mutants. A traceback, a crash of the
-child, or a minute without an end is a failure: the exit code is 1, and the first mutant of each failure is
-kept in the folder --keep.
+child, or three minutes without an end is a failure: the exit code is 1, and the first mutant of each failure
+is kept in the folder --keep.
 
 A network that the gate accepts also runs in an interpreter, in a process of its own. A crash there is no
 failure: for this reason edgecolor tries files from elsewhere in a child. The table counts what happened.
@@ -37,7 +37,7 @@ from fuzz_targets import Target, make_examples, make_targets
 
 from edgecolor_runtime.errors import EdgecolorError
 
-HANG_SECONDS = 60.0
+HANG_SECONDS = 180.0  # on a busy machine, a child may start slowly
 SLICE_SECONDS = 1.0  # of one target, before the next has its turn
 SHOWN_LINES = 12  # of a traceback
 

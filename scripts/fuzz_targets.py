@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ SIDECAR = REPOSITORY / "models" / "s" / "s.json"
 
 INTERPRETER_SECONDS = 20
 INTERPRETER_BYTES = 4 << 30  # address space
+VALID = "valid"  # folder of copies of the files that mutants replace
 REFUSALS = (1, 2, 3, 5)  # exit codes of a command that refuses a file
 
 MARK = "<script>fuzz</script>"  # must never reach a page as it is
@@ -336,6 +338,11 @@ def make_examples(folder: Path) -> None:
         for path in sorted(album.glob("*.jpg")):
             rows.writerow((path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
 
+    for path in (album / "manifest.csv", run / "recipe.json", run / STATE, *folder.glob("*/*.json*")):
+        valid = folder / VALID / path.relative_to(folder)
+        valid.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, valid)
+
 
 def outside_of_weights(flatbuffer: bytes) -> list[tuple[int, int]]:
     """Return the parts of a flatbuffer that are no stored values: where its structure is."""
@@ -350,7 +357,8 @@ def outside_of_weights(flatbuffer: bytes) -> list[tuple[int, int]]:
 
 
 def make_targets(folder: Path) -> list[Target]:
-    """Return all targets, for the examples in a folder."""
+    """Return all targets, for the examples in a folder; what earlier mutants replaced is restored."""
+    shutil.copytree(folder / VALID, folder, dirs_exist_ok=True)
     whole = TINY_MODEL.read_bytes()
     model = model_file.read(TINY_MODEL)
     structure = outside_of_weights(model.flatbuffer)
