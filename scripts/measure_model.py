@@ -111,7 +111,7 @@ def write_card(folder: Path) -> None:
 
 def _summarize(evaluation: Evaluation, exported: Path, reference: Path) -> Measurements:
     assert evaluation.fidelity is not None, "a reference was given"
-    figures = {f.name: getattr(evaluation, f.name) for f in fields(Evaluation) if f.name != "scores"}
+    figures = {f.name: getattr(evaluation, f.name) for f in fields(Measurements) if f.name != "files"}
     figures["model"] = exported.name
     figures["fidelity"] = replace(evaluation.fidelity, reference=reference.name)
     files = {
