@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgecolor_runtime.colors.frame import Shot
+from edgecolor_runtime.colors.own_frame import NO_CHROMA, MixedFrame
 from edgecolor_runtime.colors.spaces import F32, U8
+from edgecolor_runtime.live.color_switch import ColorSwitch
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import StatisticsCounter
 from edgecolor_runtime.live.steady_normalization import SteadyNormalization
@@ -27,11 +29,13 @@ class LiveLoop:
         colorizer: the model with its interpreter.
         stabilizer: keeps the colors from flickering; None: every frame is colored on its own.
         every: run the network on every N-th frame only; the stabilizer carries the colors to the others.
+        recolor: give new colors also to frames that are in color.
         orientation: how each frame is rotated and mirrored before it is colored.
         max_frames: number of frames after which the loop ends; None: at the end of the feed.
 
     Attributes:
         statistics: the counter of the frames and their times.
+        kept: number of frames up to now that show the colors of their source alone.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class LiveLoop:
         *,
         stabilizer: Stabilizer | None = None,
         every: int = 1,
+        recolor: bool = False,
         orientation: Orientation = UPRIGHT,
         max_frames: int | None = None,
     ) -> None:
@@ -49,6 +54,8 @@ class LiveLoop:
         self._stabilizer, self._orientation = stabilizer, orientation
         self._normalization = SteadyNormalization()
         self._every, self._carried = every, 0
+        self._switch = None if recolor else ColorSwitch()
+        self.kept = 0
         self._max_frames = max_frames
 
     def __iter__(self) -> Iterator[Shot]:
@@ -78,11 +85,22 @@ class LiveLoop:
         """Color one frame. Its capture time is counted from `since`, a time of `time.monotonic`."""
         begun = time.monotonic()
         gray = self._orientation.apply(frame.gray)
+        own, share = None, 0.0
+        if self._switch is not None:
+            colors = frame.colors and frame.colors.turned(self._orientation.apply)
+            gray = self._switch.follow(gray, colors, restarted=frame.restarted)
+            own, share = self._switch.own, self._switch.share
+        times = {"capture": max(0.0, begun - since)}
+        if frame.restarted or share == 1:
+            self._forget()
+        if own is not None and share == 1:
+            self.kept += 1
+            times["finish"] = time.monotonic() - begun
+            own_frame = MixedFrame(gray, NO_CHROMA, own=own)
+            return Shot(number, own_frame, frame.seconds, dropped=dropped, times=times)
+        looked = time.monotonic()
         seen = self._colorizer.prepare(gray)
-        times = {"capture": max(0.0, begun - since), "prepare": time.monotonic() - begun}
-        if self._stabilizer is not None and frame.restarted:
-            self._stabilizer.reset()
-            self._normalization.reset()
+        times["prepare"] = time.monotonic() - looked
         ab = self._carry(seen)
         if ab is None:
             invoked = time.monotonic()
@@ -91,8 +109,17 @@ class LiveLoop:
             if self._stabilizer is not None:
                 ab = self._stabilizer.stabilize(seen, ab)
         colored = self._colorizer.finish(gray, seen, ab)
+        if own is not None:
+            colored = MixedFrame(colored.y, colored.chroma, colored.seen, own=own, share=share)
         times["finish"] = time.monotonic() - begun - times["prepare"] - times.get("invoke", 0.0)
         return Shot(number, colored, frame.seconds, dropped=dropped, times=times)
+
+    def _forget(self) -> None:
+        """Forget the colors of the frames before: the next one shows another scene, or none are needed."""
+        if self._stabilizer is not None:
+            self._stabilizer.reset()
+            self._normalization.reset()
+        self._carried = 0
 
     def _predict(self, seen: U8) -> F32:
         """Run the network on a frame, normalized like the frames before if colors are kept stable."""

@@ -53,6 +53,7 @@ class LiveOptions:
         threads: number of CPU threads; None: all cores.
         delegate: "edgetpu", or path of a TFLite delegate; None: the CPU.
         saturation: gain on the predicted colors, at least 0 (gray); None: that of the model.
+        recolor: give new colors also to frames that are in color; by default they keep their own.
         stabilize: keep the colors from flickering.
         every: run the network on every N-th frame only, and move the colors along with the picture in
             between; needs `stabilize`. A new scene is always colored.
@@ -82,6 +83,7 @@ class LiveOptions:
     threads: int | None = None
     delegate: str | None = None
     saturation: float | None = None
+    recolor: bool = False
     stabilize: bool = True
     every: int = 1
     output: str | Path | None = None
@@ -108,12 +110,14 @@ class LiveResult:
         statistics: number of frames, speed and latency.
         missing_frames: number of frames that are missing at the end of the video, because its file is cut
             off; 0 for a camera, and if the session ended before the end of the video.
+        kept_frames: number of frames that were in color and kept their colors.
     """
 
     output: Path | None
     notes: tuple[str, ...]
     statistics: LiveStatistics
     missing_frames: int = 0
+    kept_frames: int = 0
 
 
 class LiveSession:
@@ -157,6 +161,7 @@ class LiveSession:
                 colorizer,
                 stabilizer=Stabilizer() if options.stabilize else None,
                 every=options.every,
+                recolor=options.recolor,
                 orientation=orientation,
                 max_frames=options.max_frames,
             )
@@ -334,7 +339,7 @@ class LiveSession:
         if self._writer is not None and statistics.frames > 0 and not is_discarded:
             output = self._writer.path
         missing = self._video.missing if self._video is not None else 0
-        return LiveResult(output, tuple(notes), statistics, missing)
+        return LiveResult(output, tuple(notes), statistics, missing, self._loop.kept)
 
 
 _CAMERA_OPTIONS = (

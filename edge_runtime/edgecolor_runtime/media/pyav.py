@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgecolor_runtime.colors.own_frame import SourceColors
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError
 from edgecolor_runtime.media.gray_levels import GrayLevels
@@ -26,6 +28,14 @@ FULL = 2
 
 _PACKED = {"yuyv422": (0, 2), "yvyu422": (0, 2), "uyvy422": (1, 2)}
 """Formats with luma among other samples: first byte of luma, and bytes from one luma sample to the next."""
+
+_PLANAR = frozenset(f"yuv{j}{sampling}p" for j in ("", "j") for sampling in ("420", "422", "444"))
+"""Formats whose chroma planes are taken as they are."""
+
+# FFmpeg's numbers of the matrices, AVCOL_SPC_BT709 and AVCOL_SPC_UNSPECIFIED. HD without a number is BT.709.
+_BT709 = 1
+_UNSPECIFIED = 2
+_HD_HEIGHT = 720
 
 _HIGH_BITS = ("p0", "p2", "p4")
 """How the names of p010 and similar formats start: they keep their bits at the upper end of 16."""
@@ -96,6 +106,23 @@ def extract_luma(frame: Any, levels: GrayLevels | None = None, seconds: float = 
         rgb = Image.fromarray(frame.to_ndarray(format="rgb24"))
         return rgb.convert("L")
     return Image.fromarray(plane if is_full_range(frame) else _EXPAND_LUMA[plane])
+
+
+def extract_colors(frame: Any) -> SourceColors | None:
+    """Return the chroma of a decoded frame; None if its format has no colors."""
+    name: str = frame.format.name
+    if name.startswith("gray") or name in ("monow", "monob"):
+        return None
+    bt709 = frame.colorspace == _BT709 or (frame.colorspace == _UNSPECIFIED and frame.height >= _HD_HEIGHT)
+    if name in _PLANAR and frame.height > 1 and frame.width > 1:
+        cb, cr = (
+            Image.fromarray(_rows(plane, np.uint8)[: plane.height, : plane.width].copy())
+            for plane in frame.planes[1:3]
+        )
+        return SourceColors(cb, cr, limited=not is_full_range(frame), bt709=bt709)
+    converted = frame.reformat(format="yuv420p")
+    colors = extract_colors(converted) if converted.format.name in _PLANAR else None
+    return None if colors is None else replace(colors, bt709=False if frame.format.is_rgb else bt709)
 
 
 def _luma_plane(frame: Any) -> U8 | None:

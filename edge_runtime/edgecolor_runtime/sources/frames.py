@@ -9,6 +9,8 @@ from typing import Protocol
 
 from PIL import Image
 
+from edgecolor_runtime.colors.own_frame import SourceColors
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -19,11 +21,13 @@ class Frame:
         seconds: when it was taken, on the clock of its source. It only grows.
         restarted: this is the first frame after the source was connected again or started over. It may show
             another scene than the frames before it.
+        colors: the chroma of the source; None if it is gray by its format.
     """
 
     gray: Image.Image
     seconds: float
     restarted: bool = False
+    colors: SourceColors | None = None
 
 
 class Source(Protocol):

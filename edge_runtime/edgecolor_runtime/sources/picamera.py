@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from edgecolor_runtime.colors.own_frame import SourceColors
 from edgecolor_runtime.errors import CameraError, MissingError
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation
@@ -87,6 +88,7 @@ class PiCamera(StepwiseSource):
         except (RuntimeError, IndexError, ValueError, OSError) as error:
             self._release()
             raise CameraError(f"{self.name}: {_reason(error)}") from error
+        self._is_mono = bool(getattr(self._camera, "is_mono", False))  # newer versions have it
         main = self._camera.camera_configuration()["main"]
         self.size: tuple[int, int] = tuple(main["size"])
 
@@ -130,12 +132,28 @@ class PiCamera(StepwiseSource):
             raise CameraError(
                 f"{self.name}: got a frame of {planes.shape}, not of {height} rows of {width} pixels"
             )
-        return Frame(Image.fromarray(planes[:height, :width].copy()), _time_taken(request.get_metadata()))
+        gray = Image.fromarray(planes[:height, :width].copy())
+        colors = None if self._is_mono else _colors_below(planes, width, height)
+        return Frame(gray, _time_taken(request.get_metadata()), colors=colors)
 
     def _release(self) -> None:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()  # it also stops the camera
+
+
+def _colors_below(planes: Any, width: int, height: int) -> SourceColors | None:
+    """Return the chroma of a YUV420 array: U and V lie below luma, two of their rows in one row of it."""
+    stride, h, w = planes.shape[1], height // 2, width // 2
+    below = planes[height:].reshape(-1)
+    size = h * (stride // 2)
+    if below.size < 2 * size or not size:
+        return None
+    cb, cr = (
+        Image.fromarray(below[start : start + size].reshape(h, stride // 2)[:, :w].copy())
+        for start in (0, size)
+    )
+    return SourceColors(cb, cr)
 
 
 def _time_taken(metadata: Mapping[str, Any]) -> float:

@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+from edgecolor_runtime.colors.own_frame import SourceColors
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.images.formats import is_picture_file
 from edgecolor_runtime.images.reader import open_picture
@@ -79,11 +80,15 @@ class PictureSequence(StepwiseSource):
             raise EOFError
         number, self._next = self._next, self._next + 1
         try:
-            gray = open_picture(self._files[number], gray_range=self._gray_range).gray
+            picture = open_picture(self._files[number], gray_range=self._gray_range)
         except PictureError:
             self.damaged += 1
             return None
-        return Frame(gray, float(number * self.time_base))
+        colors = None
+        if picture.rgb is not None:
+            _, cb, cr = picture.rgb.convert("YCbCr").split()
+            colors = SourceColors(cb, cr)
+        return Frame(picture.gray, float(number * self.time_base), colors=colors)
 
     def _release(self) -> None:
         """Nothing is held open between two steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.sources.frames import Frame, Source
@@ -56,7 +57,7 @@ class Playback(StepwiseSource):
                 # If a frame is late by more than one gap, the clock is set back.
                 due = max(due + gap, time.monotonic() - gap)
                 self._closed.wait(max(0.0, due - time.monotonic()))
-                yield Frame(frame.gray, due, restarted=starts_over)
+                yield replace(frame, seconds=due, restarted=starts_over)
             if previous is None:
                 raise PictureError(f"{self.name}: no frame in it")
             played += 1

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from edgecolor_runtime.colors.own_frame import SourceColors
 from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
 from edgecolor_runtime.media.filters import FrameFilters
@@ -148,7 +149,7 @@ class VideoFile(StepwiseSource):
             self.pixel_aspect = 1 / self.pixel_aspect
         self._last = self._time_of(frame)
         gray = pyav.extract_luma(frame, self._levels, self._last)
-        return Frame(orientation.apply(gray), self._last)
+        return Frame(orientation.apply(gray), self._last, colors=_colors_of(frame, orientation))
 
     def _time_of(self, frame: Any) -> float:
         """Return the time of the next frame in seconds. It is never before that of the last frame."""
@@ -161,6 +162,11 @@ class VideoFile(StepwiseSource):
 
     def _release(self) -> None:
         self._container.close()
+
+
+def _colors_of(frame: Any, orientation: Orientation) -> SourceColors | None:
+    colors = pyav.extract_colors(frame)
+    return None if colors is None else colors.turned(orientation.apply)
 
 
 _STREAM_OPTIONS = {
@@ -242,7 +248,8 @@ class Stream(StepwiseSource):
             frame = self._decoded.pop(0)
             orientation = Orientation(-frame.rotation % 360)
             taken = self._time_taken(frame)
-            return Frame(orientation.apply(pyav.extract_luma(frame, self._levels, taken)), taken)
+            gray = orientation.apply(pyav.extract_luma(frame, self._levels, taken))
+            return Frame(gray, taken, colors=_colors_of(frame, orientation))
         if not self._is_readable():
             return None
         error = self._av.error

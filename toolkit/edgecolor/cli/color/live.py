@@ -111,6 +111,7 @@ def _build_options(
         threads=shared.threads,
         delegate=shared.delegate,
         saturation=shared.saturation,
+        recolor=shared.recolor,
         stabilize=arguments.stabilize,
         every=arguments.every,
         output=output,
@@ -202,13 +203,16 @@ def _print_result(result: LiveResult, shared: RunArguments, arguments: LiveArgum
     statistics = result.statistics
     output = str(result.output) if result.output is not None else None
     if arguments.stats:
-        print(json.dumps({"output": output, **statistics.to_json()}))
+        print(json.dumps({"output": output, "kept": result.kept_frames, **statistics.to_json()}))
     elif shared.as_json:
-        print(json.dumps({"output": output, "notes": result.notes, **statistics.to_json()}, indent=1))
+        report = {"output": output, "notes": result.notes, "kept": result.kept_frames}
+        print(json.dumps({**report, **statistics.to_json()}, indent=1))
     elif output is not None:
         print_lines(output)
     print_progress = progress_printer(shared.quiet)
     for note in result.notes:
         print_progress(f"{label}: {note}")
     fps = f", {statistics.fps:.0f} per second" if statistics.fps else ""
-    print_progress(f"{statistics.frames} frames colored, {statistics.dropped} dropped{fps}")
+    colored = statistics.frames - result.kept_frames
+    kept = f"{result.kept_frames} in color and kept as they are, " if result.kept_frames else ""
+    print_progress(f"{colored} frames colored, {kept}{statistics.dropped} dropped{fps}")
