@@ -90,12 +90,13 @@ class SourceColors:
             planes = [_EXPAND_CHROMA[plane] for plane in planes]
         if not self.bt709:
             return y, planes[0], planes[1]
-        chroma = np.stack(planes).astype(np.float32) - np.float32(NEUTRAL)
-        luma_of_chroma = np.tensordot(_LUMA_OF_BT709, chroma, 1)
-        wide = np.repeat(np.repeat(luma_of_chroma, 2, axis=0), 2, axis=1)[: y.height, : y.width]
-        luma = np.asarray(y) + wide
-        cb, cr = np.tensordot(_CHROMA_OF_BT709, chroma, 1) + np.float32(NEUTRAL)
-        return Image.fromarray(_to_bytes(luma)), _to_bytes(cb), _to_bytes(cr)
+        centered = [plane.astype(np.float32) - np.float32(NEUTRAL) for plane in planes]
+        added = _weighted(_LUMA_OF_BT709, centered).round().astype(np.int16)
+        wide = np.repeat(np.repeat(added, 2, axis=1), 2, axis=0)[: y.height, : y.width]
+        wide += np.asarray(y)
+        luma = np.clip(wide, 0, 255, out=wide).astype(np.uint8)
+        cb, cr = (_to_bytes(_weighted(row, centered) + np.float32(NEUTRAL)) for row in _CHROMA_OF_BT709)
+        return Image.fromarray(luma), cb, cr
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,13 @@ def _resize(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
     if 0 <= plane.width - size[0] <= 1 and 0 <= plane.height - size[1] <= 1:
         return plane.crop((0, 0, *size))  # an odd row or column that an encoder leaves out
     return plane.resize(size, Image.Resampling.BOX)
+
+
+def _weighted(weights: F32, chroma: list[F32]) -> F32:
+    """Return the weighted sum of Cb and Cr, without BLAS, whose threads would cost more than they save."""
+    total: F32 = weights[0] * chroma[0]
+    total += weights[1] * chroma[1]
+    return total
 
 
 def _to_bytes(values: F32) -> U8:

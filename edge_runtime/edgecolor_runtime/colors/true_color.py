@@ -31,6 +31,8 @@ Chosen on photographs of the training set; the public set has not been used.
 _CELLS = 16  # places per axis; the noise of a place's 64 pixels is averaged
 _CELL_SIDE = SAMPLE_SIDE // _CELLS
 _LEVELS = 256
+_BINS = 64  # of levels in a place. BLAS starts no threads for products of this size, which would cost more
+_BIN_LEVELS = _LEVELS // _BINS
 _LEVEL_NODES = 12  # of the piecewise linear function of level that is fitted to the places
 _CURVE_SIGMA = 1.5  # levels; smooths the curve of chroma
 _FITS = 3  # of the robust regression; places that do not fit count less in the next one
@@ -85,7 +87,8 @@ def _mean_of_rgb(y: U8, chroma: F32) -> U8:
 
     In the highlights of sepia, R and G are clipped and only B varies. Luma hardly shows the difference.
     """
-    mean = y + chroma @ np.array([B_PER_CB + G_PER_CB, R_PER_CR + G_PER_CR], np.float32) / np.float32(3)
+    mean = y + chroma[..., 0] * np.float32((B_PER_CB + G_PER_CB) / 3)
+    mean += chroma[..., 1] * np.float32((R_PER_CR + G_PER_CR) / 3)
     level: U8 = (mean + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     return level
 
@@ -113,8 +116,8 @@ def _remove_light(rest: F32, level: U8) -> F32:
         rest: chroma of each place, shape (CELLS^2, 2).
         level: brightness of each pixel of the sample.
     """
-    shares = np.bincount((_CELL_OFFSETS + level).ravel(), minlength=_CELLS**2 * _LEVELS)
-    by_level = shares.reshape(-1, _LEVELS).astype(np.float32) @ _LEVEL_HATS
+    shares = np.bincount((_CELL_OFFSETS + level // _BIN_LEVELS).ravel(), minlength=_CELLS**2 * _BINS)
+    by_level = shares.reshape(-1, _BINS).astype(np.float32) @ _LEVEL_HATS
     mean = by_level @ np.linspace(-0.5, 0.5, _LEVEL_NODES, dtype=np.float32)
     terms = np.concatenate([by_level, _PLACE_TERMS, _PLACE_TERMS * mean[:, None]], axis=1)
     ridge = _RIDGE * np.eye(terms.shape[1], dtype=np.float32)
@@ -150,8 +153,9 @@ def _positions(length: int) -> NDArray[np.intp]:
 
 
 def _level_hats() -> F32:
-    """Return the weights of the nodes of a piecewise linear function at each level, for means of places."""
-    at = np.arange(_LEVELS)[:, None] * ((_LEVEL_NODES - 1) / (_LEVELS - 1))
+    """Return the weights of the nodes of a piecewise linear function at each bin, for means of places."""
+    level = np.arange(_BINS)[:, None] * _BIN_LEVELS + (_BIN_LEVELS - 1) / 2
+    at = level * ((_LEVEL_NODES - 1) / (_LEVELS - 1))
     hats = np.maximum(0, 1 - np.abs(at - np.arange(_LEVEL_NODES)))
     return np.asarray(hats / _CELL_SIDE**2, np.float32)
 
@@ -164,9 +168,9 @@ def _place_terms() -> F32:
 
 
 def _cell_offsets() -> NDArray[np.intp]:
-    """Return 256 times the number of the place of each pixel of the sample."""
+    """Return the number of the place of each pixel of the sample, times the number of bins."""
     cell = np.arange(SAMPLE_SIDE) // _CELL_SIDE
-    return _LEVELS * (cell[:, None] * _CELLS + cell)
+    return _BINS * (cell[:, None] * _CELLS + cell)
 
 
 _CURVE_KERNEL = np.exp(-0.5 * (np.arange(-6, 7) / _CURVE_SIGMA) ** 2)

@@ -191,10 +191,14 @@ def ran(file: Path, *words: str) -> bytes:
 
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
-    """A copy in a folder that tests may write to."""
-    copy = tmp_path / "a parrot.jpg"
-    copy.write_bytes(PHOTOGRAPH.read_bytes())
-    return copy
+    """A gray copy in a folder that tests may write to."""
+    return gray_copy(PHOTOGRAPH, tmp_path / "a parrot.jpg")
+
+
+def gray_copy(photograph: Path, target: Path) -> Path:
+    with Image.open(photograph) as image:
+        image.convert("L").save(target)
+    return target
 
 
 def test_a_photograph_is_colored_and_downloaded(page: Page, photograph: Path) -> None:
@@ -204,6 +208,17 @@ def test_a_photograph_is_colored_and_downloaded(page: Page, photograph: Path) ->
     assert gray["color"] == 0 and color["color"] > 15
     assert (color["width"], color["height"]) == (384, 256)
     assert download(page) == ("a parrot.color.jpg", ran(photograph))
+
+
+def test_a_photograph_in_color_is_shown_as_it_is(page: Page, tmp_path: Path) -> None:
+    parrot = tmp_path / "parrot.jpg"
+    parrot.write_bytes(PHOTOGRAPH.read_bytes())
+    give(page, parrot)
+    page.get_by_text("is in color already and is shown as it is").wait_for()
+    assert download(page) == ("parrot.color.jpg", PHOTOGRAPH.read_bytes())
+    page.get_by_text("New colors for photographs in color").click()
+    page.get_by_text("is in color already and is shown as it is").wait_for(state="detached")
+    assert download(page)[1] == ran(parrot, "--recolor")
 
 
 def test_the_divider_by_keyboard_and_mouse(page: Page, photograph: Path) -> None:
@@ -398,7 +413,7 @@ def test_the_page_opens_with_a_sample_and_its_download(
     assert button and button["y"] + button["height"] < height
     sample = tmp_path / "parrots.jpg"
     sample.write_bytes(PHOTOGRAPH.read_bytes())
-    assert download(page) == ("parrots.color.jpg", ran(sample))
+    assert download(page) == ("parrots.color.jpg", ran(sample, "--recolor"))
     assert violations(page) == []
     page.get_by_text("Facts and times").click()
     page.get_by_text("1,214,378 parameters").wait_for()
@@ -553,7 +568,7 @@ def test_visitors_see_only_their_own_photographs(browser: Browser, address: str,
     for folder, name in (("first", "kodim03.jpg"), ("second", "kodim04.jpg")):
         (tmp_path / folder).mkdir()
         files.append(tmp_path / folder / "photo.jpg")
-        files[-1].write_bytes((PHOTOGRAPH.parent / name).read_bytes())
+        gray_copy(PHOTOGRAPH.parent / name, files[-1])
     with opened(browser.new_context(), address) as first, opened(browser.new_context(), address) as second:
         give(first, files[0])
         give(second, files[1])

@@ -21,6 +21,7 @@ from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.errors import EdgecolorError, PictureError
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS
 from edgecolor_runtime.images.metadata import Metadata
+from edgecolor_runtime.images.own_colors import is_in_color, keep_colors
 from edgecolor_runtime.images.picture import Picture
 from edgecolor_runtime.images.reader import parse_picture
 from edgecolor_runtime.images.writer import encode, refuse_too_large
@@ -50,10 +51,17 @@ FAILURES = "not colored.txt"
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """The file of a photograph that a visitor chose."""
+    """The file of a photograph that a visitor chose.
+
+    Attributes:
+        name: name of the file.
+        data: its bytes.
+        recolor: the photograph gets new colors, also if it is in color.
+    """
 
     name: str
     data: bytes
+    recolor: bool = False
 
     @property
     def sha256(self) -> str:
@@ -64,7 +72,7 @@ class PhotoFile:
 def read_sample(name: str) -> PhotoFile:
     """Return the file of a sample."""
     path = SAMPLES[name]
-    return PhotoFile(f"{name.lower()}{path.suffix}", path.read_bytes())
+    return PhotoFile(f"{name.lower()}{path.suffix}", path.read_bytes(), recolor=True)
 
 
 def open_models(first: str) -> dict[str, ModelFile]:
@@ -132,7 +140,7 @@ def scale_to_page(picture: Picture) -> Picture:
     return replace(
         picture,
         gray=scaled(picture.gray),
-        rgb=None,
+        rgb=None if picture.rgb is None else scaled(picture.rgb),
         alpha=None if picture.alpha is None else scaled(picture.alpha),
         deep=None,
         metadata=Metadata(),
@@ -189,6 +197,10 @@ class ColoredFile:
         """Return the bytes of the file, for the picture's colored frame."""
         return encode(frame, self._format, of=self.picture)[0]
 
+    def keep_colors(self, data: bytes) -> bytes:
+        """Return the bytes of the file with the picture's own colors; `data` are those of its source."""
+        return keep_colors(Path(self.name), data, of=self.picture)[0]
+
 
 def zip_results(
     files: Iterable[PhotoFile], colorizer: SharedColorizer, saturation: float, *, max_bytes: int
@@ -215,7 +227,10 @@ def zip_results(
                     file.name, parse_picture(file.data, file.name, max_pixels=MAX_UPLOAD_PIXELS)
                 )
                 gray = result.picture.gray
-                content = result.encode(colorizer.finish(gray, colorizer.predict(gray), saturation))
+                if is_in_color(result.picture) and not file.recolor:
+                    content = result.keep_colors(file.data)
+                else:
+                    content = result.encode(colorizer.finish(gray, colorizer.predict(gray), saturation))
             except EdgecolorError as error:
                 failures.append(f"{error}\n")
                 continue

@@ -16,7 +16,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from edgecolor.demo import coloring
 from edgecolor.demo.memory import reserve_zip
 from edgecolor_runtime.colors.frame import ColorFrame
+from edgecolor_runtime.colors.own_frame import OwnColorFrame
 from edgecolor_runtime.errors import EdgecolorError
+from edgecolor_runtime.images.own_colors import is_in_color
 from edgecolor_runtime.images.picture import Picture
 from edgecolor_runtime.images.reader import parse_picture
 from edgecolor_runtime.models.model_file import ModelFile
@@ -28,13 +30,15 @@ edgecolor adds color to gray photographs. The colors are plausible, not true: no
 a car from its gray.
 """
 UPLOAD_HELP = """
-Any photograph works, gray or in color: the network only sees its brightness. The page reads JPEG, PNG, TIFF,
+A photograph that is in color keeps its colors, unless you ask for new ones. The page reads JPEG, PNG, TIFF,
 WebP and the other formats of Pillow, including 16-bit scans and transparency. HEIC, JPEG XL, camera raw and
 PDF files need another package, which a message names. Photographs are sent only to the program that serves
 this page. They are kept in memory, not on a disk, until you close the page.
 """
 SAMPLE_NOTE = "This is a sample. Your own photographs take its place."
 WEBCAM_NOTE = "Take a photo with the webcam. The photo appears here in color."
+RECOLOR_HELP = "Off: a photograph that is in color already is shown and downloaded as it is."
+OWN_COLORS_NOTE = "is in color already and is shown as it is"
 CAMERA_HELP = (
     "A browser gives a webcam only to an encrypted page, or to 127.0.0.1, for example over an SSH tunnel."
 )
@@ -63,12 +67,14 @@ class OpenedPhoto:
         scaled: at the size of the page.
         gray_address: `data:` address of the scaled photograph in gray.
         seconds: duration of reading the file.
+        in_color: it is in color itself.
     """
 
     whole: Picture
     scaled: Picture
     gray_address: str
     seconds: float
+    in_color: bool
 
 
 @st.cache_resource(show_spinner="Loading the models")
@@ -92,7 +98,7 @@ def open_photo(_file: coloring.PhotoFile, sha256: str) -> OpenedPhoto:
     seconds = time.perf_counter() - begun
     scaled = coloring.scale_to_page(whole)
     gray_address = _data_address(coloring.make_gray_frame(scaled), scaled)
-    return OpenedPhoto(whole, scaled, gray_address, seconds)
+    return OpenedPhoto(whole, scaled, gray_address, seconds, is_in_color(whole))
 
 
 @st.cache_resource(scope="session", max_entries=MAX_PREDICTIONS, show_spinner="Coloring")
@@ -147,12 +153,15 @@ def _choose_files() -> tuple[list[coloring.PhotoFile], str]:
     if chosen == WEBCAM:
         photo = st.camera_input("Webcam", help=CAMERA_HELP, width=480)
         return (
-            ([], WEBCAM_NOTE) if photo is None else ([coloring.PhotoFile("webcam.jpg", photo.getvalue())], "")
+            ([], WEBCAM_NOTE)
+            if photo is None
+            else ([coloring.PhotoFile("webcam.jpg", photo.getvalue(), recolor=True)], "")
         )
     uploads = st.file_uploader("Drop photographs here", accept_multiple_files=True, help=UPLOAD_HELP)
     if not uploads:
         return [coloring.read_sample(next(iter(coloring.SAMPLES)))], SAMPLE_NOTE
-    return [coloring.PhotoFile(upload.name, upload.getvalue()) for upload in uploads], ""
+    recolor = st.toggle("New colors for photographs in color", help=RECOLOR_HELP)
+    return [coloring.PhotoFile(upload.name, upload.getvalue(), recolor) for upload in uploads], ""
 
 
 def _choose_model(models: dict[str, ModelFile]) -> tuple[ModelFile, float]:
@@ -244,9 +253,13 @@ def _show_photo(
     sha256 = file.sha256
     photo = open_photo(file, sha256)
     result = coloring.ColoredFile(file.name, photo.whole)
-    prediction = predict(photo, colorizer, sha256, model_sha256)
+    kept = photo.in_color and not file.recolor
+    prediction = None if kept else predict(photo, colorizer, sha256, model_sha256)
     begun = time.perf_counter()
-    frame = colorizer.finish(photo.scaled.gray, prediction, saturation)
+    if prediction is None:
+        frame: ColorFrame = OwnColorFrame.of_rgb(photo.scaled.to_rgb())
+    else:
+        frame = colorizer.finish(photo.scaled.gray, prediction, saturation)
     color_address = _data_address(frame, photo.scaled)
     seconds = time.perf_counter() - begun
     width, height = photo.scaled.gray.size
@@ -254,15 +267,18 @@ def _show_photo(
     _comparison()(key="compare", data=data)
 
     def encode_whole() -> bytes:  # called when the button is pressed: a large photograph takes seconds
+        if prediction is None:
+            return result.keep_colors(file.data)
         return result.encode(colorizer.finish(photo.whole.gray, prediction, saturation))
 
     across, down = photo.whole.gray.size
     label = f"Download in color, {across} × {down}"
     buttons.download_button(label, encode_whole, file_name=result.name, on_click="ignore", type="primary")
-    for note in photo.whole.notes:
+    for note in (*([OWN_COLORS_NOTE] if kept else []), *photo.whole.notes):
         st.caption(_escape(f"{file.name}: {note}"))
+    inference = "none" if prediction is None else f"{1000 * prediction.seconds:.1f} ms"
     facts.caption(
-        f"Inference {1000 * prediction.seconds:.1f} ms, reading the file {1000 * photo.seconds:.0f} ms, "
+        f"Inference {inference}, reading the file {1000 * photo.seconds:.0f} ms, "
         f"coloring for this page at {width} × {height} {1000 * seconds:.0f} ms."
     )
 

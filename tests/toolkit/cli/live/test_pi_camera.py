@@ -309,3 +309,33 @@ def test_a_slow_reader_drops_frames_and_does_not_lag(
     stats = last_stats()
     assert stats["dropped"] >= 4
     assert stats["stages_ms"]["capture"]["p50"] < 300
+
+
+def in_color(width: int, height: int) -> Any:
+    """Planes with patches of color, two rows of U or V in each row of the array."""
+    planes = Pi.planes(width, height)
+    rng = np.random.default_rng(0)
+    for part in range(2):
+        patches = rng.integers(80, 176, (height // 8, width // 8), np.uint8)
+        chroma = patches.repeat(4, axis=0).repeat(4, axis=1)
+        top = height + part * height // 4
+        planes[top : top + height // 4, :width] = chroma.reshape(height // 4, width)
+    return planes
+
+
+@pytest.mark.parametrize(("is_mono", "kept"), [(False, 3), (True, 0)])
+def test_a_sensor_in_color_keeps_its_colors_and_a_mono_sensor_gets_ours(
+    pi: type[Pi], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    is_mono: bool, kept: int,
+) -> None:  # fmt: skip
+    """`is_mono` is a property of newer versions of picamera2."""
+    monkeypatch.setattr(Picamera2, "is_mono", is_mono, raising=False)
+    pi.frame = staticmethod(lambda number: in_color(W, H))
+    words = ["run", "--camera", "0", "-m", "s", "--frames", "3", "-o", str(tmp_path / "out"), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == kept
+    with Image.open(tmp_path / "out" / "frame-000003.jpg") as frame:
+        _, cb, _ = frame.convert("YCbCr").split()
+    expected = in_color(W, H)[H : H + H // 4].reshape(H // 2, W // 2)
+    error = np.abs(np.asarray(cb.reduce(2), float) - expected).mean()
+    assert (error < 4) is not is_mono
