@@ -181,7 +181,7 @@ def test_named_files_exist(document: Path) -> None:
 def test_decision_records_have_their_sections(document: Path) -> None:
     text = document.read_text("utf-8")
     assert re.match(r"# \d+\. ", text) and int(document.name[:4]) == int(text[2:].partition(".")[0])
-    assert re.search(r"^- Status: (accepted|replaced by \d+)$", text, re.MULTILINE)
+    assert re.search(r"^- Status: (accepted|replaced by \d+)(; .*)?$", text, re.MULTILINE)
     assert re.search(r"^- Date: \d{4}-\d\d-\d\d", text, re.MULTILINE)
     sections = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert sections == ["Context", "Decision", "Alternatives", "Consequences", "Code"]
