@@ -158,8 +158,8 @@ def matches(expected: str, output: str) -> bool:
 class Session:
     """A shell with an empty environment, in a copy of the repository. Its settings last from block to block.
 
-    The commands `python3`, `edgecolor`, `make-film`, `serve-briefly` and `edgetpu_compiler` are in $TOOLS and
-    on the PATH: the Python of these tests, this working copy, and the files of document_tools.
+    $TOOLS is on the PATH. It holds `python3` (without packages), `python` (with those of the tests),
+    `edgecolor` (this working copy), `edgetpu_compiler` (a stand-in) and the programs of document_tools.
 
     Args:
         folder: an empty folder; the copy is its subfolder `edgecolor`.
@@ -173,13 +173,15 @@ class Session:
         tools.mkdir()
         (tools / "python3").symlink_to(Path(sys.executable).resolve())
         paths = ":".join(str(REPOSITORY / part) for part in ("toolkit", "edge_runtime"))
-        edgecolor = [f"PYTHONPATH={paths}", sys.executable, "-m", "edgecolor"]
+        python = [f"PYTHONPATH={paths}", sys.executable]
         compiler = REPOSITORY / "tests/toolkit/exporting/edgetpu_compiler.py"
         for name, command in {
-            "edgecolor": edgecolor,
-            "make-film": [sys.executable, str(TOOLS / "make_film.py")],
-            "serve-briefly": [sys.executable, str(TOOLS / "serve_briefly.py")],
-            "edgetpu_compiler": [sys.executable, str(compiler)],
+            "python": python,
+            "edgecolor": [*python, "-m", "edgecolor"],
+            "make-film": [*python, str(TOOLS / "make_film.py")],
+            "make-scans": [*python, str(TOOLS / "make_scans.py")],
+            "serve-briefly": [*python, str(TOOLS / "serve_briefly.py")],
+            "edgetpu_compiler": [*python, str(compiler)],
         }.items():
             (tools / name).write_text(f'#!/bin/sh\nexec env {shlex.join(command)} "$@"\n')
             (tools / name).chmod(0o755)
