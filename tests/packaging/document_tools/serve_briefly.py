@@ -42,18 +42,19 @@ def main(words: list[str]) -> int:
         command.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
     )
     assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            if address := re.search(r"http://127\.0\.0\.1:\d+\S*", line):
+    address = None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        match = re.search(r"http://127\.0\.0\.1:\d+\S*", line)
+        if match and address is None:
+            address = match[0]
+            try:
                 for path in ["", *paths.split()]:
-                    request(urljoin(address[0], path))
-                break
-        else:
-            raise SystemExit(f"{command}: ended without an address, exit code {process.wait()}")
-    finally:
-        process.send_signal(signal.SIGINT)
-        print(process.communicate(timeout=START_SECONDS)[0], end="")
+                    request(urljoin(address, path))
+            finally:
+                process.send_signal(signal.SIGINT)
+    if process.wait(START_SECONDS) and address is None:
+        raise SystemExit(f"{command}: ended without an address, exit code {process.returncode}")
     return 0 if process.returncode in (130, -signal.SIGINT) else process.returncode
 
 
