@@ -1,7 +1,8 @@
 """Start a command that serves a page, request the page once it is up, and stop the command as Ctrl-C does.
 
 Usage: serve-briefly COMMAND ... [-- PATH ...]. Further PATHs are requested as well, such as /snapshot.
-The command must print the address of its page within a minute. Its output is printed.
+The command must print the address of its page within a minute. Its output is printed, and then a line for
+each response.
 """
 
 from __future__ import annotations
@@ -19,16 +20,15 @@ from urllib.parse import urljoin
 START_SECONDS = 60
 
 
-def request(address: str) -> None:
-    """Request an address until it is served, and print what came."""
+def request(address: str) -> str:
+    """Request an address until it is served, and return a line about the response."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             with opener.open(address, timeout=10) as response:
                 body = response.read(1 << 20)
-                print(f"{response.status} {response.headers.get_content_type()}: {len(body)} bytes")
-                return
+                return f"{response.status} {response.headers.get_content_type()}: {len(body)} bytes"
         except (urllib.error.URLError, ConnectionError) as error:
             if time.monotonic() > deadline:
                 raise SystemExit(f"{address}: {error}") from error
@@ -42,19 +42,19 @@ def main(words: list[str]) -> int:
         command.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
     )
     assert process.stdout is not None
-    address = None
+    address, responses = None, []
     for line in process.stdout:
         print(line, end="", flush=True)
         match = re.search(r"http://127\.0\.0\.1:\d+\S*", line)
         if match and address is None:
             address = match[0]
             try:
-                for path in ["", *paths.split()]:
-                    request(urljoin(address, path))
+                responses = [request(urljoin(address, path)) for path in ["", *paths.split()]]
             finally:
                 process.send_signal(signal.SIGINT)
     if process.wait(START_SECONDS) and address is None:
         raise SystemExit(f"{command}: ended without an address, exit code {process.returncode}")
+    print("\n".join(responses))
     return 0 if process.returncode in (130, -signal.SIGINT) else process.returncode
 
 
