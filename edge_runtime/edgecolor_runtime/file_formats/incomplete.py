@@ -77,7 +77,7 @@ def describe_missing(missing: Sequence[Box], size: tuple[int, int], orientation:
     left, top = min(box[0] for box in missing), min(box[1] for box in missing)
     right, bottom = max(box[2] for box in missing), max(box[3] for box in missing)
     area = sum((box[2] - box[0]) * (box[3] - box[1]) for box in missing)
-    share = min(1.0, area / (width * height))
+    share = missing_share(missing, size)
     percent = (
         f"{100 * share:.0f} % are" if share >= 0.015 else f"{max(share, 0.001):.1%} is".replace("%", " %")
     )
@@ -94,6 +94,12 @@ def describe_missing(missing: Sequence[Box], size: tuple[int, int], orientation:
     return f"{percent} missing, in several places".replace("are missing", "of its area are missing").replace(
         "is missing", "of its area is missing"
     )
+
+
+def missing_share(missing: Sequence[Box], size: tuple[int, int]) -> float:
+    """Return the share of a picture's area that is missing, 0 to 1."""
+    area = sum((right - left) * (bottom - top) for left, top, right, bottom in missing)
+    return min(1.0, area / (size[0] * size[1]))
 
 
 def fill_missing(image: Image.Image, missing: Sequence[Box]) -> None:

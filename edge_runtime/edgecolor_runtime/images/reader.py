@@ -23,6 +23,7 @@ from edgecolor_runtime.file_formats.incomplete import (
     describe_missing,
     fill_missing,
     find_png_damage,
+    missing_share,
     recover_jpeg,
     recover_png,
 )
@@ -197,6 +198,8 @@ def _list_problems(page: DecodedPage) -> tuple[str, ...]:
     """Return which part of a page is missing and what is damaged, one sentence each."""
     if not page.missing:
         return page.damage
+    if missing_share(page.missing, page.image.size) == 1:
+        raise PictureError("the file ends before its first pixels")
     return (describe_missing(page.missing, page.image.size, page.orientation), *page.damage)
 
 

@@ -485,6 +485,16 @@ def test_the_missing_part_is_named_as_it_is_shown() -> None:
         assert parse_picture(data[:-600], "a.tif").notes == (f"the {side} 25 % are missing",)
 
 
+def test_a_file_without_any_pixel() -> None:
+    for page in (Page(RAMP), Page(RAMP, compression=LZW), Page(RAMP, tile=(16, 16), compression=DEFLATE)):
+        data = tiff(page)
+        pixels = sum(
+            len(block) for block in (_compress(b, page, 8, "<") for b in _blocks(RAMP[..., None], page))
+        )
+        with pytest.raises(PictureError, match=r"^a\.tif: the file ends before its first pixels$"):
+            parse_picture(data[: len(data) - pixels], "a.tif")
+
+
 def test_a_file_whose_directory_is_missing() -> None:
     file = io.BytesIO()
     Image.fromarray(RAMP).save(file, "TIFF", compression="tiff_lzw")  # its directory lies at the end
