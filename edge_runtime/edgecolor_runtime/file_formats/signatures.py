@@ -44,6 +44,10 @@ VIDEO = Format(
     "videos under the name of a picture", advice="Give it the extension of its format, such as .mp4"
 )
 
+_ZEROS = Format(
+    "files that begin with zeros", advice="Its copy was interrupted, or its card is damaged. Copy it again"
+)
+
 _RAW_HEADS = (
     *(b"IIRO", b"IIRS", b"MMOR"),  # Olympus
     b"IIU\0",  # Panasonic
@@ -108,6 +112,8 @@ def recognize_format(head: bytes) -> Format | None:
     """Return the format of a file by its first bytes; None if it is none of these formats."""
     if head.startswith(_RAW_HEADS) or _CANON_TIFF.match(head):
         return RAW
+    if not head.strip(b"\0"):
+        return _ZEROS
     if b"%PDF-" in head:
         return PDF
     if head[4:8] == b"ftyp":

@@ -87,6 +87,7 @@ OTHERS = {
     "SVG drawings are not read": b'<?xml version="1.0"?><svg xmlns="x">',
     "ZIP archives and office documents are not read": b"PK\x03\x04" + bytes(40),
     "videos under the name of a picture are not read": b"\0\0\0\x18ftypisom" + bytes(40),
+    "files that begin with zeros are not read": bytes(5000),
     "GIMP files are not read": b"gimp xcf v011" + bytes(40),
     "DjVu files are not read": b"AT&TFORM" + bytes(40),
     "Git LFS pointers are not read": b"version https://git-lfs.github.com/spec/v1\n",
