@@ -141,8 +141,8 @@ def find_inside(seen: U8) -> Box:
         if above_below is None and beside is None:
             break
         rows, columns = _shrink(rows, above_below, soft), _shrink(columns, beside, soft)
-    left, right = _drop_thin(columns)
-    top, bottom = _drop_thin(rows)
+    left, right = _ends(columns)
+    top, bottom = _ends(rows)
     return Box(left, top, right, bottom)
 
 
@@ -207,10 +207,11 @@ def _shrink(side: slice, borders: _Borders | None, soft: int) -> slice:
     return slice(side.start + soft + borders.first, side.stop - soft - borders.last)
 
 
-def _drop_thin(side: slice) -> tuple[int, int]:
-    """Return where the inside begins and ends on one axis; the whole axis if its borders are thin."""
+def _ends(side: slice) -> tuple[int, int]:
+    """Return where the inside begins and ends on one axis; the whole axis if its borders are thin or wide."""
     is_thin = min(side.start, INPUT_SIZE - side.stop) < MIN_BORDER
-    return (0, INPUT_SIZE) if is_thin else (side.start, side.stop)
+    is_wide = side.stop - side.start < (1 - MAX_BORDER_SHARE) * INPUT_SIZE
+    return (0, INPUT_SIZE) if is_thin or is_wide else (side.start, side.stop)
 
 
 @lru_cache(maxsize=8)

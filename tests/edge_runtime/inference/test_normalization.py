@@ -150,8 +150,13 @@ def hairlines(photograph: U8) -> U8:
     return scene
 
 
+def a_stamp_on_an_envelope(photograph: U8) -> U8:
+    return mount(photograph, 220, Box(80, 80, 140, 140))
+
+
 @pytest.mark.parametrize(
-    "scene", [a_sky_over_a_sea, an_object_on_a_plain_background, one_dark_side, hairlines]
+    "scene",
+    [a_sky_over_a_sea, an_object_on_a_plain_background, one_dark_side, hairlines, a_stamp_on_an_envelope],
 )
 def test_what_is_no_mount(photograph: U8, scene: Callable[[U8], U8]) -> None:
     assert find_inside(scene(photograph)) == WHOLE
