@@ -44,10 +44,17 @@ VIDEO = Format(
     "videos under the name of a picture", advice="Give it the extension of its format, such as .mp4"
 )
 
+_DEEP_JPEG = Format(
+    "JPEG images with more than 8 bits per sample",
+    advice="Save it as TIFF with the program that wrote it",
+)
 _ZEROS = Format(
     "files that begin with zeros", advice="Its copy was interrupted, or its card is damaged. Copy it again"
 )
 
+_JPEG_FRAME = re.compile(
+    rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]\0[\x0b\x11\x14]([\x08\x0c\x10])", re.DOTALL
+)
 _RAW_HEADS = (
     *(b"IIRO", b"IIRS", b"MMOR"),  # Olympus
     b"IIU\0",  # Panasonic
@@ -102,6 +109,12 @@ _TEXTS = (
 )
 
 
+def _is_deep_jpeg(head: bytes) -> bool:
+    """Return whether a JPEG file has more than 8 bits per sample, which Pillow does not decode."""
+    frame = _JPEG_FRAME.search(head) if head.startswith(b"\xff\xd8\xff") else None
+    return frame is not None and frame[1] != b"\x08"
+
+
 def read_head(file: IO[bytes]) -> bytes:
     """Return the first bytes of a file."""
     file.seek(0)
@@ -112,6 +125,8 @@ def recognize_format(head: bytes) -> Format | None:
     """Return the format of a file by its first bytes; None if it is none of these formats."""
     if head.startswith(_RAW_HEADS) or _CANON_TIFF.match(head):
         return RAW
+    if _is_deep_jpeg(head):
+        return _DEEP_JPEG
     if not head.strip(b"\0"):
         return _ZEROS
     if b"%PDF-" in head:

@@ -305,7 +305,7 @@ def _decode_jpeg(file: IO[bytes], image: Image.Image) -> DecodedPage:
     data = _read_all(file)
     damage: tuple[str, ...] = ()
     try:
-        whole = decode_strictly(data, image.mode)
+        whole = decode_strictly(data, image.mode, image.size)
     except DamagedJpegError:
         whole, damage = None, (BIT_ROT,)
     if whole is not None:

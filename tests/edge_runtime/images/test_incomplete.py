@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgecolor_runtime.errors import PictureError
-from edgecolor_runtime.file_formats import incomplete
+from edgecolor_runtime.file_formats import incomplete, strict_jpeg
 from edgecolor_runtime.images.reader import parse_picture
 
 HEIGHT, WIDTH = 160, 240
@@ -111,6 +111,19 @@ def test_bit_rot_in_a_jpeg() -> None:
             with pytest.raises(PictureError, match="a: damaged picture: its data are damaged"):
                 parse_picture(bytes(data), "a", strict=True)
     assert len(noted) > 15 and np.mean(noted) > 0.85
+
+
+def test_a_large_jpeg_is_examined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("simplejpeg", reason="reports the damage")
+    data = bytearray(BASELINE["rgb"])
+    middle = len(data) // 2
+    data[middle : middle + 60] = bytes(60)
+    whole = np.asarray(parse_picture(BASELINE["rgb"], "a").gray)
+    monkeypatch.setattr(strict_jpeg, "_LARGE_PIXELS", 1000)
+    assert parse_picture(bytes(data), "a").notes == (incomplete.BIT_ROT,)
+    again = parse_picture(BASELINE["rgb"], "a")
+    assert again.notes == ()
+    np.testing.assert_array_equal(np.asarray(again.gray), whole)
 
 
 def test_bit_rot_in_a_png() -> None:

@@ -110,6 +110,15 @@ def test_no_common_picture_is_taken_for_another_format() -> None:
     assert not {"EPS", "PDF", "WMF", "FPX", "MIC"} & set(READ_FORMATS)  # never opened by Pillow
 
 
+def test_jpeg_of_12_bits() -> None:
+    file = io.BytesIO()
+    GRAY.save(file, "JPEG")
+    data = bytearray(file.getvalue())
+    data[data.find(b"\xff\xc0") + 4] = 12
+    with pytest.raises(PictureError, match=r"^a\.jpg: JPEG images with more than 8 bits per sample are not"):
+        parse_picture(bytes(data), "a.jpg")
+
+
 def luma_error(picture: Picture, expected: Image.Image = GRAY) -> float:
     return float(np.abs(np.asarray(picture.gray, float) - np.asarray(expected, float)).max())
 
