@@ -32,6 +32,7 @@ class LiveLoop:
         recolor: give new colors also to frames that are in color.
         orientation: how each frame is rotated and mirrored before it is colored.
         max_frames: number of frames after which the loop ends; None: at the end of the feed.
+        first: number of the first frame.
 
     Attributes:
         statistics: the counter of the frames and their times.
@@ -48,6 +49,7 @@ class LiveLoop:
         recolor: bool = False,
         orientation: Orientation = UPRIGHT,
         max_frames: int | None = None,
+        first: int = 0,
     ) -> None:
         self.statistics = StatisticsCounter(feed.name, colorizer.model.info.name)
         self._feed, self._colorizer = feed, colorizer
@@ -56,13 +58,13 @@ class LiveLoop:
         self._every, self._carried = every, 0
         self._switch = None if recolor else ColorSwitch()
         self.kept = 0
-        self._max_frames = max_frames
+        self._max_frames, self._first = max_frames, first
 
     def __iter__(self) -> Iterator[Shot]:
         """Yield the colored frames. A frame counts as done when the next one is requested."""
         feed = iter(self._feed)
         try:
-            number, requested = 0, time.monotonic()
+            number, requested = self._first, time.monotonic()
             while self._max_frames is None or number < self._max_frames:
                 received = next(feed, None)
                 if received is None:

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from edgecolor_runtime import __version__
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import CameraError, UsageError
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -17,11 +18,13 @@ from edgecolor_runtime.live.loop import LiveLoop
 from edgecolor_runtime.live.model_choice import ModelChoice, choose_model
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import LiveStatistics
+from edgecolor_runtime.media import pyav
 from edgecolor_runtime.media.gray_levels import GrayLevels
-from edgecolor_runtime.models.shipped import open_model
+from edgecolor_runtime.models.shipped import SHIPPED, open_model
+from edgecolor_runtime.outputs.film_job import identify_source
+from edgecolor_runtime.outputs.film_writer import WARM_UP_FRAMES, FilmWriter
 from edgecolor_runtime.outputs.image_sequence import ImageSequenceWriter
 from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
-from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 from edgecolor_runtime.sources.cameras import CameraRequest, find_camera
 from edgecolor_runtime.sources.frames import Film
@@ -111,6 +114,7 @@ class LiveResult:
         missing_frames: number of frames that are missing at the end of the video, because its file is cut
             off; 0 for a camera, and if the session ended before the end of the video.
         kept_frames: number of frames that were in color and kept their colors.
+        resumable_frames: number of frames of a stopped video that the next run need not color again.
     """
 
     output: Path | None
@@ -118,6 +122,7 @@ class LiveResult:
     statistics: LiveStatistics
     missing_frames: int = 0
     kept_frames: int = 0
+    resumable_frames: int = 0
 
 
 class LiveSession:
@@ -150,12 +155,15 @@ class LiveSession:
         self._reported: set[str] = set()  # notes of the camera
         self._video: Film | None = None
         self._choice: ModelChoice | None = None
+        self._chosen_model: str | None = None
+        self._done_before = 0  # frames of a film that an earlier run has colored
         with ExitStack() as stack:
             self._feed, orientation = self._open_source(source, stack)
             self._writer = _open_writer(options, self._video)
             if self._writer is not None:
                 stack.callback(self._writer.discard)
             colorizer = self._open_model()
+            first = self._resume(colorizer)
             self._loop = LiveLoop(
                 self._feed,
                 colorizer,
@@ -164,6 +172,7 @@ class LiveSession:
                 recolor=options.recolor,
                 orientation=orientation,
                 max_frames=options.max_frames,
+                first=first,
             )
             self._preview = self._open_preview(colorizer)
             if self._preview is not None:
@@ -191,6 +200,11 @@ class LiveSession:
         return self._video.count if self._video is not None else None
 
     @property
+    def done_before(self) -> int:
+        """Number of frames of the film that an interrupted run has colored before."""
+        return self._done_before
+
+    @property
     def statistics(self) -> LiveStatistics:
         """Number of frames, speed and latency up to now. Any thread may read it."""
         return self._loop.statistics.snapshot()
@@ -204,7 +218,8 @@ class LiveSession:
         """Color frames until the source ends, `stop` is called, or a limit of the options is reached.
 
         At the end the session is closed. The recording of a camera is kept whatever ends it. If a video with
-        `every_frame` is stopped before its end, its output is discarded.
+        `every_frame` is stopped before its end, there is no output yet. What is done is kept in a folder
+        beside it, and a session with the same options resumes it.
 
         Args:
             on_frame: called after each frame is written and shown.
@@ -219,6 +234,8 @@ class LiveSession:
         self._on_message = on_message
         if on_message is not None and self._choice is not None:
             on_message(self._choice.reason)
+        if on_message is not None and self._done_before:
+            on_message(f"{self._done_before} frames are done; this run continues after them")
         with self, _limited(self._options.timeout_seconds, self.stop) as start_limit:
             try:
                 for shot in self._loop:
@@ -226,16 +243,17 @@ class LiveSession:
                         start_limit()
                     self._show(shot)
                     self._report_notes()
-                    if on_frame is not None:
+                    if on_frame is not None and shot.number >= self._done_before:
                         on_frame(shot)
             except CameraError:
                 if self._writer is not None:
                     self._writer.finish()
                 raise
-            is_discarded = self._video is not None and self._stopped
-            if self._writer is not None and not is_discarded:
+            is_stopped = self._video is not None and self._stopped
+            done = self._writer.suspend() if is_stopped and isinstance(self._writer, FilmWriter) else 0
+            if self._writer is not None and not is_stopped:
                 self._writer.finish(whole=self._options.max_frames is None)
-            return self._result(is_discarded)
+            return self._result(is_stopped, done)
 
     def stop(self) -> None:
         """End `run` after the current frame. May be called from a signal handler or another thread."""
@@ -277,11 +295,34 @@ class LiveSession:
         options = self._options
         if options.model is not None:
             return self._open_colorizer(options.model)
+        if isinstance(self._writer, FilmWriter):
+            earlier = self._writer.job.read_identity().get("chosen_model")
+            if isinstance(earlier, str) and earlier in SHIPPED:  # a resumed film keeps its model
+                self._chosen_model = earlier
+                return self._open_colorizer(earlier)
         size = (
             self._video.size if self._video is not None else CameraRequest(options.width, options.height).size
         )
         self._choice = choose_model(self._open_colorizer, size)
+        self._chosen_model = self._choice.name
         return self._choice.colorizer
+
+    def _resume(self, colorizer: Colorizer) -> int:
+        """Take over what an interrupted run has done of the film. Returns the number of the first frame."""
+        if not isinstance(self._writer, FilmWriter) or not isinstance(self._feed, AllFrames):
+            return 0
+        options = asdict(self._options)
+        identity = {
+            "source": identify_source(Path(self._feed.name)),
+            "model": colorizer.model.sha256,
+            "chosen_model": self._chosen_model,
+            "versions": [__version__, pyav.load().__version__],
+            "options": {name: str(value) for name, value in options.items() if name not in _NEUTRAL_OPTIONS},
+        }
+        self._done_before = self._writer.resume(identity)
+        first = max(0, self._done_before - WARM_UP_FRAMES)
+        self._feed.skipped = first
+        return first
 
     def _open_colorizer(self, model: str | Path) -> Colorizer:
         options = self._options
@@ -327,7 +368,7 @@ class LiveSession:
         if self._preview is not None:
             self._preview.show(shot)
 
-    def _result(self, is_discarded: bool) -> LiveResult:
+    def _result(self, is_stopped: bool, resumable_frames: int) -> LiveResult:
         statistics = self.statistics
         notes = list(self._writer.notes) if self._writer is not None else []
         if self._video is not None:
@@ -336,16 +377,32 @@ class LiveSession:
             kind = "packets" if isinstance(self._video, VideoFile) else "pictures"
             notes.append(f"{self._video.damaged} damaged {kind} were left out")
         output = None
-        if self._writer is not None and statistics.frames > 0 and not is_discarded:
+        if self._writer is not None and statistics.frames > 0 and not is_stopped:
             output = self._writer.path
         missing = self._video.missing if self._video is not None else 0
-        return LiveResult(output, tuple(notes), statistics, missing, self._loop.kept)
+        return LiveResult(
+            output,
+            tuple(notes),
+            statistics,
+            missing_frames=missing,
+            kept_frames=self._loop.kept,
+            resumable_frames=resumable_frames,
+        )
 
 
 _CAMERA_OPTIONS = (
     *("width", "height", "reconnect", "timeout_seconds", "stall_seconds"),
     *("segment_seconds", "quota_bytes"),
 )
+
+
+_NEUTRAL_OPTIONS = frozenset(
+    (
+        *("model", "threads", "output", "quality", "force", "preview", "host", "port", "token"),
+        *("reconnect", "timeout_seconds", "stall_seconds", "segment_seconds", "quota_bytes"),
+    )
+)
+"""Options that do not change the frames of a film; the model is compared by its hash."""
 
 
 def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSequence:
@@ -361,7 +418,7 @@ def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSe
 
 def _open_writer(
     options: LiveOptions, video: Film | None
-) -> VideoWriter | RecordingWriter | ImageSequenceWriter | None:
+) -> FilmWriter | RecordingWriter | ImageSequenceWriter | None:
     segments = None
     if options.segment_seconds is not None:
         segments = SegmentOptions(options.segment_seconds, options.quota_bytes)
@@ -377,7 +434,7 @@ def _open_writer(
         return ImageSequenceWriter(output, quality=options.quality, force=options.force)
     if video is None:
         return RecordingWriter(output, force=options.force, segments=segments)
-    return VideoWriter(output, source=video, force=options.force)
+    return FilmWriter(output, source=video, force=options.force)
 
 
 @contextmanager

@@ -118,12 +118,16 @@ class RisingTicks:
 
     Args:
         tick: seconds per tick.
+        after: the tick of the frame before the first one.
+
+    Attributes:
+        last: the tick of the last frame.
     """
 
-    def __init__(self, tick: Fraction) -> None:
-        self._tick, self._last = tick, -1
+    def __init__(self, tick: Fraction, *, after: int = -1) -> None:
+        self._tick, self.last = tick, after
 
     def next(self, seconds: float | Fraction) -> int:
         """Return the tick of the next frame: the nearest one, or the one after the last frame's."""
-        self._last = max(self._last + 1, round(Fraction(seconds) / self._tick))
-        return self._last
+        self.last = max(self.last + 1, round(Fraction(seconds) / self._tick))
+        return self.last

@@ -58,6 +58,11 @@ _NO_DELAY = {
 }
 """Encoder -> its options for a recording: no frame waits in the encoder for later frames."""
 
+_SEGMENT_CONTAINER = "nut"
+_SEGMENT_OPTIONS = {
+    "avoid_negative_ts": "disabled"
+}  # it stores no decoding times, and would shift the pictures
+
 TICK = Fraction(1, 90_000)
 """Unit of the time stamps in seconds, for a camera and for a video without a time base."""
 
@@ -84,11 +89,15 @@ class EncoderSettings:
             None: the frames come from a camera.
         start_seconds: time of a frame that gets time stamp 0.
         is_recording: write the file in short parts, each playable as soon as it is written.
+        is_segment: write a segment of a film, in a container that keeps every time stamp exactly.
+        after_tick: time stamp of the frame before the first one.
     """
 
     source: Film | None = None
     start_seconds: float = 0.0
     is_recording: bool = False
+    is_segment: bool = False
+    after_tick: int = -1
 
 
 class VideoEncoder:
@@ -121,6 +130,8 @@ class VideoEncoder:
         if 0 in self._size:
             raise PictureError(f"{path}: a video of {width} x {height} pixels cannot be written")
         container_options: dict[str, str] = {}
+        if settings.is_segment:
+            container_name, container_options = _SEGMENT_CONTAINER, _SEGMENT_OPTIONS
         if settings.is_recording:
             container_options = _FRAGMENTS[container_name]
             codec_options = codec_options | _NO_DELAY.get(codec, {})
@@ -131,7 +142,7 @@ class VideoEncoder:
         self._start_seconds = settings.start_seconds
         self._full_range = source.full_range if source else True
         self._tick = source.time_base if source and source.time_base else TICK
-        self._ticks = RisingTicks(self._tick)
+        self._ticks = RisingTicks(self._tick, after=settings.after_tick)
         try:
             self._stream = self._add_stream(codec, codec_options, source)
         except self._av.codec.codec.UnknownCodecError:
@@ -147,6 +158,20 @@ class VideoEncoder:
             av.error.FFmpegError: the file cannot be written.
         """
         self.container.mux(self._stream.encode(self._to_video_frame(frame, seconds)))
+
+    @property
+    def last_tick(self) -> int:
+        """Time stamp of the last frame."""
+        return self._ticks.last
+
+    def append(self, packet: Any) -> None:
+        """Append an encoded frame of another encoder with the same settings.
+
+        Raises:
+            av.error.FFmpegError: the file cannot be written.
+        """
+        packet.stream = self._stream
+        self.container.mux(packet)
 
     def flush(self) -> None:
         """Write the frames that wait in the encoder.

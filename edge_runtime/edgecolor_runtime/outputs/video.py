@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.errors import PictureError
@@ -52,6 +53,7 @@ class VideoWriter:
         self._stack = ExitStack()
         self._tracks: TrackCopier | None = None
         self._encoder: VideoEncoder | None = None
+        self._is_encoded = False  # the frames come as packets
 
     def __enter__(self) -> VideoWriter:
         """Return the writer itself."""
@@ -72,12 +74,28 @@ class VideoWriter:
         """
         try:
             if self._encoder is None:
-                self._encoder = self._open(shot)
+                self._encoder = self._open(shot.frame.y.size, 0.0 if self._source else shot.seconds)
             if self._tracks is not None:
                 self._tracks.copy_until(shot.seconds)
             self._encoder.encode(shot.frame, shot.seconds)
         except self._av.error.FFmpegError as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def append(self, packet: Any, size: tuple[int, int]) -> None:
+        """Append a frame that is encoded already, by an encoder with the same settings.
+
+        Args:
+            packet: PyAV's packet, with its time stamps.
+            size: width and height of the film in pixels.
+
+        Raises:
+            av.error.FFmpegError: the file cannot be written.
+        """
+        if self._encoder is None:
+            self._encoder, self._is_encoded = self._open(size, 0.0), True
+        if self._tracks is not None:
+            self._tracks.copy_until(float(packet.dts * packet.time_base))
+        self._encoder.append(packet)
 
     def finish(self, *, whole: bool = True) -> None:
         """Complete the file and give it its real name. If no frame was written, there is no file.
@@ -93,7 +111,8 @@ class VideoWriter:
             self.discard()
             return
         try:
-            self._encoder.flush()
+            if not self._is_encoded:
+                self._encoder.flush()
             if self._tracks is not None and whole:
                 self._tracks.copy_until(float("inf"))
             self._encoder.container.close()
@@ -110,17 +129,16 @@ class VideoWriter:
         self._encoder = None
         self._stack.close()
 
-    def _open(self, shot: Shot) -> VideoEncoder:
+    def _open(self, size: tuple[int, int], start_seconds: float) -> VideoEncoder:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PictureError(f"{self.path}: cannot be written: {error.strerror}") from error
         self._temporary = self._stack.enter_context(temporary_beside(self.path))
-        start_seconds = 0.0 if self._source else shot.seconds
         settings = EncoderSettings(self._source, start_seconds)
-        encoder = VideoEncoder(self._temporary, self.path, shot.frame.y.size, settings)
+        encoder = VideoEncoder(self._temporary, self.path, size, settings)
         self._stack.callback(encoder.close)
-        self.notes += encoder.notes
+        self.notes += [note for note in encoder.notes if note not in self.notes]
         if isinstance(self._source, VideoFile):
             self._tracks = self._stack.enter_context(TrackCopier(self._source.path, encoder.container))
             self.notes += self._tracks.notes

@@ -202,13 +202,18 @@ class LatestFrames:
 
 
 class AllFrames:
-    """Every frame of a source that is not live, such as a video file."""
+    """Every frame of a source that is not live, such as a video file.
+
+    Attributes:
+        skipped: number of frames at the start that are read and left out.
+    """
 
     live = False
 
     def __init__(self, source: Source) -> None:
         self.name, self._source, self._stopped = source.name, source, False
         self.latency_from = source.stamped_at
+        self.skipped = 0
 
     @property
     def notes(self) -> Sequence[str]:
@@ -218,10 +223,11 @@ class AllFrames:
     def __iter__(self) -> Generator[tuple[Frame, int], None, None]:
         """Yield each frame, and 0: no frame is dropped."""
         try:
-            for frame in self._source:
+            for number, frame in enumerate(self._source):
                 if self._stopped:
                     return
-                yield frame, 0
+                if number >= self.skipped:
+                    yield frame, 0
         finally:
             self._source.close()
 

@@ -69,12 +69,20 @@ def test_every_frame_of_a_video(film: Path, tiny_path: Path, tmp_path: Path) -> 
         assert len(list(colored)) == 10
 
 
-def test_a_video_that_is_stopped_leaves_no_file(film: Path, tiny_path: Path, tmp_path: Path) -> None:
+def test_a_video_that_is_stopped_is_resumed(film: Path, tiny_path: Path, tmp_path: Path) -> None:
     options = LiveOptions(model=tiny_path, every_frame=True, output=tmp_path / "colored.mkv")
     session = LiveSession(film, options)
     result = session.run(on_frame=lambda shot: session.stop())
-    assert result.output is None and result.statistics.frames == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4"]
+    assert result.output is None and result.statistics.frames == result.resumable_frames == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["colored.mkv.parts", "film.mp4"]
+    session = LiveSession(film, options)
+    assert session.done_before == 1
+    numbers: list[int] = []
+    result = session.run(on_frame=lambda shot: numbers.append(shot.number))
+    assert numbers == list(range(1, 10)) and result.statistics.frames == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["colored.mkv", "film.mp4"]
+    with VideoFile(tmp_path / "colored.mkv") as colored:
+        assert len(list(colored)) == 10
 
 
 def test_a_camera_that_is_stopped_leaves_a_whole_file(folder: Path, tiny_path: Path, tmp_path: Path) -> None:

@@ -85,6 +85,11 @@ def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> Non
     session = LiveSession(path, _build_options(shared, arguments, output=output, every_frame=True))
     result, received = _run(session, shared, arguments, has_bar=True)
     if received:
+        if not shared.quiet:
+            total = f" of {session.frame_count}" if session.frame_count is not None else ""
+            print_line(
+                f"{result.resumable_frames}{total} frames are done; the same command resumes this film"
+            )
         raise typer.Exit(128 + received)
     _print_result(result, shared, arguments, label=str(path))
     if missing := result.missing_frames:
@@ -138,12 +143,16 @@ def _run(
     with (
         session,
         _stopped_by_signals(session.stop) as received,
-        progress_bar("coloring", session.frame_count, quiet=shared.quiet or not has_bar) as advance,
+        progress_bar("coloring", _frames_to_do(session), quiet=shared.quiet or not has_bar) as advance,
     ):
         on_frame = _frame_reporter(session, advance, arguments, quiet=shared.quiet)
         result = session.run(on_frame=on_frame, on_message=progress_printer(shared.quiet))
     systemd.notify_stopping()
     return result, received[0] if received else 0
+
+
+def _frames_to_do(session: LiveSession) -> int | None:
+    return None if session.frame_count is None else max(0, session.frame_count - session.done_before)
 
 
 def _frame_reporter(
