@@ -165,10 +165,10 @@ def run(
     or a camera are shown as they are. --recolor gives new colors to all.
 
     A photograph keeps its EXIF, XMP, color profile and resolution; a video keeps its time, its sound, its
-    subtitles and its tags. Of a photograph that is cut off, the part that is there is colored, and a note says which part is
-    missing. A folder is searched with its subfolders. If a format cannot hold the colors, the result is a PNG
-    file. Without -o, photo.jpg becomes photo.color.jpg beside it. For a video or a camera, a -o without an
-    extension is a folder of numbered pictures.
+    subtitles and its tags. Of a photograph that is cut off, the part that is there is colored, and a note
+    says which part is missing. A folder is searched with its subfolders. If a format cannot hold the
+    colors, the result is a PNG file. Without -o, photo.jpg becomes photo.color.jpg beside it. For a video
+    or a camera, a -o without an extension is a folder of numbered pictures.
 
     The same command resumes a video that was interrupted.
 
