@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from edgecolor.batch.commit import MAX_UNSYNCED_RESULTS
+from edgecolor.batch.memory_budget import MemoryBudget
 from edgecolor.batch.plan import ColoringOptions, PictureJob, PictureResult, SourceState, hash_file
 from edgecolor_runtime.colors.frame import ColorFrame
 from edgecolor_runtime.colors.hints import HintSet
@@ -20,12 +21,16 @@ from edgecolor_runtime.images.formats import find_format, format_of
 from edgecolor_runtime.images.hint_file import hint_path, read_hints
 from edgecolor_runtime.images.own_colors import KEPT_NOTE, is_in_color
 from edgecolor_runtime.images.picture import Picture
-from edgecolor_runtime.images.reader import open_picture
+from edgecolor_runtime.images.reader import estimate_memory, open_picture
 from edgecolor_runtime.images.writer import encode_pages
 from edgecolor_runtime.inference.color_picture import ColoredFile, color_file
 from edgecolor_runtime.inference.colorizer import Colorizer
 from edgecolor_runtime.models.model_file import ModelFile
 from edgecolor_runtime.system.files import refuse_existing, stage_bytes
+from edgecolor_runtime.system.memory import read_free_memory, release_freed_memory
+
+_MEMORY_SHARE = 0.8  # of the free memory that pictures in work take together; the estimates are not exact
+_LARGE_PICTURE_BYTES = 100_000_000  # memory of a picture after which freed memory goes back to the system
 
 
 def color_all(
@@ -35,6 +40,8 @@ def color_all(
     on_result: Callable[[PictureResult], None],
 ) -> None:
     """Color pictures on the cores of this machine. A picture that fails does not stop the others.
+
+    Pictures whose memory does not fit into the free memory together are colored one after the other.
 
     Args:
         model: the model.
@@ -50,6 +57,8 @@ def color_all(
     idle: SimpleQueue[Colorizer] = SimpleQueue()
     for _ in range(workers):
         idle.put(Colorizer(model, threads=threads, saturation=options.saturation, delegate=options.delegate))
+    free = read_free_memory() if workers > 1 else None
+    budget = MemoryBudget(None if free is None else round(free * _MEMORY_SHARE))
     pool = ThreadPoolExecutor(workers)
     waiting = iter(jobs)
     begun: set[Future[PictureResult]] = set()
@@ -57,25 +66,32 @@ def color_all(
         while True:
             # No more than these, so that results cannot pile up while `on_result` waits for a slow disk.
             for job in islice(waiting, workers + MAX_UNSYNCED_RESULTS - len(begun)):
-                begun.add(pool.submit(_color, job, idle, options))
+                begun.add(pool.submit(_color, job, idle, budget, options))
             if not begun:
                 break
             for future in wait(begun, return_when=FIRST_COMPLETED).done:
                 begun.remove(future)
                 on_result(future.result())
     finally:
+        budget.close()
         pool.shutdown(cancel_futures=True)
         for future in begun:  # pictures that were in work when the run was interrupted
             if not future.cancelled() and future.exception() is None:
                 on_result(future.result())
 
 
-def _color(job: PictureJob, idle: SimpleQueue[Colorizer], options: ColoringOptions) -> PictureResult:
-    colorizer = idle.get()
-    try:
-        return color_one(colorizer, job, options)
-    finally:
-        idle.put(colorizer)
+def _color(
+    job: PictureJob, idle: SimpleQueue[Colorizer], budget: MemoryBudget, options: ColoringOptions
+) -> PictureResult:
+    need = estimate_memory(job.source)
+    with budget.reserved(need):
+        colorizer = idle.get()
+        try:
+            return color_one(colorizer, job, options)
+        finally:
+            idle.put(colorizer)
+            if need >= _LARGE_PICTURE_BYTES:
+                release_freed_memory()
 
 
 def color_one(colorizer: Colorizer, job: PictureJob, options: ColoringOptions) -> PictureResult:
