@@ -219,10 +219,12 @@ def _show_files(
 ) -> None:
     """Show one of the photographs, and offer the results of all."""
     colorizer = load_colorizer(model, model.sha256)
-    picture, buttons = st.container(), st.container(horizontal=True)
+    picture, buttons, notes = st.container(), st.container(horizontal=True), st.container()
     with picture:
         try:
-            _show_photo(files[shown], colorizer, model.sha256, saturation, buttons=buttons, facts=facts)
+            _show_photo(
+                files[shown], colorizer, model.sha256, saturation, buttons=buttons, notes=notes, facts=facts
+            )
         except EdgecolorError as error:
             st.error(_escape(str(error)))
     session = get_script_run_ctx(suppress_warning=True)
@@ -248,6 +250,7 @@ def _show_photo(
     saturation: float,
     *,
     buttons: DeltaGenerator,
+    notes: DeltaGenerator,
     facts: DeltaGenerator,
 ) -> None:
     sha256 = file.sha256
@@ -275,7 +278,7 @@ def _show_photo(
     label = f"Download in color, {across} × {down}"
     buttons.download_button(label, encode_whole, file_name=result.name, on_click="ignore", type="primary")
     for note in (*([OWN_COLORS_NOTE] if kept else []), *photo.whole.notes):
-        st.caption(_escape(f"{file.name}: {note}"))
+        notes.caption(_escape(f"{file.name}: {note}"))
     inference = "none" if prediction is None else f"{1000 * prediction.seconds:.1f} ms"
     facts.caption(
         f"Inference {inference}, reading the file {1000 * photo.seconds:.0f} ms, "
