@@ -44,15 +44,13 @@ def refuse_too_large(size: tuple[int, int], bytes_per_pixel: int, max_pixels: in
     """Raise PictureError if a picture has more pixels than is allowed, or needs more memory than is free."""
     pixels = size[0] * size[1]
     if max_pixels is not None and pixels > max_pixels:
-        allowed = f"at most {_megapixels(max_pixels)} are allowed"
-        raise PictureError(f"{_megapixels(pixels)} megapixels; {allowed}. Scale the picture down first")
+        raise PictureError(
+            f"{size[0]} x {size[1]} are {pixels:,} pixels; at most {max_pixels:,} are allowed. "
+            "Scale the picture down first"
+        )
     needed, free = estimate_bytes(size, bytes_per_pixel), read_memory()[1]
     if free is not None and needed > free:
         raise PictureError(
-            f"{_megapixels(pixels)} megapixels need {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are "
+            f"{pixels / _MEGA:,.0f} megapixels need {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are "
             "free. Close other programs, or scale the picture down first"
         )
-
-
-def _megapixels(pixels: int) -> str:
-    return f"{pixels / _MEGA:,.0f}" if pixels >= 10 * _MEGA else f"{pixels / _MEGA:.2g}"
