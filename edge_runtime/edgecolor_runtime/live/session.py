@@ -151,6 +151,7 @@ class LiveSession:
         if options.every < 1 or (options.every > 1 and not options.stabilize):
             raise UsageError(f"every is {options.every}; expected 1, or a larger number with stabilize")
         self._on_message: Callable[[str], None] | None = None
+        self._on_wait: Callable[[], None] | None = None
         self._stopped = False
         self._reported: set[str] = set()  # notes of the camera
         self._video: Film | None = None
@@ -214,6 +215,7 @@ class LiveSession:
         *,
         on_frame: Callable[[Shot], None] | None = None,
         on_message: Callable[[str], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> LiveResult:
         """Color frames until the source ends, `stop` is called, or a limit of the options is reached.
 
@@ -225,13 +227,14 @@ class LiveSession:
             on_frame: called after each frame is written and shown.
             on_message: called with one line of text: at the start if the model was chosen by a measurement,
                 when the frames of a camera are changed, and when a camera is gone and is waited for.
+            on_wait: called several times per second while a camera gives no frame: the session is alive.
 
         Raises:
             CameraError: the camera cannot be opened, stalls or goes away, and `reconnect` is not set.
             PictureError: the video cannot be read, or the output cannot be written.
             MissingError: PyAV or picamera2 is not installed, or PyAV lacks an encoder.
         """
-        self._on_message = on_message
+        self._on_message, self._on_wait = on_message, on_wait
         if on_message is not None and self._choice is not None:
             on_message(self._choice.reason)
         if on_message is not None and self._done_before:
@@ -286,7 +289,11 @@ class LiveSession:
         camera = find_camera(name, request)
         on_disconnect = self._report_disconnect if options.reconnect else None
         feed = LatestFrames(
-            camera.open, name=camera.name, stall_seconds=camera.stall_seconds, on_disconnect=on_disconnect
+            camera.open,
+            name=camera.name,
+            stall_seconds=camera.stall_seconds,
+            on_disconnect=on_disconnect,
+            on_wait=self._report_wait,
         )
         return feed, camera.orientation
 
@@ -349,6 +356,10 @@ class LiveSession:
     def _report_disconnect(self, reason: str) -> None:
         if self._on_message is not None:
             self._on_message(f"{reason.rstrip('.')}; waiting for it")
+
+    def _report_wait(self) -> None:
+        if self._on_wait is not None:
+            self._on_wait()
 
     def _report_notes(self) -> None:
         """Report each note on the frames of a camera once. Those of a film are part of the result."""

@@ -83,8 +83,12 @@ class Mailbox:
         source = self._source
         return source.stamped_at if source is not None else ""
 
-    def take(self, stopped: threading.Event) -> Frame | None:
+    def take(self, stopped: threading.Event, on_wait: Callable[[], None] = lambda: None) -> Frame | None:
         """Return the latest frame that was not taken yet; wait for it if necessary.
+
+        Args:
+            stopped: ends the wait.
+            on_wait: called several times per second while there is no frame.
 
         Returns:
             The frame; None if the source ended or `stopped` is set.
@@ -108,6 +112,7 @@ class Mailbox:
                         "slower camera needs --stall TIME."
                     )
                 self._change.wait(_STOP_CHECK_SECONDS)
+                on_wait()
         return None
 
     def close(self) -> None:
@@ -131,6 +136,7 @@ class LatestFrames:
         stall_seconds: the source counts as gone if there is no frame for this long; None: `STALL_SECONDS`.
         on_disconnect: called with the reason when the source is gone. The source is then opened again until
             it is back. None: a source that is gone is an error.
+        on_wait: called several times per second while there is no frame, in the thread that takes frames.
     """
 
     live = True
@@ -142,8 +148,9 @@ class LatestFrames:
         name: str,
         stall_seconds: float | None = None,
         on_disconnect: Callable[[str], None] | None = None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name = name
+        self.name, self._on_wait = name, on_wait
         self._open, self._stall_seconds, self._on_disconnect = open_source, stall_seconds, on_disconnect
         self._stopped = threading.Event()
         self._mailbox: Mailbox | None = None
@@ -171,7 +178,7 @@ class LatestFrames:
             mailbox = Mailbox(self._open, name=self.name, stall_seconds=self._stall_seconds)
             self._mailbox = mailbox
             try:
-                while (frame := mailbox.take(self._stopped)) is not None:
+                while (frame := mailbox.take(self._stopped, self._on_wait)) is not None:
                     last_reason = ""
                     yield (
                         replace(frame, restarted=True) if restarted else frame,
@@ -195,6 +202,7 @@ class LatestFrames:
                 self._on_disconnect(reason)
                 last_reason = reason
             self._stopped.wait(_RETRY_SECONDS)
+            self._on_wait()
 
     def stop(self) -> None:
         """End the frames. May be called from a signal handler or another thread."""

@@ -12,12 +12,12 @@ from contextlib import suppress
 
 
 def notify_ready() -> None:
-    """Report that the service has started: the first frame is out."""
+    """Report that the service has started: the first frame is out, or a camera is waited for."""
     _send(b"READY=1")
 
 
 def notify_alive() -> None:
-    """Restart the watchdog's time limit. This takes microseconds; call it for every frame."""
+    """Restart the watchdog's time limit; it takes microseconds. Call it for every frame and while waiting."""
     _send(b"WATCHDOG=1")
 
 

@@ -146,7 +146,11 @@ def _run(
         progress_bar("coloring", _frames_to_do(session), quiet=shared.quiet or not has_bar) as advance,
     ):
         on_frame = _frame_reporter(session, advance, arguments, quiet=shared.quiet)
-        result = session.run(on_frame=on_frame, on_message=progress_printer(shared.quiet))
+        result = session.run(
+            on_frame=on_frame,
+            on_message=progress_printer(shared.quiet),
+            on_wait=_wait_reporter(reconnect=arguments.reconnect),
+        )
     systemd.notify_stopping()
     return result, received[0] if received else 0
 
@@ -175,6 +179,25 @@ def _frame_reporter(
         if arguments.stats and time.monotonic() >= next_stats:
             next_stats = time.monotonic() + _STATS_SECONDS
             print(json.dumps(session.statistics.to_json()), flush=True)
+
+    return report
+
+
+def _wait_reporter(*, reconnect: bool) -> Callable[[], None]:
+    """Return the function that reports to systemd that the session waits for its camera.
+
+    A service that waits for a camera to come back has started, and is not killed by the watchdog.
+    """
+    from edgecolor_runtime.system import systemd
+
+    is_ready = not reconnect
+
+    def report() -> None:
+        nonlocal is_ready
+        if not is_ready:
+            systemd.notify_ready()
+            is_ready = True
+        systemd.notify_alive()
 
     return report
 
