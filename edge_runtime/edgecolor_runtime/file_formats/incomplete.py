@@ -15,7 +15,8 @@ from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats.tiff_strips import inflate
 
 BIT_ROT = "its data are damaged; parts of the picture may be wrong"
-END_MISSING = "its last bytes are missing; a part of the picture may be missing"
+COLORS_MISSING = "its last bytes are missing, and with them some of its colors"
+PAGES_MISSING = "its last bytes are missing, and with them its last pages"
 _LESS_DETAIL = "its last bytes are missing; the picture has less detail"
 
 MISSING_LEVEL = 128  # gray level of missing pixels
@@ -25,7 +26,7 @@ _MISSING_COLORS: dict[str, int | tuple[int, ...]] = {
     "LAB": (MISSING_LEVEL,) * 3,
     "CMYK": (0, 0, 0, 255 - MISSING_LEVEL),
 }
-_END_ONLY = "its last bytes are missing; the picture is complete"
+END_ONLY = "its last bytes are missing; the picture is complete"
 _MIN_FILLED_SHARE = 0.5  # of a rectangle that is missing as a whole
 _JPEG_END = b"\xff\xd9"
 _JPEG_START_OF_SCAN = 0xDA
@@ -132,7 +133,7 @@ def recover_jpeg(data: bytes, decode: Decode) -> Recovered:
     noise = bytes(random.Random(0).choices(range(255), k=_NOISE_BYTES))
     changed = ImageChops.difference(image, decode(data + noise + _JPEG_END)).getbbox()
     if changed is None:
-        return Recovered(image, (), (_END_ONLY,))
+        return Recovered(image, (), (END_ONLY,))
     if changed[1] == 0:
         raise PictureError("the file ends before its first pixels")
     return Recovered(image, ((0, changed[1], *image.size),), ())
@@ -190,7 +191,7 @@ def recover_png(data: bytes, decode: Decode) -> Recovered:
     if interlaced:
         return Recovered(image, (), damage or (_LESS_DETAIL,))
     if present >= height:
-        return Recovered(image, (), damage or (_END_ONLY,))
+        return Recovered(image, (), damage or (END_ONLY,))
     return Recovered(image, ((0, present, width, height),), damage)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO
 
 from edgecolor_runtime.file_formats.tiff_directory import DirectoryReader
@@ -39,16 +40,19 @@ class _Chain:
             raise TiffDamageError(_NO_DIRECTORY) from error
 
     def directories(self) -> Iterator[Directory]:
-        offset = self._reader.first
-        while offset and offset not in self._visited and len(self._visited) < _MAX_DIRECTORIES:
+        try:
+            directory, following = self._directory(self._reader.first)
+        except (ValueError, struct.error) as error:
+            raise TiffDamageError(_NO_DIRECTORY) from error
+        while following and following not in self._visited and len(self._visited) < _MAX_DIRECTORIES:
             try:
-                directory, following = self._directory(offset)
-            except (ValueError, struct.error) as error:
-                if offset == self._reader.first:
-                    raise TiffDamageError(_NO_DIRECTORY) from error
+                successor, offset = self._directory(following)
+            except (ValueError, struct.error):
+                yield replace(directory, breaks_off=True)
                 return
             yield directory
-            offset = following
+            directory, following = successor, offset
+        yield directory
 
     def _directory(self, offset: int, depth: int = 0) -> tuple[Directory, int]:
         self._visited.add(offset)

@@ -65,6 +65,7 @@ class Directory:
         big: whether the file is a BigTIFF.
         tags: number of a tag -> its values, for the tags with integers.
         children: the directories below it.
+        breaks_off: whether the file names a directory after it that cannot be read.
     """
 
     offset: int
@@ -72,6 +73,7 @@ class Directory:
     big: bool
     tags: dict[int, tuple[int, ...]]
     children: tuple[Directory, ...] = ()
+    breaks_off: bool = False
 
     def value(self, tag: int, default: int = 0) -> int:
         """Return the first value of a tag."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from edgecolor_runtime.file_formats import tiff_pages as tags
 from edgecolor_runtime.file_formats.tiff_pages import Directory
 from edgecolor_runtime.file_formats.tiff_strips import GROUP_BYTES, UNCOMPRESSED, Layout, read_blocks
 
+Box = tuple[int, int, int, int]
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # value of SAMPLE_FORMAT -> numpy's kind
 _DIFFERENCES = 2  # values of PREDICTOR
 _FLOAT_DIFFERENCES = 3
@@ -30,12 +32,14 @@ class Samples:
         bits: significant bits of a sample.
         missing: left, top, right and bottom of the parts that the file does not hold; their values are 0.
         damaged: whether data in the file are damaged.
+        colors_missing: whether some planes lack parts that others hold; these parts have equal planes.
     """
 
     values: NDArray[Any]
     bits: int
-    missing: tuple[tuple[int, int, int, int], ...]
+    missing: tuple[Box, ...]
     damaged: bool
+    colors_missing: bool = False
 
 
 def read_samples(file: IO[bytes], page: Directory, *, salvage: bool) -> Samples:
@@ -54,7 +58,7 @@ def read_samples(file: IO[bytes], page: Directory, *, salvage: bool) -> Samples:
     layout = _describe_layout(page)
     per_pixel = samples if layout.planes == 1 else 1
     values: NDArray[Any] = np.zeros((height, width, samples), stored.newbyteorder("="))
-    missing: list[tuple[int, int, int, int]] = []
+    missing: dict[Box, set[int]] = {}
     damaged = False
     for block in read_blocks(file, layout, salvage=salvage):
         rows, right = min(layout.height, height - block.top), min(layout.width, width - block.left)
@@ -66,9 +70,37 @@ def read_samples(file: IO[bytes], page: Directory, *, salvage: bool) -> Samples:
         present = min(rows, len(decoded))
         target[:present] = decoded[:present, :right]
         if present < rows:
-            missing.append((block.left, block.top + present, block.left + right, block.top + rows))
+            box = (block.left, block.top + present, block.left + right, block.top + rows)
+            missing.setdefault(box, set()).add(block.plane)
         damaged |= not block.whole
-    return Samples(values, bits, tuple(dict.fromkeys(missing)), damaged)
+    everywhere, some_colors = (
+        _separate_missing(values, missing) if layout.planes > 1 else (list(missing), False)
+    )
+    return Samples(values, bits, tuple(everywhere), damaged, colors_missing=some_colors)
+
+
+def _separate_missing(values: NDArray[Any], missing: Mapping[Box, set[int]]) -> tuple[list[Box], bool]:
+    """Give parts that some planes lack the values of a plane that has them.
+
+    Args:
+        values: the samples, which are changed.
+        missing: part -> the planes that lack it.
+
+    Returns:
+        The parts that all planes lack; and whether there are parts that only some lack.
+    """
+    everywhere, some_colors = [], False
+    for box, planes in missing.items():
+        left, top, right, bottom = box
+        present = [plane for plane in range(values.shape[-1]) if plane not in planes]
+        if not present:
+            everywhere.append(box)
+            continue
+        some_colors = True
+        part = values[top:bottom, left:right]
+        for plane in planes:
+            part[..., plane] = part[..., present[-1]]
+    return everywhere, some_colors
 
 
 def _describe_layout(page: Directory) -> Layout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -17,8 +17,10 @@ from edgecolor_runtime.colors.spaces import U16
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats.incomplete import (
     BIT_ROT,
-    END_MISSING,
+    COLORS_MISSING,
+    END_ONLY,
     MISSING_LEVEL,
+    PAGES_MISSING,
     Recovered,
     describe_missing,
     fill_missing,
@@ -47,7 +49,12 @@ from edgecolor_runtime.images.metadata import read_metadata, read_tiff, state_sr
 from edgecolor_runtime.images.pdf_scans import count_pdf_pages, read_pdf_page
 from edgecolor_runtime.images.picture import DecodedPage, Picture
 from edgecolor_runtime.images.samples import is_deep, round_to_8_bits, scale_to_16_bits, values_of
-from edgecolor_runtime.images.tiff_images import decode_with_pillow, image_of_samples, needs_pillow
+from edgecolor_runtime.images.tiff_images import (
+    decode_cut_page,
+    decode_with_pillow,
+    image_of_samples,
+    needs_pillow,
+)
 from edgecolor_runtime.system.stderr import stderr_without
 
 _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
@@ -256,8 +263,11 @@ def _decode_tiff(file: IO[bytes], request: _Request) -> DecodedPage:
     directory = pages[_verify_page(request.page, len(pages)) - 1]
     refuse_too_large(directory.size, bytes_of_samples(directory), request.max_pixels)
     block, info = read_tiff(file, directory.offset)
+    decoded = _decode_tiff_page(file, directory, request.gray_range)
+    breaks_off = request.page is None and directories[-1].breaks_off
     return replace(
-        _decode_tiff_page(file, directory, request.gray_range),
+        decoded,
+        damage=(*decoded.damage, PAGES_MISSING) if breaks_off else decoded.damage,
         info=info,
         directories=block,
         orientation=directory.value(ORIENTATION, 1),
@@ -270,20 +280,19 @@ def _decode_tiff_page(
 ) -> DecodedPage:
     cut_parts = find_cut_parts(directory, file.seek(0, io.SEEK_END))
     if needs_pillow(directory):
-        with stderr_without(*_LIBTIFF_LINES) if cut_parts else nullcontext():
-            image = decode_with_pillow(file, directory)
-        whole = (0, 0, *directory.size)  # a single strip: how much of it is there is not known
-        return DecodedPage(
-            image,
-            missing=() if whole in cut_parts else cut_parts,
-            damage=(END_MISSING,) if whole in cut_parts else (),
-        )
+        if cut_parts:
+            with stderr_without(*_LIBTIFF_LINES):
+                image, missing = decode_cut_page(file, directory, cut_parts)
+            return DecodedPage(image, missing=missing, damage=() if missing else (END_ONLY,))
+        return DecodedPage(decode_with_pillow(file, directory))
     samples = None if cut_parts else read_samples(file, directory, salvage=False)
     if samples is None or samples.damaged:
         with stderr_without(*_LIBTIFF_LINES):
             samples = read_samples(file, directory, salvage=True)
     image, deep, assumed = image_of_samples(samples, directory, gray_range)
-    damage = (BIT_ROT,) if samples.damaged and not samples.missing else ()
+    damage = (BIT_ROT,) if samples.damaged and not (samples.missing or samples.colors_missing) else ()
+    if samples.colors_missing:
+        damage = (COLORS_MISSING, *damage)
     return DecodedPage(image, deep, notes=assumed, missing=samples.missing, damage=damage)
 
 

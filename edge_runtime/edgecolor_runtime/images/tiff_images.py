@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageChops, TiffImagePlugin
 
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.file_formats import tiff_pages as tags
@@ -22,9 +24,16 @@ if TYPE_CHECKING:
     from edgecolor_runtime.colors.spaces import U8, U16
     from edgecolor_runtime.file_formats.tiff_samples import Samples
 
+_LONG = 4  # type of values
+_JPEG_END = b"\xff\xd9"
+_MAX_FILLER_BYTES = 64_000_000
+_NOISE_BYTES = 4096  # more than the coefficients of a block
 _ASSOCIATED_ALPHA = 1  # values of EXTRA_SAMPLES
 _ALPHA = 2
 _MAX_16_BIT = 65535
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom of a part of a page in pixels."""
+
 _COMPRESSIONS = {
     1: "no compression", 2: "fax compression", 3: "fax compression", 4: "fax compression",
     6: "JPEG compression of 1992", 7: "JPEG compression", 34661: "JBIG compression",
@@ -139,8 +148,53 @@ def _image_of(color: U8, alpha: U8 | None, associated: bool) -> Image.Image:
     return multiplied.convert(f"{mode}A")
 
 
-def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
+def decode_cut_page(
+    file: IO[bytes], page: Directory, cut: Sequence[Box]
+) -> tuple[Image.Image, tuple[Box, ...]]:
+    """Decode what is left of a page for which `needs_pillow` is true and whose file misses its end.
+
+    Args:
+        file: the TIFF file.
+        page: the page.
+        cut: result of `find_cut_parts`, at least one.
+
+    Returns:
+        The page at its full size, and the part that is missing.
+
+    Raises:
+        PictureError: as for `decode_with_pillow`, or no pixel is left.
+    """
+    width, height = page.size
+    _, top, _, bottom = cut[0]
+    noise = random.Random(0).randbytes(_NOISE_BYTES)
+    try:  # the first of these strips may hold some rows
+        ends = [decode_with_pillow(file, page, rows=bottom, filler=filler) for filler in (b"", noise)]
+        # What changes with the bytes after the end does not come from the file.
+        changed = ImageChops.difference(*(end.convert("L" if end.mode == "1" else end.mode) for end in ends))
+        box = changed.getbbox()
+        rows = bottom if box is None else box[1]
+        decoded = ends[0]
+    except PictureError:
+        if not top:
+            raise
+        rows, decoded = top, decode_with_pillow(file, page, rows=top)
+    if not rows:
+        raise PictureError("the file ends before its first pixels")
+    whole = Image.new(decoded.mode, page.size)
+    whole.paste(decoded, (0, 0))
+    return whole, ((0, rows, width, height),) if rows < height else ()
+
+
+def decode_with_pillow(
+    file: IO[bytes], page: Directory, *, rows: int | None = None, filler: bytes = b""
+) -> Image.Image:
     """Decode a page for which `needs_pillow` is true, as it lies in the file.
+
+    Args:
+        file: the TIFF file.
+        page: the page.
+        rows: number of rows to decode; None: all.
+        filler: bytes for the end of a file that is cut off, before the end mark of JPEG.
 
     Raises:
         PictureError: Pillow does not decode this kind of TIFF, or the file is damaged.
@@ -149,7 +203,7 @@ def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
     large = page.size[0] * page.size[1] > (Image.MAX_IMAGE_PIXELS or 0)
     try:
         with pictures_of_any_size():
-            opened = TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page)))
+            opened = TiffImagePlugin.TiffImageFile(io.BytesIO(_single_page(file, page, rows, filler)))
         with opened, pictures_of_any_size() if large else nullcontext():
             opened.load()
             return opened
@@ -165,19 +219,31 @@ def decode_with_pillow(file: IO[bytes], page: Directory) -> Image.Image:
         ) from error
 
 
-def _single_page(file: IO[bytes], page: Directory) -> bytes:
+def _single_page(file: IO[bytes], page: Directory, rows: int | None, filler: bytes) -> bytes:
     """Return the file with a copy of one directory as its only one, without the orientation.
+
+    The copy has the height of `rows`, if they are given. A file that is cut off is filled.
 
     The copy lies at the end and points to the same pixels. Versions of Pillow turn pictures differently.
     """
     file.seek(0)
     data = bytearray(file.read())
+    offsets = page.tags.get(tags.TILE_OFFSETS) or page.tags.get(tags.STRIP_OFFSETS) or ()
+    lengths = page.tags.get(tags.TILE_BYTES) or page.tags.get(tags.STRIP_BYTES) or ()
+    ends = [offset + length for offset, length in zip(offsets, lengths, strict=False)]
+    missing = min(max(ends, default=0) - len(data), _MAX_FILLER_BYTES)
+    if missing > 0:
+        data += (filler + _JPEG_END * (missing // 2 + 1))[:missing]
     count_layout, entry_bytes, word = ("Q", 20, "Q") if page.big else ("H", 12, "I")
     start = page.offset + struct.calcsize(count_layout)
     count = struct.unpack_from(page.order + count_layout, data, page.offset)[0]
     places = range(start, start + count * entry_bytes, entry_bytes)
     entries = (data[place : place + entry_bytes] for place in places)
     kept = [entry for entry in entries if struct.unpack_from(page.order + "H", entry)[0] != tags.ORIENTATION]
+    for entry in kept:
+        if rows and struct.unpack_from(page.order + "H", entry)[0] == tags.HEIGHT:
+            head = struct.pack(f"{page.order}HH{word}", tags.HEIGHT, _LONG, 1)
+            entry[:] = (head + struct.pack(f"{page.order}I", rows)).ljust(entry_bytes, b"\0")
     data += bytes(len(data) % 2)
     struct.pack_into(page.order + word, data, 8 if page.big else 4, len(data))
     data += struct.pack(page.order + count_layout, len(kept)) + b"".join(kept)

@@ -25,6 +25,7 @@ from edgecolor_runtime.images.reader import count_pages, open_picture, parse_pic
 
 NONE = 1  # compressions
 LZW = 5
+JPEG = 7
 DEFLATE = 8
 PACK_BITS = 32773
 
@@ -42,7 +43,7 @@ class Page:
         values: samples, shape (height, width) or (height, width, samples).
         photometric: value of the tag.
         bits: bits of a sample if they are not those of the type of `values`.
-        compression: NONE, LZW, DEFLATE or PACK_BITS.
+        compression: NONE, LZW, JPEG, DEFLATE or PACK_BITS.
         rows: rows of a strip; None for all.
         tile: width and height of a tile; None for strips.
         planar: each sample in a plane of its own.
@@ -168,6 +169,10 @@ def _compress(block: NDArray[Any], page: Page, bits: int, order: str) -> bytes:
         data = np.diff(pixels, axis=1, prepend=np.zeros_like(pixels[:, :1])).tobytes()
     else:
         data = block.astype(f"{order}{block.dtype.kind}{block.itemsize}").tobytes()
+    if page.compression == JPEG:
+        file = io.BytesIO()
+        Image.fromarray(block[..., 0]).save(file, "JPEG", quality=95)
+        return file.getvalue()
     if page.compression == DEFLATE:
         return zlib.compress(data)
     if page.compression == PACK_BITS:
@@ -477,6 +482,42 @@ def test_a_file_without_its_end(layout: str, compression: int, kind: str) -> Non
     assert (result[-32:] == 128).all()  # below the last tile that is there
     with pytest.raises(PictureError, match=r"a\.tif: damaged picture: the lower .* are missing"):
         parse_picture(data[: len(data) * 3 // 4], "a.tif", strict=True)
+
+
+@pytest.mark.parametrize("rows", [None, 32])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_jpeg_in_a_file_without_its_end(rows: int | None, share: float) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (192, 64), np.uint8)
+    data = tiff(Page(values, compression=JPEG, rows=rows))
+    whole = np.asarray(parse_picture(data, "a.tif").gray)
+    picture = parse_picture(data[: int(len(data) * share)], "a.tif")
+    assert picture.notes[0].startswith("the lower ") and picture.notes[0].endswith(" % are missing")
+    missing = float(picture.notes[0].split()[2]) / 100
+    assert abs(missing - (1 - share)) < 0.2
+    present = round(192 * (1 - missing)) - 9
+    np.testing.assert_array_equal(np.asarray(picture.gray)[:present], whole[:present])
+    assert (np.asarray(picture.gray)[-8:] == 128).all()
+
+
+def test_a_plane_that_is_missing() -> None:
+    data = tiff(Page(RGB, 2, planar=True))
+    picture = parse_picture(data[: -RAMP.size * 3 // 2], "a.tif")  # blue, and half of green
+    assert picture.notes == ("its last bytes are missing, and with them some of its colors",)
+    rgb = np.asarray(picture.to_rgb())
+    np.testing.assert_array_equal(rgb[..., 0], RGB[..., 0])
+    np.testing.assert_array_equal(rgb[: HEIGHT // 2, :, 1], RGB[: HEIGHT // 2, :, 1])
+
+
+def test_pages_that_are_missing() -> None:
+    pages = [Page(np.roll(RAMP, shift, axis=1)) for shift in (0, 5, 9)]
+    data = tiff(*pages)
+    picture = parse_picture(data[: len(data) * 2 // 3 - 10], "a.tif")
+    assert picture.notes == (
+        "holds 2 pages; only the first is colored",
+        "its last bytes are missing, and with them its last pages",
+    )
+    with pytest.raises(PictureError, match="with them its last pages"):
+        parse_picture(data[: len(data) * 2 // 3 - 10], "a.tif", strict=True)
 
 
 def test_the_missing_part_is_named_as_it_is_shown() -> None:
