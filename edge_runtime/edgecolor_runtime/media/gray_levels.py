@@ -100,7 +100,8 @@ class GrayLevels:
         if self._is_whole:
             return 0.0, float(white)
         missing = max(0.0, white * _SMALLEST_SHARE - (high - low))
-        return low - missing / 2, high + missing / 2
+        low = min(max(0.0, low - missing / 2), white - (high - low) - missing)
+        return low, low + max(high - low, white * _SMALLEST_SHARE)
 
 
 def _approach(value: float, target: float, seconds: float, *, widens: bool) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from edgecolor_runtime.outputs.encoder import EncoderSettings, VideoEncoder
 from edgecolor_runtime.outputs.film_job import FilmJob
 from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.sources.frames import Film
+from edgecolor_runtime.sources.picture_sequence import DEFAULT_FRAMERATE
 from edgecolor_runtime.system.files import living_process, temporary_beside
 
 SEGMENT_FRAMES = 250
@@ -155,6 +157,11 @@ class FilmWriter:
         self._stack.close()
         self._film.discard()
 
+    @property
+    def _frame_seconds(self) -> Fraction:
+        """Nominal duration of a frame."""
+        return 1 / Fraction(self._source.framerate or DEFAULT_FRAMERATE)
+
     def _failure(self, error: Any) -> PictureError:
         reason = f"{self.path}: cannot be written: {error.strerror or error}"
         if self.job.segments:
@@ -192,9 +199,12 @@ class FilmWriter:
         orders = [ranks[packet.pts] for packet in self._read_segments()]
         # A picture is decoded this many pictures before the one of its place is shown.
         delay = max((place - rank for place, rank in enumerate(orders)), default=0)
+        durations = [after - before for before, after in pairwise(shown)]
+        durations.append(durations[-1] if durations else round(self._frame_seconds / self._source.time_base))
         for place, packet in enumerate(self._read_segments()):
             early = place - delay
-            packet.dts = shown[early] if early >= 0 else shown[0] + early
+            packet.dts = shown[early] if early >= 0 else shown[0] + early * durations[0]
+            packet.duration = durations[orders[place]]
             yield packet
 
     def _read_segments(self) -> Iterator[Any]:
@@ -204,6 +214,7 @@ class FilmWriter:
                 for packet in container.demux(video=0):
                     if packet.pts is None:
                         continue
-                    packet.pts = round(packet.pts * Fraction(packet.time_base) / self._source.time_base)
+                    ticks = Fraction(packet.time_base) / self._source.time_base
+                    packet.pts = round(packet.pts * ticks)
                     packet.time_base = self._source.time_base
                     yield packet

@@ -96,6 +96,9 @@ def test_a_film_that_was_stopped_twice_is_the_film_that_was_not(
 def test_decoding_times_rise(film: Path, tiny_path: Path, tmp_path: Path) -> None:
     color(film, tmp_path / "out.mp4", tiny_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
+        track = container.streams.video[0]
+        assert track.duration is not None and track.time_base is not None
+        assert float(track.duration * track.time_base) == pytest.approx(IRREGULAR[-1] / 1000 + 0.04, abs=0.03)
         packets = [(packet.dts, packet.pts) for packet in container.demux(video=0) if packet.size]
     decoded = [dts for dts, _ in packets if dts is not None]
     assert len(decoded) == FRAMES and (np.diff(decoded) > 0).all()
