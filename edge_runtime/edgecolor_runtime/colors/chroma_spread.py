@@ -15,9 +15,9 @@ from edgecolor_runtime.colors.spaces import F32
 
 F64 = NDArray[np.float64]
 
-_LUMA_LEVELS = 12.0  # neighbors that differ by more luma hardly share a change
-_CHROMA_LEVELS = 6.0  # the same for chroma
-_RETURN_SHARE = 1e-3  # weight of no change at a reach of 1; the change of a flat region fades over 30 pixels
+_LUMA_LEVELS = 8.0  # neighbors that differ by more luma hardly share a change
+_CHROMA_LEVELS = 4.0  # the same for chroma
+_RETURN_SHARE = 2e-3  # weight of no change at a reach of 1; in a flat region a change fades over 20 pixels
 
 
 class ChromaSpread:

@@ -18,13 +18,12 @@ from edgecolor_runtime.live.loop import LiveLoop
 from edgecolor_runtime.live.model_choice import ModelChoice, choose_model
 from edgecolor_runtime.live.stabilizer import Stabilizer
 from edgecolor_runtime.live.statistics import LiveStatistics
+from edgecolor_runtime.live.writers import open_writer
 from edgecolor_runtime.media import pyav
 from edgecolor_runtime.media.gray_levels import GrayLevels
 from edgecolor_runtime.models.shipped import SHIPPED, open_model
 from edgecolor_runtime.outputs.film_job import identify_source
 from edgecolor_runtime.outputs.film_writer import WARM_UP_FRAMES, FilmWriter
-from edgecolor_runtime.outputs.image_sequence import ImageSequenceWriter
-from edgecolor_runtime.outputs.recording import RecordingWriter, SegmentOptions
 from edgecolor_runtime.preview.server import Preview, PreviewControls
 from edgecolor_runtime.sources.cameras import CameraRequest, find_camera
 from edgecolor_runtime.sources.frames import Film
@@ -60,7 +59,9 @@ class LiveOptions:
         stabilize: keep the colors from flickering.
         every: run the network on every N-th frame only, and move the colors along with the picture in
             between; needs `stabilize`. A new scene is always colored.
-        output: video file, or folder of numbered pictures (a path without extension); None: write nothing.
+        output: video file, or folder of numbered pictures (a path without extension); for a camera also the
+            address of an RTSP server (rtsp://...), a playlist of HLS (.m3u8) or a virtual camera
+            (/dev/video10). None: write nothing.
         quality: JPEG quality of numbered pictures, 1 to 100.
         force: replace existing output files.
         segment_seconds: divide the recording of a camera into numbered files of this length; None: one file.
@@ -108,7 +109,8 @@ class LiveResult:
     """What a live session did.
 
     Attributes:
-        output: the video file or folder that was written; None if nothing was written.
+        output: the video file, folder or address that was written to, without user and password; None if
+            nothing was written.
         notes: what the user should know about the output, one sentence each.
         statistics: number of frames, speed and latency.
         missing_frames: number of frames that are missing at the end of the video, because its file is cut
@@ -117,7 +119,7 @@ class LiveResult:
         resumable_frames: number of frames of a stopped video that the next run need not color again.
     """
 
-    output: Path | None
+    output: Path | str | None
     notes: tuple[str, ...]
     statistics: LiveStatistics
     missing_frames: int = 0
@@ -160,7 +162,7 @@ class LiveSession:
         self._done_before = 0  # frames of a film that an earlier run has colored
         with ExitStack() as stack:
             self._feed, orientation = self._open_source(source, stack)
-            self._writer = _open_writer(options, self._video)
+            self._writer = open_writer(options, self._video, self._report)
             if self._writer is not None:
                 stack.callback(self._writer.discard)
             colorizer = self._open_model()
@@ -340,6 +342,10 @@ class LiveSession:
             saturation=options.saturation,
         )
 
+    def _report(self, line: str) -> None:
+        if self._on_message is not None:
+            self._on_message(line)
+
     def _open_preview(self, colorizer: Colorizer) -> Preview | None:
         options = self._options
         is_shown = options.preview
@@ -387,7 +393,7 @@ class LiveSession:
         if self._video is not None and self._video.damaged:
             kind = "packets" if isinstance(self._video, VideoFile) else "pictures"
             notes.append(f"{self._video.damaged} damaged {kind} were left out")
-        output = None
+        output: Path | str | None = None
         if self._writer is not None and statistics.frames > 0 and not is_stopped:
             output = self._writer.path
         missing = self._video.missing if self._video is not None else 0
@@ -425,27 +431,6 @@ def _open_video(name: str | None, options: LiveOptions) -> VideoFile | PictureSe
     if Path(name).is_dir() or is_pattern(Path(name)):
         return PictureSequence(name, framerate=options.framerate, gray_range=options.gray_range)
     return VideoFile(name, framerate=options.framerate, levels=GrayLevels(options.gray_range))
-
-
-def _open_writer(
-    options: LiveOptions, video: Film | None
-) -> FilmWriter | RecordingWriter | ImageSequenceWriter | None:
-    segments = None
-    if options.segment_seconds is not None:
-        segments = SegmentOptions(options.segment_seconds, options.quota_bytes)
-    elif options.quota_bytes is not None:
-        raise UsageError("a quota deletes the oldest segments: also choose their length (--segment)")
-    is_file = options.output is not None and not Path(options.output).is_dir() and Path(options.output).suffix
-    if segments is not None and not is_file:
-        raise UsageError("segments are video files: name one as the output (-o door.mp4)")
-    if options.output is None:
-        return None
-    output = Path(options.output)
-    if not is_file:
-        return ImageSequenceWriter(output, quality=options.quality, force=options.force)
-    if video is None:
-        return RecordingWriter(output, force=options.force, segments=segments)
-    return FilmWriter(output, source=video, force=options.force)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ primaries and transfer are sRGB, and the range is specified.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,45 @@ from edgecolor_runtime.sources.frames import Film
 
 _X264 = {"preset": "veryfast", "crf": "20"}
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "32", "b": "0"}
-FORMATS: dict[str, tuple[str, str, dict[str, str]]] = {
-    ".mp4": ("mp4", "libx264", _X264),
-    ".m4v": ("mp4", "libx264", _X264),
-    ".mov": ("mov", "libx264", _X264),
-    ".mkv": ("matroska", "libx264", _X264),
-    ".webm": ("webm", "libvpx-vp9", _VP9),
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container and the encoder of its pictures.
+
+    Attributes:
+        name: FFmpeg's name of the container.
+        codec: FFmpeg's name of the encoder.
+        codec_options: options of the encoder.
+        options: options of the container.
+    """
+
+    name: str
+    codec: str
+    codec_options: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def with_key_frames(self, frames: int) -> Container:
+        """Return the container with a key frame at least every so many frames."""
+        return replace(self, codec_options={**self.codec_options, "g": str(frames)})
+
+    def in_parts(self) -> Container:
+        """Return the container for a recording: in short parts, and no frame waits in the encoder."""
+        return replace(
+            self,
+            codec_options={**self.codec_options, **_NO_DELAY[self.codec]},
+            options=_FRAGMENTS[self.name],
+        )
+
+
+FORMATS = {
+    ".mp4": Container("mp4", "libx264", _X264),
+    ".m4v": Container("mp4", "libx264", _X264),
+    ".mov": Container("mov", "libx264", _X264),
+    ".mkv": Container("matroska", "libx264", _X264),
+    ".webm": Container("webm", "libvpx-vp9", _VP9),
 }
-"""File extension -> container, encoder and its options. All of these containers keep any time stamp."""
+"""File extension -> container. All of these containers keep any time stamp."""
 
 FRAGMENT_SECONDS = 1
 """A recording is written in parts of this length. Each part is playable as soon as it is written."""
@@ -91,6 +123,7 @@ class EncoderSettings:
         is_recording: write the file in short parts, each playable as soon as it is written.
         is_segment: write a segment of a film, in a container that keeps every time stamp exactly.
         after_tick: time stamp of the frame before the first one.
+        container: the container; None: by the extension of the file.
     """
 
     source: Film | None = None
@@ -98,14 +131,16 @@ class EncoderSettings:
     is_recording: bool = False
     is_segment: bool = False
     after_tick: int = -1
+    container: Container | None = None
 
 
 class VideoEncoder:
     """Encodes colored frames into one file. Errors of writing are those of FFmpeg.
 
     Args:
-        target: the file to write to.
-        path: the final name of the file. Its extension selects the container, and messages name it.
+        target: the file to write to, or the address of a server.
+        path: the final name of the file. Its extension selects the container, unless the settings have one,
+            and messages name it.
         size: width and height of the first frame in pixels. Other frames are scaled to that size.
         settings: how the file is encoded.
 
@@ -119,24 +154,27 @@ class VideoEncoder:
         av.error.FFmpegError: the file cannot be opened.
     """
 
-    def __init__(self, target: Path, path: Path, size: tuple[int, int], settings: EncoderSettings) -> None:
+    def __init__(
+        self, target: Path | str, path: Path | str, size: tuple[int, int], settings: EncoderSettings
+    ) -> None:
         self._av = pyav.load()
         self.notes: list[str] = []
-        container_name, codec, codec_options = FORMATS[path.suffix.lower()]
+        container = settings.container or FORMATS[Path(path).suffix.lower()]
+        if settings.is_recording:
+            container = container.in_parts()
         width, height = size
         self._size = width & ~1, height & ~1  # H.264 and VP9 in 4:2:0 need even sides
         if self._size != size:
             self.notes.append("its last row or column was left out: H.264 and VP9 need even sides")
         if 0 in self._size:
             raise PictureError(f"{path}: a video of {width} x {height} pixels cannot be written")
-        container_options: dict[str, str] = {}
         if settings.is_segment:
-            container_name, container_options = _SEGMENT_CONTAINER, _SEGMENT_OPTIONS
-        if settings.is_recording:
-            container_options = _FRAGMENTS[container_name]
-            codec_options = codec_options | _NO_DELAY.get(codec, {})
+            container = replace(container, name=_SEGMENT_CONTAINER, options=_SEGMENT_OPTIONS)
         self.container = self._av.open(
-            pyav.local_file(target), "w", format=container_name, container_options=dict(container_options)
+            pyav.local_file(target) if isinstance(target, Path) else target,
+            "w",
+            format=container.name,
+            container_options=dict(container.options),
         )
         source = settings.source
         self._start_seconds = settings.start_seconds
@@ -144,11 +182,11 @@ class VideoEncoder:
         self._tick = source.time_base if source and source.time_base else TICK
         self._ticks = RisingTicks(self._tick, after=settings.after_tick)
         try:
-            self._stream = self._add_stream(codec, codec_options, source)
+            self._stream = self._add_stream(container, source)
         except self._av.codec.codec.UnknownCodecError:
             self.close()
             raise MissingError(
-                f"{path}: this PyAV has no {codec} encoder. Choose another extension."
+                f"{path}: this PyAV has no {container.codec} encoder. Choose another extension."
             ) from None
 
     def encode(self, frame: ColorFrame, seconds: float) -> None:
@@ -186,13 +224,13 @@ class VideoEncoder:
         with suppress(self._av.error.FFmpegError):
             self.container.close()
 
-    def _add_stream(self, codec: str, options: dict[str, str], source: Film | None) -> Any:
+    def _add_stream(self, container: Container, source: Film | None) -> Any:
         rate = (
             Fraction(source.framerate or _CAMERA_FRAMERATE).limit_denominator(1001)
             if source
             else _CAMERA_FRAMERATE
         )
-        stream = self.container.add_stream(codec, rate=rate, options=dict(options))
+        stream = self.container.add_stream(container.codec, rate=rate, options=dict(container.codec_options))
         stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._tick
         if source and source.pixel_aspect:
@@ -216,6 +254,11 @@ class VideoEncoder:
         video_frame.color_range = pyav.FULL if self._full_range else pyav.LIMITED
         video_frame.colorspace = _MATRIX_BT601
         return video_frame
+
+
+def limited_planes(frame: ColorFrame, size: tuple[int, int]) -> tuple[U8, U8, U8]:
+    """Return Y of this even size, and Cb and Cr of half this size, in limited range as cameras give them."""
+    return _planes(frame, size, full_range=False)
 
 
 def _planes(frame: ColorFrame, size: tuple[int, int], *, full_range: bool) -> tuple[U8, U8, U8]:

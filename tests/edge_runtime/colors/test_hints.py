@@ -128,9 +128,9 @@ def test_the_response_is_that_of_the_whole_linear_system() -> None:
             for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
                 if not (0 <= y + dy < 6 and 0 <= x + dx < 5):
                     continue
-                distance = (float(luma[y, x]) - float(luma[y + dy, x + dx])) ** 2 / 12**2
+                distance = (float(luma[y, x]) - float(luma[y + dy, x + dx])) ** 2 / 8**2
                 distance += (
-                    float(((chroma[y, x] - chroma[y + dy, x + dx]).astype(np.float64) ** 2).sum()) / 6**2
+                    float(((chroma[y, x] - chroma[y + dy, x + dx]).astype(np.float64) ** 2).sum()) / 4**2
                 )
                 weight = np.exp(-distance / 2) / (dy * dy + dx * dx)
                 one, other = 5 * y + x, 5 * (y + dy) + x + dx
@@ -139,5 +139,5 @@ def test_the_response_is_that_of_the_whole_linear_system() -> None:
                 matrix[one, other] -= weight
                 matrix[other, one] -= weight
     sources = generator.uniform(0, 1, (6, 5, 3))
-    wanted = np.linalg.solve(matrix + 1e-3 / 4 * np.eye(30), sources.reshape(30, 3)).reshape(6, 5, 3)
+    wanted = np.linalg.solve(matrix + 2e-3 / 4 * np.eye(30), sources.reshape(30, 3)).reshape(6, 5, 3)
     np.testing.assert_allclose(ChromaSpread(luma, chroma, reach=2).respond(sources), wanted, rtol=1e-5)

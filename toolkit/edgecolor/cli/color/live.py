@@ -37,6 +37,7 @@ class RunArguments:
     """The arguments of `edgecolor run` that photographs, videos and cameras share."""
 
     output: Path | None
+    stream: str | None
     model: str | None
     saturation: float | None
     recolor: bool
@@ -68,7 +69,7 @@ def run_camera(name: str | None, shared: RunArguments, arguments: LiveArguments)
     """Color a camera until it is stopped; show it in a browser, write it to the output, or both."""
     from edgecolor_runtime import LiveSession
 
-    session = LiveSession(name, _build_options(shared, arguments, output=shared.output))
+    session = LiveSession(name, _build_options(shared, arguments, output=shared.stream or shared.output))
     result, received = _run(session, shared, arguments, has_bar=False)
     _print_result(result, shared, arguments, label=str(result.output))
     if received and received != signal.SIGTERM:  # SIGTERM is how a service is stopped
@@ -100,7 +101,7 @@ def run_video(path: Path, shared: RunArguments, arguments: LiveArguments) -> Non
 
 
 def _build_options(
-    shared: RunArguments, arguments: LiveArguments, *, output: Path | None, every_frame: bool = False
+    shared: RunArguments, arguments: LiveArguments, *, output: Path | str | None, every_frame: bool = False
 ) -> LiveOptions:
     from edgecolor_runtime import LiveOptions, Orientation
 

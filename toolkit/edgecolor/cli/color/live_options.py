@@ -191,6 +191,24 @@ class LiveArguments:
         )
 
 
+def parse_output(output: str | None, *, is_camera: bool) -> tuple[Path | None, str | None]:
+    """Return the path of -o, or the address of a server; the other one is None.
+
+    Raises:
+        UsageError: an address is given without --camera.
+    """
+    from edgecolor_runtime import UsageError
+    from edgecolor_runtime.sources.address import hide_secrets, is_address
+
+    if output is None or not is_address(output):
+        return Path(output) if output is not None else None, None
+    if not is_camera:
+        raise UsageError(
+            f"{hide_secrets(output)} is for a camera: edgecolor run --camera -o rtsp://host/name"
+        )
+    return None, output
+
+
 def _refuse(purpose: str, **values: object) -> None:
     from edgecolor_runtime import UsageError
 

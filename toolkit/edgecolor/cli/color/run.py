@@ -84,13 +84,14 @@ def run(
     ] = None,
     *,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="PATH",
             help="File for one photograph or video, folder for several photographs (default: beside each "
-            "input; a camera is shown in a browser). - is stdout.",
+            "input; - is stdout). A camera can also be sent to rtsp://host/name, HLS (name.m3u8) or "
+            "/dev/videoN.",
         ),
     ] = None,
     model: live_options.Model = None,
@@ -197,6 +198,7 @@ def run(
       edgecolor run --camera /dev/video0 --width 1280 -o door.mp4 -t 10min
       edgecolor run --camera 0 -o door.mp4 --segment 10min --quota 20000
       edgecolor run --camera rtsp://192.168.1.9/live --reconnect --host 0.0.0.0
+      edgecolor run --camera 0 -o rtsp://192.168.1.9:8554/door --reconnect
     """
     from edgecolor.support.minisign import verify_signed
     from edgecolor.tflite.trial import try_model
@@ -205,8 +207,10 @@ def run(
 
     names = inputs or []
     limits = live_options.parse_gray_range(gray_range)
+    path, stream = live_options.parse_output(output, is_camera=camera)
     shared = RunArguments(
-        output=output,
+        output=path,
+        stream=stream,
         model=model,
         saturation=saturation,
         recolor=recolor,
@@ -246,8 +250,8 @@ def run(
         return print_cameras(as_json)
     if trusted is not None and model is not None:
         verify_signed(model, trusted, "run")
-    pipe = uses_pipe(names, output)
-    film = find_film(names, output) if names and not camera and not pipe else None
+    pipe = uses_pipe(names, path)
+    film = find_film(names, path) if names and not camera and not pipe else None
     if camera or film:
         given = {
             "--verify": verify,
