@@ -79,7 +79,8 @@ def tracked_files(paths: Sequence[str]) -> list[str]:
 def own_functions() -> set[str]:
     """Return the names of all functions and classes that the project's code defines.
 
-    A function that takes any number of positional arguments (`*words`) is left out.
+    A function that takes any number of positional arguments (`*words`) is left out, and so are names that the
+    standard library uses, too, such as `pack` of the module struct.
     """
     names: set[str] = set()
     variadic: set[str] = set()
@@ -88,7 +89,7 @@ def own_functions() -> set[str]:
             nodes = list(ast.walk(ast.parse((REPOSITORY / path).read_text("utf-8"))))
             names |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
             variadic |= {n.name for n in nodes if isinstance(n, ast.FunctionDef) and n.args.vararg}
-    return names - variadic - {"__init__", "main", "run", "format", "open", "write", "read", "close"}
+    return names - variadic - {"__init__", "main", "pack", "run", "format", "open", "write", "read", "close"}
 
 
 def _each(trees: dict[str, ast.Module], search: object) -> list[Place]:

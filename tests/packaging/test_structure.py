@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MAX_MODULES_PER_FOLDER = 14
-MAX_CHAIN = {"edgecolor": 12, "edgecolor_runtime": 6}
+MAX_CHAIN = {"edgecolor": 12, "edgecolor_runtime": 10}
 
 
 @pytest.fixture(scope="module")

@@ -202,4 +202,6 @@ def read_source_state(path: Path) -> SourceState:
     status = path.stat()
     hints = hint_path(path)
     hints_sha256 = hash_file(hints) if hints.is_file() else ""
-    return SourceState(status.st_mtime_ns, status.st_size, status.st_ino, hash_file(path), hints_sha256)
+    return SourceState(
+        status.st_mtime_ns, status.st_size, status.st_ino, hash_file(path), hints_sha256=hints_sha256
+    )

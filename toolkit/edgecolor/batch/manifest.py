@@ -358,7 +358,7 @@ def recorded_result(entry: dict[str, Any], changed_settings: tuple[str, ...]) ->
             entry.get("source_bytes", 0),
             entry.get("source_inode", 0),
             entry.get("source_sha256", ""),
-            entry.get("hints_sha256", ""),
+            hints_sha256=entry.get("hints_sha256", ""),
         ),
         stored=entry["stored"],
         sha256=entry.get("sha256", ""),

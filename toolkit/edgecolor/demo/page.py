@@ -98,7 +98,7 @@ def open_photo(_file: coloring.PhotoFile, sha256: str) -> OpenedPhoto:
     seconds = time.perf_counter() - begun
     scaled = coloring.scale_to_page(whole)
     gray_address = _data_address(coloring.make_gray_frame(scaled), scaled)
-    return OpenedPhoto(whole, scaled, gray_address, seconds, is_in_color(whole))
+    return OpenedPhoto(whole, scaled, gray_address, seconds, in_color=is_in_color(whole))
 
 
 @st.cache_resource(scope="session", max_entries=MAX_PREDICTIONS, show_spinner="Coloring")
