@@ -16,7 +16,7 @@ from PIL import Image
 from edgecolor_runtime import ColorFrame, Colorizer, MissingError, UsageError
 from edgecolor_runtime.colors.frame import Shot
 from edgecolor_runtime.live.loop import LiveLoop
-from edgecolor_runtime.outputs.encoder import FORMATS
+from edgecolor_runtime.outputs.encoder import FORMATS, Container
 from edgecolor_runtime.outputs.video import VideoWriter
 from edgecolor_runtime.sources.latest import AllFrames
 from edgecolor_runtime.sources.video import VideoFile
@@ -214,7 +214,7 @@ def test_a_camera_starts_at_time_0_and_may_change_its_size(tmp_path: Path) -> No
 
 
 def test_a_build_of_pyav_without_the_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FORMATS, ".mp4", ("mp4", "libnothing", {}))
+    monkeypatch.setitem(FORMATS, ".mp4", Container("mp4", "libnothing", {}))
     with (
         pytest.raises(MissingError, match=r"this PyAV has no libnothing encoder"),
         VideoWriter(tmp_path / "o.mp4") as out,
