@@ -161,6 +161,20 @@ def test_inspect_has_limits_of_its_own(tmp_path: Path, capsys: pytest.CaptureFix
     assert out == "" and "huge.tflite: cannot load this model" in err
 
 
+def test_a_file_of_another_origin_is_described_and_never_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`bench` measures whole frames, which need a network of edgecolor: no interpreter sees another file."""
+    foreign = tmp_path / "foreign.tflite"
+    foreign.write_bytes(read(TINY).flatbuffer)
+    assert main(["inspect", str(foreign)]) == 0
+    assert "none of edgecolor's; `edgecolor run` and `check` refuse this file" in capsys.readouterr().out
+    trial._try_file.cache_clear()
+    assert main(["bench", str(foreign)]) == 5
+    out, err = capsys.readouterr()
+    assert out == "" and f"{foreign}: no intact edgecolor metadata" in err and err.count("\n") == 1
+
+
 CRASH = "import os; os.abort()"
 LOOP = "while True: pass"
 
