@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import shutil
 import subprocess
@@ -216,6 +217,20 @@ def test_export_does_not_replace_a_signature(
     assert (
         "n_int8.tflite.minisig: exists already" in capsys.readouterr().err and signature.read_text() == "mine"
     )
+
+
+def test_without_a_terminal_a_password_cannot_be_typed(
+    tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(base64.b64decode(key.read_text().split("\n")[1]))
+    data[2:4] = b"Sc"
+    key.write_text(f"untrusted comment: x\n{base64.b64encode(data).decode()}\n")
+    network = tmp_path / "n.keras"
+    network.write_bytes(b"PK")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["export", str(network), "--calibration", str(tmp_path), "--sign", str(key)]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith(f"minisign -S -s {key} -m {tmp_path}/n_int8.tflite\n") and error.count("\n") == 1
 
 
 @needs_minisign

@@ -120,7 +120,7 @@ def export(
     key = None
     if sign is not None:
         refuse_existing(signature_path(output), force)
-        key = read_signing_key(sign, lambda: _ask_password(sign))
+        key = read_signing_key(sign, lambda: _ask_password(sign, output))
     with working(f"exporting {model}", quiet=quiet) as print_progress:
         report = export_model(
             model,
@@ -163,7 +163,7 @@ def _missing_model(precision: Precision) -> str:
     return f"Name the network to export. For example: {shlex.join(words)}"
 
 
-def _ask_password(key: Path) -> str:
+def _ask_password(key: Path, output: Path) -> str:
     import getpass
     import sys
 
@@ -172,7 +172,8 @@ def _ask_password(key: Path) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             f"{key} has a password, and there is no terminal to ask for it. Use a key without a password "
-            "(minisign -G -W), or sign the exported file with: minisign -S"
+            "(minisign -G -W), or export without --sign and then run: "
+            + shlex.join(["minisign", "-S", "-s", str(key), "-m", str(output)])
         )
     return getpass.getpass(f"Password of {key}: ")
 
