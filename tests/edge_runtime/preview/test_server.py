@@ -299,7 +299,15 @@ def test_without_the_token_nothing_is_served(guarded: Preview, monkeypatch: pyte
         {"Cookie": f"{cookie}=ä"},
     ]
     for headers in wrong:
-        for path in [*ROUTES, "/saturation", "/nothing", "/?token=wrong", "/?token=", "/?token=%FF"]:
+        for path in [
+            *ROUTES,
+            "/saturation",
+            "/nothing",
+            "/snapshot?token=wrong",
+            "/?token=wrong",
+            "/?token=",
+            "/?token=%FF",
+        ]:
             answer = ask(guarded, path, headers=headers)
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
             assert b"token" in answer.body and b"right" not in answer.body
