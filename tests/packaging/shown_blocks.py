@@ -146,13 +146,13 @@ def script(block: Block) -> str:
 def matches(expected: str, output: str) -> bool:
     """Return whether an output is as shown: with any numbers, and with anything in the place of `...`."""
     pattern = ""
-    for part in re.split(r"(\.\.\.\n|\.\.\.|\d+(?:\.\d+)*)", expected.strip()):
+    for part in re.split(r"(\.\.\.\n|\.\.\.|\d+(?:\.\d+)*)", expected.strip() + "\n"):
         if part.startswith("..."):
             pattern += r"(?:.*\n)*?" if part.endswith("\n") else ".*"
         else:
             pattern += r"\d+(?:\.\d+)*" if part[:1].isdigit() else re.escape(part)
     lines = [line.rstrip() for line in output.strip().splitlines()]
-    return re.fullmatch(pattern, "\n".join(lines)) is not None
+    return re.fullmatch(pattern, "\n".join(lines) + "\n") is not None
 
 
 class Session:

@@ -51,6 +51,8 @@ def test_outputs_are_compared() -> None:
     assert matches(shown, "9 of 10 colored in 21.25 s\nany\nthing\n7 failed: a.jpg is damaged\n")
     assert matches(shown, "9 of 10 colored in 21.25 s\n7 failed: a.jpg is damaged")
     assert not matches(shown, "9 of 10 colored in 21.25 s\n7 failed: a.jpg is missing\n")
+    assert matches("first\n...\n", "first\nsecond\nthird\n")
+    assert not matches("first\n...\n", "second\nthird\n")
     assert not matches(shown, "none of 10 colored in 21.25 s\n7 failed: a.jpg is damaged\n")
 
 
