@@ -185,6 +185,8 @@ def _named_errors(name: str | Path) -> Iterator[None]:
     except UnidentifiedImageError:
         raise PictureError(f"{name}: not a picture in a format that edgecolor reads") from None
     except OSError as error:
+        if error.errno is None:  # Pillow's own errors, not those of the system
+            raise PictureError(f"{name}: damaged picture ({_line(error)})") from error
         raise PictureError(f"{name}: {error.strerror or _line(error)}") from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory for this picture") from error

@@ -281,7 +281,9 @@ def test_other_settings_need_force(album: Path, capsys: pytest.CaptureFixture[st
     assert run() == 0
     before = stamps()
     assert run("--saturation", 0.5, "--quality", 50) == 2
-    assert "colored with another saturation, quality; name another folder" in capsys.readouterr().err
+    assert (
+        "colored with another saturation and another quality; name another folder" in capsys.readouterr().err
+    )
     assert stamps() == before
     assert run("--saturation", 0.5, "--force") == 0
     assert all(then != before[name] for name, then in stamps().items())

@@ -324,6 +324,24 @@ def test_one_page(three_pages: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(three_pages, "-o", tmp_path / "0.png", "--page", "0") == 2
 
 
+def test_a_file_with_almost_nothing_in_it_is_a_damaged_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.linear_gradient("L").save(tmp_path / "whole.jpg")
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes((tmp_path / "whole.jpg").read_bytes()[:100])
+    assert run(broken) == 1
+    assert capsys.readouterr().err.startswith(f"edgecolor: {broken}: damaged picture (")
+
+
+def test_other_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "album").mkdir()
+    Image.linear_gradient("L").save(tmp_path / "album/a.png")
+    assert run(tmp_path / "album", "-o", tmp_path / "out") == 0
+    assert run(tmp_path / "album", "-o", tmp_path / "out", "-m", "s") == 2
+    assert "was colored with another model and another saturation; name" in capsys.readouterr().err
+
+
 def test_pages_in_a_folder(three_pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     (tmp_path / "album").mkdir()

@@ -221,8 +221,9 @@ class Manifest:
                 resumed.replaceable.add(job.target)
             return
         if before.changed_settings and not self._force:
+            changed = " and another ".join(before.changed_settings)
             raise UsageError(
-                f"{self.path.parent} was colored with another {', '.join(before.changed_settings)}; "
+                f"{self.path.parent} was colored with another {changed}; "
                 "name another folder with -o, or replace the results with --force"
             )
         recolored = before.kept and self._recolor
