@@ -1,6 +1,6 @@
 """Decode JPEG files and notice damaged data, which Pillow passes over.
 
-simplejpeg and Pillow use the same library, libjpeg-turbo, and give the same pixels in the same time. Without
+simplejpeg and Pillow use the same library, libjpeg-turbo, and give the same pixels. Without
 simplejpeg, as on 32-bit Arm, Pillow decodes and bit rot is not noticed.
 """
 
