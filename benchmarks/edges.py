@@ -20,7 +20,7 @@ from PIL import Image, ImageFilter
 
 from edgecolor.data.photographs import list_photographs
 from edgecolor_runtime.colors import upsampling
-from edgecolor_runtime.colors.spaces import F32, U8, rgb_to_chroma
+from edgecolor_runtime.colors.spaces import F32, NEUTRAL, U8, rgb_to_chroma
 from edgecolor_runtime.errors import EdgecolorError
 from edgecolor_runtime.images.formats import open_image
 from edgecolor_runtime.inference.colorizer import Colorizer
@@ -59,7 +59,7 @@ def measure_errors(photograph: Image.Image, colorizer: Colorizer) -> dict[str, t
 
     def error(colors: F32, guide: F32 | None) -> float:
         planes = np.stack(upsampling.upsample_chroma(colors, luma, luma, guide), axis=-1).astype(np.float32)
-        return float(np.linalg.norm(planes - upsampling.NEUTRAL - true, axis=-1)[near].mean())
+        return float(np.linalg.norm(planes - NEUTRAL - true, axis=-1)[near].mean())
 
     return {name: (error(colors, None), error(colors, low)) for name, (colors, low) in sources.items()}
 

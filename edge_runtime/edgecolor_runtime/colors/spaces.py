@@ -20,6 +20,9 @@ _RGB_TO_XYZ = np.array(
 _RGB_TO_XYZ_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(1, keepdims=True)  # XYZ relative to white
 _XYZ_RELATIVE_TO_RGB = np.linalg.inv(_RGB_TO_XYZ_RELATIVE)
 
+NEUTRAL = 128
+"""Byte that stands for a chroma of 0."""
+
 _DELTA = 6 / 29  # in CIE LAB's f, where the cube root meets the straight line
 
 # BT.601 luma weights; the chroma factors follow from them.

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor_runtime.colors.spaces import B_PER_CB, F32, G_PER_CB, G_PER_CR, R_PER_CR, U8
-from edgecolor_runtime.colors.upsampling import NEUTRAL
+from edgecolor_runtime.colors.spaces import B_PER_CB, F32, G_PER_CB, G_PER_CR, NEUTRAL, R_PER_CR, U8
 
 SAMPLE_SIDE = 128
 """Width and height of the sample of a picture that is examined, in pixels."""

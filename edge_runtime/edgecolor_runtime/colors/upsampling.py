@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecolor_runtime.colors.spaces import B_PER_CB, F32, G_PER_CB, G_PER_CR, R_PER_CR, U8
+from edgecolor_runtime.colors.spaces import B_PER_CB, F32, G_PER_CB, G_PER_CR, NEUTRAL, R_PER_CR, U8
 
-NEUTRAL = 128  # byte that stands for a chroma of 0
 CHROMA_LIMIT = 127.0  # largest chroma in either direction that a byte around NEUTRAL can hold
 _EPSILON = np.float32(1e-3)  # avoids a division by 0; chroma this small cannot clip
 _FLAT_LUMA = np.float32(24)  # standard deviation; lower values are texture, not edges, and reduce the slope

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.colors.true_color import TRUE_COLOR, measure_colors, sample_plane
 

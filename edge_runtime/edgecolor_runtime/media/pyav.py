@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.errors import MissingError
 from edgecolor_runtime.media.gray_levels import GrayLevels

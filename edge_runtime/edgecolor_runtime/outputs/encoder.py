@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgecolor_runtime.colors import upsampling
 from edgecolor_runtime.colors.frame import ColorFrame
-from edgecolor_runtime.colors.spaces import U8
+from edgecolor_runtime.colors.spaces import NEUTRAL, U8
 from edgecolor_runtime.errors import MissingError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
 from edgecolor_runtime.media.timeline import RisingTicks
@@ -275,6 +274,4 @@ def _planes(frame: ColorFrame, size: tuple[int, int], *, full_range: bool) -> tu
 
 _LEVELS = np.arange(256)
 _LIMITED_LUMA = np.rint(_LEVELS * (pyav.LIMITED_LUMA / 255) + pyav.LIMITED_BLACK).astype(np.uint8)
-_LIMITED_CHROMA = np.rint(
-    (_LEVELS - upsampling.NEUTRAL) * (pyav.LIMITED_CHROMA / 255) + upsampling.NEUTRAL
-).astype(np.uint8)
+_LIMITED_CHROMA = np.rint((_LEVELS - NEUTRAL) * (pyav.LIMITED_CHROMA / 255) + NEUTRAL).astype(np.uint8)

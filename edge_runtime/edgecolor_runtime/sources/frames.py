@@ -9,7 +9,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 
 
 @dataclass(frozen=True)

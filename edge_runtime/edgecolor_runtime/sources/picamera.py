@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.errors import CameraError, MissingError
 from edgecolor_runtime.sources.frames import Frame
 from edgecolor_runtime.sources.orientation import UPRIGHT, Orientation

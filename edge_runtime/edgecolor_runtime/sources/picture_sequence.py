@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.errors import PictureError
 from edgecolor_runtime.images.formats import is_picture_file
 from edgecolor_runtime.images.reader import open_picture

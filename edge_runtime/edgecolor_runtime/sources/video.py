@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edgecolor_runtime.colors.own_frame import SourceColors
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.errors import CameraError, CameraLoginError, PictureError, UsageError
 from edgecolor_runtime.media import pyav
 from edgecolor_runtime.media.filters import FrameFilters

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecolor_runtime.colors.own_frame import MixedFrame, SourceColors
+from edgecolor_runtime.colors.own_frame import MixedFrame
+from edgecolor_runtime.colors.source_colors import SourceColors
 from edgecolor_runtime.colors.spaces import U8
 from edgecolor_runtime.live import color_switch
 from edgecolor_runtime.live.color_switch import FADE_FRAMES, ColorSwitch

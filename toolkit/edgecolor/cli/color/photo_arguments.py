@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecolor.batch.engines import Engine
-
 if TYPE_CHECKING:
+    from edgecolor.batch.engines import Engine
     from edgecolor_runtime import HintSet
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edgecolor.batch.engines import Engine
 from edgecolor.cli.color.live import RunArguments
 from edgecolor.cli.color.photo_arguments import PhotoArguments
 from edgecolor.cli.common.messages import print_line, print_lines, working
@@ -30,6 +29,7 @@ def run_pipe(names: list[str], shared: RunArguments, photo: PhotoArguments, *, v
         PictureError: the input is not a picture.
         EdgecolorError: the output cannot be written.
     """
+    from edgecolor.batch.engines import Engine
     from edgecolor_runtime.system.files import refuse_existing, write_bytes
 
     if verify or photo.engine is not Engine.LOCAL:
