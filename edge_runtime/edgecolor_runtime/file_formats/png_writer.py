@@ -37,7 +37,7 @@ def encode_png(strips: Iterable[U8 | U16], size: tuple[int, int], chunks: Iterab
     above: U8 | None = None
     for strip in strips:
         if above is None:
-            header = struct.pack(">2L5B", *size, strip.itemsize * 8, _COLOR_TYPE[strip.shape[2]], 0, 0, 0)
+            header = struct.pack(">2L2B3x", *size, strip.itemsize * 8, _COLOR_TYPE[strip.shape[2]])
             buffer.write(chunk(b"IHDR", header))
             buffer.writelines(chunks)
         filtered, above = _filter(strip, above)

@@ -236,8 +236,8 @@ def _build_srgb() -> bytes:
     table = struct.pack(">L", len(tags)) + b"".join(
         struct.pack(">4s2L", tag, offsets[data], len(data)) for tag, data in tags.items()
     )
-    head = struct.pack(">L4xL4s4s4s6H4s", 128 + len(table) + len(body), 0x02400000, b"mntr", b"RGB ", b"XYZ ",
-                       2026, 1, 1, 0, 0, 0, b"acsp")  # fmt: skip
+    head = struct.pack(">L4xL", 128 + len(table) + len(body), 0x02400000) + b"mntrRGB XYZ "
+    head += struct.pack(">3H6x", 2026, 1, 1) + b"acsp"
     return head + bytes(28) + white[8:] + bytes(128 - len(head) - 28 - 12) + table + body
 
 
