@@ -37,6 +37,11 @@ def xmp_segment(packet: bytes) -> bytes | None:
     return _segment(_APP1, _XMP + packet)
 
 
+def find_xmp(segments: Iterable[tuple[str, bytes]]) -> bytes | None:
+    """Return the XMP packet among segments, each a marker's name and content; None if there is none."""
+    return next((data[len(_XMP) :] for _, data in segments if data.startswith(_XMP)), None)
+
+
 def iptc_segment(iptc: bytes) -> bytes | None:
     """Return the segment of an IPTC block; None if it is too large."""
     return _segment(_APP13, _PHOTOSHOP + pack_iptc(iptc))

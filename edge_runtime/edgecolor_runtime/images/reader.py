@@ -29,6 +29,7 @@ from edgecolor_runtime.file_formats.incomplete import (
     recover_jpeg,
     recover_png,
 )
+from edgecolor_runtime.file_formats.jpeg_segments import find_xmp
 from edgecolor_runtime.file_formats.signatures import PDF, RAW, read_head, recognize_format
 from edgecolor_runtime.file_formats.strict_jpeg import DamagedJpegError, decode_strictly
 from edgecolor_runtime.file_formats.tiff_chain import read_directories
@@ -60,7 +61,7 @@ from edgecolor_runtime.system.stderr import stderr_without
 _LIBTIFF_LINES = (b"PackBitsDecode", b"LZWDecode", b"LZWPreDecode", b"ZSTDDecode", b"JPEG", b"Fax", b"TIFF")
 _COLOR_STEP = 3  # pixels between those that are examined for colors
 _UNKNOWN_PIXELS = 60_000_000  # of a camera's raw file or a PDF, whose size is not in its head
-_JFIF_UNITS = (1, 2)  # inch, centimeter; without a unit the numbers are a ratio
+_INCHES_PER_JFIF_UNIT = {1: 1, 2: 1 / 2.54}  # without a unit the numbers are a ratio
 _STEPS_PER_BYTE = 257  # 65535 / 255
 _TURNS = {  # orientation of EXIF -> how the picture becomes upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -364,8 +365,12 @@ def _page_of(image: Image.Image) -> DecodedPage:
     except Exception:  # Pillow raises any class of exception on a damaged EXIF block, which gets a note
         orientation = 1
     info = {key: value for key, value in image.info.items() if isinstance(key, str)}
-    if image.format in ("JPEG", "MPO") and info.get("jfif_unit") not in _JFIF_UNITS:
-        info.pop("dpi", None)  # Pillow's own guess: 1 or 72
+    if image.format in ("JPEG", "MPO"):
+        info.pop("dpi", None)  # may be a guess of Pillow: 1 or 72
+        if unit := _INCHES_PER_JFIF_UNIT.get(info.get("jfif_unit", 0)):
+            info["dpi"] = tuple(density / unit for density in info["jfif_density"])
+    if "xmp" not in info and (packet := find_xmp(getattr(image, "applist", []))):
+        info["xmp"] = packet  # Pillow before version 10 does not name it
     return DecodedPage(
         image,
         info=info,

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from edgecolor_runtime import Colorizer, open_picture, save
-from edgecolor_runtime.file_formats.jpeg_segments import insert_segments
+from edgecolor_runtime.file_formats.jpeg_segments import insert_segments, xmp_segment
 from edgecolor_runtime.file_formats.photoshop import pack_iptc
 from edgecolor_runtime.file_formats.tiff_directory import EXIF, GPS, INTEROP, MAIN, Block, Entry, pack_block
 from edgecolor_runtime.file_formats.xmp import COMPUTED_COLORS, state_computed_colors
@@ -192,17 +192,18 @@ GAIN_MAP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
 def test_the_announcement_of_a_gain_map_is_removed(
     colorizer: Colorizer, cloud: Image.Image, tmp_path: Path, suffix: str
 ) -> None:
-    cloud.save(tmp_path / "in.jpg", xmp=GAIN_MAP.encode())
+    cloud.save(tmp_path / "in.jpg")
     jpeg = (tmp_path / "in.jpg").read_bytes()
+    packet = xmp_segment(GAIN_MAP.encode()) or b""
     mpf = b"\xff\xe2\0\x10MPF\0II*\0\x08\0\0\0\0\0"  # announces a second image, which is missing
-    (tmp_path / "in.jpg").write_bytes(insert_segments(jpeg, [mpf]))
+    (tmp_path / "in.jpg").write_bytes(insert_segments(jpeg, [packet, mpf]))
     picture = open_picture(tmp_path / "in.jpg")
     save(colorizer.colorize(picture.gray), tmp_path / f"out{suffix}", of=picture)
     data = (tmp_path / f"out{suffix}").read_bytes()
     for word in (b"hdrgm", b"GainMap", b"hdr-gain-map", b"MPF\0", b"Orientation"):
         assert word not in data
-    packet = open_picture(tmp_path / f"out{suffix}").metadata.xmp or b""
-    assert "Анна".encode() in packet and COMPUTED_COLORS.encode() in packet
+    kept = open_picture(tmp_path / f"out{suffix}").metadata.xmp or b""
+    assert "Анна".encode() in kept and COMPUTED_COLORS.encode() in kept
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -244,7 +245,9 @@ def test_another_source_type_is_replaced() -> None:
 def test_a_damaged_xmp_packet_is_left_out(
     colorizer: Colorizer, cloud: Image.Image, tmp_path: Path, packet: bytes
 ) -> None:
-    cloud.save(tmp_path / "in.jpg", xmp=packet)
+    cloud.save(tmp_path / "in.jpg")
+    jpeg = insert_segments((tmp_path / "in.jpg").read_bytes(), [xmp_segment(packet) or b""])
+    (tmp_path / "in.jpg").write_bytes(jpeg)
     picture = open_picture(tmp_path / "in.jpg")
     assert picture.notes == ("its XMP packet is damaged and was left out",)
     save(colorizer.colorize(picture.gray), tmp_path / "out.jpg", of=picture)

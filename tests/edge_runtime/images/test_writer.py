@@ -25,6 +25,7 @@ from edgecolor_runtime import (
     save,
 )
 from edgecolor_runtime.colors.spaces import F32
+from edgecolor_runtime.file_formats.jpeg_segments import insert_segments, xmp_segment
 from edgecolor_runtime.images.formats import WRITTEN_FORMATS
 
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
@@ -72,7 +73,8 @@ def test_metadata_is_kept(colorizer: Colorizer, cloud: Image.Image, tmp_path: Pa
     exif[0x010F], exif[0x0112] = "Maker", 6
     exif.get_ifd(0x8769)[0x9003] = "1908:05:04 12:00:00"
     source, target = tmp_path / "in.jpg", tmp_path / f"out{suffix}"
-    cloud.convert("RGB").save(source, exif=exif, icc_profile=srgb, dpi=(300, 300), xmp=PACKET)
+    cloud.convert("RGB").save(source, exif=exif, icc_profile=srgb, dpi=(300, 300))
+    source.write_bytes(insert_segments(source.read_bytes(), [xmp_segment(PACKET) or b""]))
     picture = open_picture(source)
     save(colorizer.colorize(picture.gray), target, of=picture, label=False)
     with Image.open(target) as image:
