@@ -132,6 +132,11 @@ def test_faded_photographs_are_normalized_as_on_the_device(data: Dataset) -> Non
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.98
 
 
+def test_no_rows_give_no_pairs(data: Dataset) -> None:
+    lightness, ab = load_pairs(data, np.array([], np.int64))
+    assert (lightness.shape, ab.shape) == ((0, 224, 224, 1), (0, 56, 56, 2))
+
+
 def test_mixing_blends_gray_and_color_alike(data: Dataset) -> None:
     batches = [
         Batches(data, batch=8, size=224, seed=5, augment=replace(PLAIN, mixed=share))[0]

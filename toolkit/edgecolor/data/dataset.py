@@ -277,5 +277,7 @@ def load_pairs(data: Dataset, rows: NDArray[np.int64]) -> tuple[F32, F32]:
     Returns:
         L (n, 224, 224, 1) from luma, stretched as on the device, and ab (n, 56, 56, 2).
     """
-    luma = np.stack([stretch(gray, measure_tones(gray)) for gray in data.luma[rows]])
+    luma = np.array(data.luma[rows])
+    for i, gray in enumerate(luma):
+        luma[i] = stretch(gray, measure_tones(gray))
     return NETWORK_INPUT[luma][..., None], data.ab[rows].astype(np.float32) / np.float32(AB_SCALE)
