@@ -199,7 +199,7 @@ def _read_file(file: IO[bytes], request: _Request) -> Picture:
     decoded = _decode_file(file, request)
     problems = _list_problems(decoded)
     if request.strict and problems:
-        raise PictureError(f"damaged picture: {'; '.join(problems)}. Without --strict the rest is colored")
+        raise PictureError(f"damaged picture: {'; '.join(problems)}")
     notes = (*_note_on_pages(decoded, request.page), *problems)
     return _make_picture(decoded, notes, request.gray_range)
 
