@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from edgecolor.network.float_network import BATCH_SIZE, FloatNetwork
 from edgecolor.network.fusion import (
     BINS,
     CLASS_STRIDE,
@@ -124,3 +125,11 @@ def test_load_network_refuses_what_is_no_keras_file(tmp_path: Path, content: byt
         path.write_bytes(content)
     with pytest.raises(ModelFileError):
         load_network(path)
+
+
+def test_a_compiled_network_gives_the_same_outputs(network: keras.Model) -> None:
+    """Batches of different sizes, the last of them not full."""
+    gray = np.random.default_rng(2).integers(0, 256, (BATCH_SIZE + 3, 224, 224), np.uint8)
+    compiled = FloatNetwork(network, is_compiled=True)
+    np.testing.assert_allclose(compiled.outputs(gray), FloatNetwork(network).outputs(gray), atol=1e-5)
+    assert compiled.outputs(gray[:1]).shape == (1, 56, 56, 2)

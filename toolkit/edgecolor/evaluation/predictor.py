@@ -91,7 +91,7 @@ def open_predictor(model: str, *, threads: int = 1) -> Predictor:
         need_keras("evaluate")
         from edgecolor.network.keras_file import load_network
 
-        return KerasPredictor(path.name, FloatNetwork(load_network(path)))
+        return KerasPredictor(path.name, FloatNetwork(load_network(path), is_compiled=True))
     return ExportedPredictor(path.name, Colorizer.open(path, threads=threads))
 
 

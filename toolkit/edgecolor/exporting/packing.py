@@ -17,7 +17,7 @@ from edgecolor_runtime.models.info import CalibrationInfo, ModelInfo, Photograph
 from edgecolor_runtime.models.model_file import ModelFile, pack
 from edgecolor_runtime.models.signature import AB_SCALE
 
-UNLICENSED = "Not stated by whoever trained it."
+UNLICENSED = "No license is stated for these weights."
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecolor_runtime.colors.spaces import F32, U8
 from edgecolor_runtime.inference.preprocess import network_input
+from edgecolor_runtime.models.signature import INPUT_SIZE
 
 BATCH_SIZE = 16  # pictures
 
@@ -26,10 +27,18 @@ class FloatNetwork:
             which is a GPU if there is one.
     """
 
-    def __init__(self, network: Any, device: str | None = None) -> None:
-        """Wrap a Keras model that was loaded `on_device(device)`."""
+    def __init__(self, network: Any, device: str | None = None, *, is_compiled: bool = False) -> None:
+        """Wrap a Keras model.
+
+        Args:
+            network: the Keras model, loaded `on_device(device)`.
+            device: as the attribute.
+            is_compiled: run `outputs` as one TensorFlow graph, 3 times faster after the first batch. Outputs
+                differ by up to 2e-7. Exports do not use it, because a file holds their reference outputs.
+        """
         self.network = network
         self.device = device
+        self._outputs = _compile(network) if is_compiled else network
 
     def outputs(self, gray: U8) -> F32:
         """Run the network, a batch at a time.
@@ -40,7 +49,7 @@ class FloatNetwork:
         Returns:
             float32 (n, 56, 56, 2) in [-1, 1].
         """
-        return self._run(self.network, gray)[0]
+        return self._run(self._outputs, gray)[0]
 
     def activations(self, gray: U8, layers: Sequence[str]) -> dict[str, F32]:
         """Run the network and return the outputs of some layers.
@@ -65,6 +74,19 @@ class FloatNetwork:
                 tensors = result if isinstance(result, (list, tuple)) else [result]
                 batches.append([np.asarray(tensor, np.float32) for tensor in tensors])
         return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _compile(network: Any) -> Any:
+    """Return a function that runs a network as a TensorFlow graph. Other backends: return the network."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return network
+    import tensorflow as tf
+
+    batches = tf.TensorSpec((None, INPUT_SIZE, INPUT_SIZE, 1), tf.float32)
+    run = tf.function(lambda x: network(x, training=False), input_signature=[batches])
+    return lambda x, training: run(x)
 
 
 def on_device(device: str | None) -> Any:
