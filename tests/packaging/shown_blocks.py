@@ -200,7 +200,7 @@ class Session:
         source = script(block)
         if block.language == "python":
             (self._folder / "block.py").write_text(source, "utf-8")
-            source = f"python3 {self._folder / 'block.py'}\n"
+            source = f"python {self._folder / 'block.py'}\n"
         state = self._folder / "state"
         keep = f"trap 'code=$?; pwd > {state}.pwd; env -0 > {state}.env; exit $code' EXIT\n"
         start = time.monotonic()
