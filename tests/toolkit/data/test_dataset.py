@@ -14,7 +14,7 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from edgecolor.cli import main
-from edgecolor.data.dataset import Split, choose_held_out, open_dataset, prepare_dataset
+from edgecolor.data.dataset import Split, choose_held_out, load_pairs, open_dataset, prepare_dataset
 from edgecolor.data.training_sources import NPY_AB, NPY_L, planes_of_rgb
 from edgecolor.training.run_folder import RunIdentity, begin_run, open_run
 from edgecolor_runtime.errors import DataError, EdgecolorError, UsageError
@@ -207,6 +207,12 @@ def test_command_refuses_a_folder_without_a_usable_photograph(
 def test_a_folder_that_is_not_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="edgecolor dataset"):
         open_dataset(tmp_path)
+
+
+def test_a_split_without_photographs_gives_no_pairs(folder: Path, tmp_path: Path) -> None:
+    prepare_dataset(folder, tmp_path / "out")
+    lightness, ab = load_pairs(open_dataset(tmp_path / "out"), np.array([], np.int64))
+    assert (lightness.shape, ab.shape) == ((0, 224, 224, 1), (0, 56, 56, 2))
 
 
 @pytest.mark.parametrize(
