@@ -39,7 +39,9 @@ def test_what_is_not_colored_is_listed_with_its_reason(
         ".hidden.jpg": "hidden",
         "._a.jpg": "hidden",
         "notes.txt": "not a picture",
-        "film.mp4": "video; name it alone to color it",
+        "IMG_1.CR2": "camera raw; name the file to color it",
+        "scan.pdf": "PDF; name the file to color its scans",
+        "film.mp4": "video; name the file to color it",
         "README": "no extension, and not a picture",
         "Thumbs.db": "made by the system",
     }
@@ -52,7 +54,7 @@ def test_what_is_not_colored_is_listed_with_its_reason(
     assert run("album", "-o", "out") == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines() == ["out/a.jpg", "out/scan.png", "out/sub/b.png"]
-    assert "1 not colored (video; name it alone to color it): album/film.mp4" in captured.err
+    assert "1 not colored (video; name the file to color it): album/film.mp4" in captured.err
     assert captured.err.splitlines()[-1].startswith("3 of 3 colored in ")
     assert run("album", "-o", "out", "--json", "--quiet") == 0
     skipped = {
@@ -117,4 +119,4 @@ def test_a_folder_without_pictures_says_what_is_in_it(
     (tmp_path / ".hidden.jpg").touch()
     assert run(tmp_path) == 1
     error = capsys.readouterr().err
-    assert f"{tmp_path}: no pictures in this folder (1 hidden, 1 video; name it alone to color it)" in error
+    assert f"{tmp_path}: no pictures in this folder (1 hidden, 1 video; name the file to color it)" in error

@@ -106,9 +106,9 @@ def _describe_other(path: Path) -> str:
 
     suffix = path.suffix.lower()
     if suffix in _RAW_SUFFIXES:
-        return "camera raw; convert it to TIFF or JPEG first"
+        return "camera raw; name the file to color it"
     if suffix in SUFFIXES:
-        return "video; name it alone to color it"
+        return "video; name the file to color it"
     if suffix == ".pdf":
-        return "PDF document; extract its pictures first, for example with pdfimages"
+        return "PDF; name the file to color its scans"
     return "not a picture" if suffix else "no extension, and not a picture"
