@@ -109,7 +109,7 @@ def test_a_folder_with_names_that_the_code_page_lacks(run: Run, tmp_path: Path, 
     ]
     assert sorted(done.stdout.splitlines()) == sorted(expected)
     again = run("run", "album", "-o", "out", "--model", MODEL, PYTHONIOENCODING=code_page)
-    assert again.returncode == 0 and "2 of them earlier" in again.stderr
+    assert again.returncode == 0 and "2 of 2 are already colored" in again.stderr
 
 
 @on_linux
