@@ -37,7 +37,7 @@ _CURVE_SIGMA = 1.5  # levels; smooths the curve of chroma
 _FITS = 3  # of the robust regression; places that do not fit count less in the next one
 _RIDGE = np.float32(1e-3)  # keeps the regression solvable if the picture lacks a level
 _MIN_RESIDUAL = np.float32(0.02)  # levels; limits the weight of a place that fits
-_TRIMMED_SHARE = 0.05  # of the places with the most chroma: a time stamp or a stain is no color picture
+_TRIMMED_SHARE = 0.05  # of the places, those with the most chroma: a speck or a stain is no color picture
 
 
 def sample_image(rgb: Image.Image) -> tuple[U8, U8, U8]:
