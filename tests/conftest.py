@@ -58,6 +58,7 @@ LEFT_OUT_OF_FAST = (
     "toolkit/cli/live/test_film.py",
     "toolkit/cli/live/test_silent_streams.py",
     "toolkit/cli/live/test_stopped.py",
+    "toolkit/cli/live/test_streams.py",
     "toolkit/cli/live/test_truncated.py",
     "toolkit/cli/test_bench.py",
     "toolkit/cli/test_completion.py",
