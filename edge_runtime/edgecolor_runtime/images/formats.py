@@ -154,10 +154,12 @@ def is_picture_file(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_file():
         return False
     try:
-        with open_image(path):
-            return True
-    except PictureError:
-        return True  # a picture that needs a package; opening it names the package
+        with path.open("rb") as file:
+            form = recognize_format(read_head(file))
+            if form is not None:
+                return bool(form.package)  # opening the picture names a package that is missing
+            with open_image(file):
+                return True
     except Exception:  # Pillow raises any class of exception on a file that is no picture
         return False
 
