@@ -205,7 +205,7 @@ def test_both_engines_write_the_same(album: Album, tmp_path: Path, cluster: tupl
         manifests.append(sorted(text.splitlines()))
         (tmp_path / engine / "manifest.jsonl").unlink()
     assert printed[0] == (printed[1][0].replace(b"/ray/", b"/local/"), printed[1][1])
-    assert printed[0][1][-1] == b"edgecolor: 5 of 41 pictures failed"
+    assert printed[0][1][-1] == b"edgecolor: 4 of 41 pictures failed"
     assert manifests[0] == manifests[1] and len(manifests[0]) == 41
     files = [
         {
