@@ -215,7 +215,7 @@ def test_both_engines_write_the_same(album: Album, tmp_path: Path, cluster: tupl
         }
         for engine in ("local", "ray")
     ]
-    assert files[0] == files[1] and len(files[0]) == 36
+    assert files[0] == files[1] and len(files[0]) == 37
 
 
 def kill_and_resume(
