@@ -84,7 +84,14 @@ def test_there_is_no_such_camera(
 
 def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any:
     """Return what av.open returns for a V4L2 camera: some frames, then an error, or no more data."""
-    video_stream = types.SimpleNamespace(thread_count=0, average_rate=Fraction(30), guessed_rate=None)
+    video_stream = types.SimpleNamespace(
+        thread_count=0,
+        average_rate=Fraction(30),
+        guessed_rate=None,
+        disposition=types.SimpleNamespace(value=0),
+        width=W,
+        height=H,
+    )
 
     class Packet:
         stream = video_stream
