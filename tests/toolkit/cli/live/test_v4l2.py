@@ -89,6 +89,7 @@ def camera_of(frames: int, then: Exception | None, pipe: tuple[int, int]) -> Any
         average_rate=Fraction(30),
         guessed_rate=None,
         disposition=types.SimpleNamespace(value=0),
+        codec_context=types.SimpleNamespace(color_trc=0),
         width=W,
         height=H,
     )
