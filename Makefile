@@ -29,8 +29,9 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --fast
 
+# The tests of a file stay together: the blocks of a document build on each other.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 # Install and test bundles in four emulated Raspberry Pis: 15 minutes on two cores, and 350 MB of downloads.
 emulated: $(READY)
