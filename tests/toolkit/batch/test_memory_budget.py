@@ -143,22 +143,23 @@ from edgecolor.cli import main
 from edgecolor_runtime.system.machine import read_peak_memory
 local_engine.read_free_memory = lambda: 1
 for folder in sys.argv[1:]:
-    assert main(["run", folder, "-o", folder + "-out", "--threads", "3", "--quiet"]) == 0
+    assert main(["run", folder, "-o", folder + "-out", "--threads", "8", "--quiet"]) == 0
     print(read_peak_memory(), file=sys.stderr)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_several_large_pictures_take_the_memory_of_one(tmp_path: Path) -> None:
+def test_several_large_pictures_do_not_add_up(tmp_path: Path) -> None:
     """Each thread gives the memory of its picture back before the next one begins."""
     image = Image.new("RGB", (8, 8), (250, 20, 20))
     folders = tmp_path / "small", tmp_path / "large"
     for folder, size in zip(folders, ((60, 40), (4000, 2500)), strict=True):
         folder.mkdir()
-        for number in range(3):
+        for number in range(8):
             image.resize(size).save(folder / f"{number}.jpg")
     done = subprocess.run(
         [sys.executable, "-c", LITTLE_MEMORY, *folders], capture_output=True, text=True, check=True
     )
     before, after = map(int, done.stderr.split())
-    assert after - before < 1.2 * estimate_memory(folders[1] / "0.jpg")
+    # Each thread could keep what it freed. The memory of one picture itself varies by a factor of two.
+    assert after - before < 3 * estimate_memory(folders[1] / "0.jpg")

@@ -47,6 +47,10 @@ class MemoryBudget:
                 self._taken.remove(need)
                 self._change.notify_all()
 
+    def is_scarce_for(self, need: int) -> bool:
+        """Return whether the whole budget is smaller than a number of bytes."""
+        return self._size is not None and self._size < need
+
     def close(self) -> None:
         """Admit no further picture: those that wait give up."""
         with self._change:
