@@ -50,6 +50,10 @@ def test_no_tracked_file_is_huge(tracked: list[Path]) -> None:
     assert [str(path) for path in tracked if path.stat().st_size > MAX_FILE_BYTES] == []
 
 
+def test_no_package_is_tracked(tracked: list[Path]) -> None:
+    assert [path.name for path in tracked if path.suffix in (".whl", ".gz", ".deb")] == []
+
+
 def test_runtime_never_imports_the_toolkit() -> None:
     modules = list((REPOSITORY / "edge_runtime/edgecolor_runtime").rglob("*.py"))
     assert modules

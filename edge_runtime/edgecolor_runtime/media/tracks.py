@@ -10,7 +10,7 @@ _PICTURES = 0x400 | 0x800
 
 
 def choose_video(container: Any) -> Any | None:
-    """Return the video track that a player shows: the default one, or else the largest.
+    """Return the video track that a player shows: the default one; the largest if there is none.
 
     The cover of a song is a picture and no film.
 

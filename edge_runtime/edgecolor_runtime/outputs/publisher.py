@@ -21,7 +21,7 @@ from edgecolor_runtime.outputs.publish_process import write_frame
 from edgecolor_runtime.sources.address import hide_secrets, is_address
 
 STALL_SECONDS = 10.0
-"""A server that takes no frame for so long counts as gone."""
+"""A server that takes no frame for this time counts as gone."""
 
 _RETRY_SECONDS = 1.0  # between two tries to reach a server
 _CLOSE_SECONDS = 5.0  # time limit for the end of the stream: a dead server must not hold the command

@@ -21,7 +21,7 @@ from .rtsp_server import RtspServer
 
 
 def shots(seconds: float = 60) -> Iterator[Shot]:
-    """Yield frames of a moving ramp, 25 per second, for so long."""
+    """Yield frames of a moving ramp, 25 per second, for a time."""
     begun = time.monotonic()
     for number in range(round(25 * seconds)):
         luma = np.tile(((np.arange(160) + 4 * number) % 256).astype(np.uint8), (120, 1))
